@@ -1,0 +1,38 @@
+"""Every error a user can meet. The command line prints them as one line and exits non-zero."""
+
+from __future__ import annotations
+
+
+class CelestaError(Exception):
+    """Base of all errors that Celesta raises on purpose.
+
+    The message is one line that names the file or the argument at fault and, where there is one, the mend.
+    """
+
+
+class AudioError(CelestaError):
+    """A sound file cannot be read or written (missing, corrupt, unsupported, not finite)."""
+
+
+class LatentError(CelestaError):
+    """A latent or a .cel file is damaged, of an unknown version, or does not fit what is asked of it."""
+
+
+class ModelError(CelestaError):
+    """A model name, its configuration or its weights are unknown, damaged or do not fit together."""
+
+
+class DataError(CelestaError):
+    """A data set lacks what the work needs: files, labels, groups, or enough of them."""
+
+
+class TrainingError(CelestaError):
+    """A training run cannot start, go on or be resumed."""
+
+
+class UsageError(CelestaError):
+    """Arguments that contradict each other or lie outside their range."""
+
+
+class MissingExtraError(CelestaError):
+    """An optional package is needed; the message says which extra installs it."""

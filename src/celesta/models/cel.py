@@ -1,0 +1,176 @@
+"""The report's four autoencoders: 1-D convolutions, batch normalisation, max pooling, transposed convolutions.
+
+Shapes, channel plans, activations and sizes are those of the 2024 report; kernel sizes and the places of the pooling
+layers are our choice where it is silent. The parameters are those of a 1-D network. They are applied as 2-D
+convolutions of height 1 in channels-last memory, which CPUs run several times faster; the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from celesta.models.base import Model, ModelConfig, Parts
+
+ACTIVATIONS = {"leaky_relu": F.leaky_relu, "silu": F.silu}
+
+
+@dataclass(frozen=True)
+class CelConfig(ModelConfig):
+    """Plan of one of the report's autoencoders.
+
+    Attributes:
+        channels: width of each encoder block, the first number being the sound itself.
+        pooled: numbers of the blocks (from 1) that end in max pooling by two.
+        activation: ``leaky_relu`` or ``silu``.
+        kernel: taps of every convolution but the last.
+        last_kernel: taps of the last one, 16 -> 1, where more cost next to nothing.
+    """
+
+    channels: tuple[int, ...] = (1, 16, 32, 64, 128, 256, 512)
+    pooled: tuple[int, ...] = (2, 3, 4, 5)
+    activation: str = "leaky_relu"
+    kernel: int = 3
+    last_kernel: int = 9
+
+
+CEL_LR = CelConfig()
+CEL_SILU = CelConfig(activation="silu")
+CEL_2 = CelConfig(pooled=(3, 4, 5))
+CEL_3 = CelConfig(channels=(1, 16, 32, 64, 128, 256, 256, 256), pooled=(1, 2, 3, 4, 5, 6, 7))
+
+
+class Block(nn.Module):
+    """Convolution, batch normalisation, activation, on ``(B, C, 1, T)`` in channels-last memory."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, activation: str, *, transposed: bool) -> None:
+        super().__init__()
+        conv = nn.ConvTranspose1d if transposed else nn.Conv1d
+        self.conv = conv(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm1d(c_out)
+        self.act = ACTIVATIONS[activation]
+        self.folded: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.folded is not None:
+            weight, bias = self.folded
+            return self.act(F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2)), inplace=True)
+        x = F.conv2d(x, kernel_2d(self.conv), padding=(0, self.conv.padding[0]))
+        n = self.norm
+        if self.training and n.num_batches_tracked is not None:
+            n.num_batches_tracked.add_(1)
+        x = F.batch_norm(x, n.running_mean, n.running_var, n.weight, n.bias, self.training, n.momentum or 0.0, n.eps)
+        return self.act(x)
+
+    def fold(self, dtype: torch.dtype) -> None:
+        """Put the normalisation's fixed scale and shift into the kernel (inference only)."""
+        n = self.norm
+        assert n.running_var is not None and n.running_mean is not None
+        scale = n.weight / torch.sqrt(n.running_var + n.eps)
+        weight = (kernel_2d(self.conv) * scale[:, None, None, None]).to(dtype)
+        bias = (n.bias - n.running_mean * scale).to(dtype)
+        self.folded = (weight.contiguous(memory_format=torch.channels_last).detach(), bias.detach())
+
+
+def kernel_2d(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
+    """Kernel ``(out, in, 1, k)`` of a stride-1 convolution; a transposed one is a convolution with flipped taps."""
+    weight = conv.weight
+    if isinstance(conv, nn.ConvTranspose1d):
+        weight = weight.flip(-1).transpose(0, 1)
+    return weight.unsqueeze(2)
+
+
+def upsample_to(x: Tensor, length: int) -> Tensor:
+    """Nearest upsampling by exactly two, the last sample repeated where ``length`` is odd.
+
+    A plain nearest ``Upsample`` to an odd size shifts almost every sample by one, so that a network trained on crops
+    of even sizes fails on whole windows.
+    """
+    b, c, _, t = x.shape
+    x = x.unsqueeze(-1).expand(b, c, 1, t, 2).reshape(b, c, 1, 2 * t).contiguous(memory_format=torch.channels_last)
+    if length > 2 * t:
+        x = torch.cat([x, x[..., -1:]], dim=-1)
+    return x
+
+
+class CelAutoencoder(Model):
+    """One of the report's autoencoders (CELAutoencoder, 2, 3 or SiLU), by its configuration.
+
+    Source: seed report, section 3. Loss: mean squared error on windows of 5 s scaled to peak 1.
+    """
+
+    Config: ClassVar[type[ModelConfig]] = CelConfig
+    window = 110_250
+    overlap = 1_024
+    normalise = True
+
+    def __init__(self, config: CelConfig) -> None:
+        super().__init__(config)
+        plan = config.channels
+        self.latent_dim = plan[-1]
+        self.hop_length = 2 ** len(config.pooled)
+        self.encoder = nn.ModuleList(
+            Block(a, b, config.kernel, config.activation, transposed=False)
+            for a, b in zip(plan[:-1], plan[1:], strict=True)
+        )
+        back = plan[:0:-1]
+        self.decoder = nn.ModuleList(
+            Block(a, b, config.kernel, config.activation, transposed=True)
+            for a, b in zip(back[:-1], back[1:], strict=True)
+        )
+        self.last = nn.ConvTranspose1d(plan[1], 1, config.last_kernel, padding=config.last_kernel // 2)
+        self.last_folded: tuple[Tensor, Tensor] | None = None
+        # Starting near silence, which is where the loss of a zero-mean signal starts to fall from.
+        with torch.no_grad():
+            self.last.weight.mul_(0.1)
+
+    def sizes(self, length: int) -> list[int]:
+        """Lengths before each pooling, from the sound's to the latent's: 110250, 55125, ... 6890."""
+        sizes = [length]
+        for _ in self.config.pooled:
+            sizes.append(sizes[-1] // 2)
+        return sizes
+
+    def encode(self, x: Tensor) -> Parts:
+        short = self.hop_length - x.shape[-1]
+        if short > 0:
+            x = F.pad(x, (0, short))
+        h = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        if self.last_folded is not None:
+            h = h.to(self.last_folded[0].dtype)
+        for number, block in enumerate(self.encoder, start=1):
+            h = block(h)
+            if number in self.config.pooled:
+                h = F.max_pool2d(h, (1, 2))
+        return Parts.dense(h.squeeze(2))
+
+    def decode(self, parts: Parts, length: int) -> Tensor:
+        sizes = self.sizes(max(length, self.hop_length))
+        h = parts.base.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        if self.last_folded is not None:
+            h = h.to(self.last_folded[0].dtype)
+        # The mirror: what was pooled behind encoder block n is upsampled before the block that undoes n.
+        for number, block in zip(range(len(self.encoder), 1, -1), self.decoder, strict=True):
+            if number in self.config.pooled:
+                sizes.pop()
+                h = upsample_to(h, sizes[-1])
+            h = block(h)
+        if 1 in self.config.pooled:
+            sizes.pop()
+            h = upsample_to(h, sizes[-1])
+        weight, bias = self.last_folded or (kernel_2d(self.last), self.last.bias)
+        h = torch.tanh(F.conv2d(h, weight, bias, padding=(0, self.last.padding[0])))
+        return h.squeeze(2)[..., :length]
+
+    def prepare(self, dtype: torch.dtype = torch.float32) -> None:
+        """Fold the batch normalisation into the kernels and lay them out for inference."""
+        self.eval()
+        for block in [*self.encoder, *self.decoder]:
+            block.fold(dtype)
+        weight = kernel_2d(self.last).to(dtype).contiguous(memory_format=torch.channels_last).detach()
+        assert self.last.bias is not None
+        self.last_folded = (weight, self.last.bias.to(dtype).detach())

@@ -1,0 +1,172 @@
+"""encode, decode, info, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from celesta.cli.console import each_file, err, free_target, out, table
+from celesta.errors import UsageError
+
+Sources = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="Files or folders.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
+ModelName = Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(encode)
+    app.command()(decode)
+    app.command()(info)
+    app.command()(verify)
+
+
+def encode(
+    sources: Sources,
+    model: ModelName = "cel-silu",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The .cel file, or a folder.")] = None,
+    mono: Annotated[bool, typer.Option(help="Mix to one channel; else each channel is coded by itself.")] = False,
+    dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
+    bits: Annotated[int | None, typer.Option(min=1, max=16, help="Quantise to so many bits a number.")] = None,
+    check: Annotated[bool, typer.Option("--verify", help="Decode each file before its name appears.")] = False,
+    force: Force = False,
+) -> None:
+    """Encode sound files to .cel files. Files already encoded are skipped when a folder is given.
+
+    Example: `celesta encode song.mp3 -m cel-silu -o song.cel`
+
+    Example: `celesta encode albums/ -m linear-64 -o latents/`
+    """
+    from celesta import codec as codecs
+    from celesta.audio import find_audio
+
+    codec = codecs.load(model)
+    pairs = _pairs(sources, output, ".cel", find_audio, force)
+
+    def work(file: Path) -> None:
+        codec.encode_file(file, pairs[file], mono=mono, dtype=dtype, bits=bits, check=check)
+        _say_size(file, pairs[file])
+
+    each_file(list(pairs), "encode", work)
+
+
+def decode(
+    sources: Sources,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The sound file, or a folder.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The run folder that made the latent.")] = None,
+    sample_rate: Annotated[int | None, typer.Option("--rate", help="Hz; else the source's own.")] = None,
+    suffix: Annotated[str, typer.Option("--format", help="wav, flac, ogg, opus or mp3, for folders.")] = "flac",
+    force: Force = False,
+) -> None:
+    """Decode .cel files to sound of the source's rate and exact length.
+
+    Example: `celesta decode song.cel -o back.flac`
+    """
+    from celesta import codec as codecs
+    from celesta.celfile import CelReader
+
+    pairs = _pairs(sources, output, f".{suffix.lstrip('.')}", _find_cel, force)
+    loaded: dict[str, codecs.Codec] = {}
+
+    def work(file: Path) -> None:
+        with CelReader(file) as reader:
+            name = model or reader.meta.model
+        if name not in loaded:
+            loaded[name] = codecs.load(name)
+        loaded[name].decode_file(file, pairs[file], sample_rate=sample_rate)
+        out.print(f"{file} -> {pairs[file]}", markup=False)
+
+    each_file(list(pairs), "decode", work)
+
+
+def info(sources: Sources) -> None:
+    """Say what a .cel file or a sound file holds.
+
+    Example: `celesta info song.cel song.mp3`
+    """
+    from celesta.audio import probe
+    from celesta.celfile import CelReader
+
+    for file in sources:
+        if file.suffix == ".cel":
+            with CelReader(file) as reader:
+                m = reader.meta
+                seconds = m.n_samples / m.source_rate
+                size = file.stat().st_size
+                numbers = m.windows * m.channels * (m.latent_dim + 2 * m.detail_size) * m.frames
+                rows = [
+                    ["model", m.model],
+                    ["weights", m.weights[:16] or "none needed"],
+                    ["source", f"{m.source_rate} Hz, {m.channels} channel(s), {m.n_samples} samples, {seconds:.2f} s"],
+                    ["latent", f"{m.windows} window(s) of {m.latent_dim} x {m.frames}, detail {m.detail_size}"],
+                    ["floats", f"{numbers / seconds:,.0f} a second, {numbers / (m.n_samples * m.channels):.3g} a sample"],
+                    ["file", f"{size:,} bytes, {size * 8 / seconds / 1000:.1f} kbit/s, {reader.encoding}"],
+                    *[[key, value] for key, value in m.tags.items()],
+                ]
+        else:
+            i = probe(file)
+            rows = [
+                ["format", f"{i.format} {i.subtype}"],
+                ["sound", f"{i.sample_rate} Hz, {i.channels} channel(s), {i.n_samples} samples, {i.duration:.2f} s"],
+                *[[key, value] for key, value in i.tags.items()],
+            ]
+        table(str(file), ["", ""], rows)
+
+
+def verify(sources: Sources) -> None:
+    """Prove .cel files whole: header, payload's SHA-256, finite values. Exits non-zero if one is not.
+
+    Example: `celesta verify latents/`
+    """
+    from celesta import celfile
+
+    def work(file: Path) -> None:
+        celfile.verify(file)
+        out.print(f"{file}: whole", markup=False)
+
+    each_file([f for source in sources for f in _find_cel(source)], "verify", work)
+
+
+def _find_cel(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(source.rglob("*.cel"))
+    return [source]
+
+
+def _pairs(sources: list[Path], output: Path | None, suffix: str, find: object, force: bool) -> dict[Path, Path]:
+    """Each file with its target: beside it, or under ``output``; folders keep their inner structure."""
+    pairs: dict[Path, Path] = {}
+    for source in sources:
+        if not source.exists():
+            raise UsageError(f"{source}: no such file or folder")
+        files: list[Path] = find(source)  # type: ignore[operator]
+        if not files:
+            raise UsageError(f"{source}: holds no file to work on")
+        for file in files:
+            inner = file.relative_to(source) if source.is_dir() else Path(file.name)
+            one = output is not None and output.suffix == suffix or output is not None and output.suffix in _SOUND
+            if output is None:
+                target = file.with_suffix(suffix)
+            elif one and not output.is_dir():
+                if len(sources) > 1 or source.is_dir():
+                    raise UsageError(f"{output}: several files need a folder as --output")
+                target = output
+            else:
+                target = output / inner.with_suffix(suffix)
+            if source.is_dir() and target.exists() and not force:
+                err.print(f"{target}: there already, skipped", markup=False)
+                continue
+            if target in pairs.values():
+                target = target.with_name(f"{file.name}{suffix}")
+            pairs[file] = free_target(target, force)
+            target.parent.mkdir(parents=True, exist_ok=True)
+    return pairs
+
+
+_SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+
+def _say_size(file: Path, target: Path) -> None:
+    out.print(f"{file} -> {target}  {target.stat().st_size:,} bytes", markup=False)

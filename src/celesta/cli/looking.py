@@ -1,0 +1,100 @@
+"""models, doctor."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import typer
+
+from celesta.cli.console import out, table
+from celesta.errors import CelestaError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(models)
+    app.command()(doctor)
+
+
+def models() -> None:
+    """List the models: latent, floats a second, ratio to the input's samples, weights."""
+    from celesta import codec as codecs
+    from celesta.models import registry
+    from celesta.models.base import parameter_count
+
+    rows = []
+    for name in (*registry.names(), "linear-64", "pca-64", "sparse-64"):
+        model = registry.create(name)
+        try:
+            facts = codecs.load(name).facts
+            weights = f"held-out MSE {facts['best']:.5f}" if "best" in facts else "none needed"
+        except CelestaError:
+            weights = "not installed"
+        numbers = model.floats_per_second
+        rows.append(
+            [
+                name,
+                f"{model.latent_dim}+{model.detail_size}",
+                f"{model.frame_rate:.1f}",
+                f"{numbers:,.0f}",
+                f"{numbers / model.sample_rate:.3g}",
+                f"{parameter_count(model):,}",
+                weights,
+            ]
+        )
+    table("", ["model", "latent+detail", "frames/s", "floats/s", "per sample", "parameters", "weights"], rows)
+    out.print(f"K may be another number in {', '.join(registry.patterns())}; a run folder is a model too.")
+
+
+def doctor() -> None:
+    """Check the installation: versions, file formats, extras, weights, a round trip through a model."""
+    import numpy as np
+    import soundfile
+    import torch
+
+    from celesta import codec as codecs
+    from celesta.audio import Audio, read, write
+
+    rows = [["python", platform.python_version(), "ok"]]
+    for package in ("celesta", "torch", "numpy", "scipy", "soundfile", "soxr", "safetensors", "scikit-learn"):
+        try:
+            rows.append([package, metadata.version(package), "ok"])
+        except metadata.PackageNotFoundError:
+            rows.append([package, "", "missing: pip install celesta"])
+    rows.append(["libsndfile", soundfile.__libsndfile_version__, "ok"])
+    rows.append(["torch threads", str(torch.get_num_threads()), f"of {os.cpu_count()} processors"])
+    for extra, module in (("av", "av"), ("probes", "xgboost"), ("quality", "zimtohrli")):
+        there = importlib.util.find_spec(module) is not None
+        rows.append([f"extra [{extra}]", "", "ok" if there else f"not there: pip install 'celesta[{extra}]'"])
+    for program, use in (("ffmpeg", "Opus and MP3 beside the curves of compare"), ("c++", "training with --compile")):
+        rows.append([program, "", "ok" if shutil.which(program) else f"not there; needed only for {use}"])
+
+    failures = 0
+    tone = (0.3 * np.sin(np.arange(22_050) / 10, dtype=np.float32))[None]
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("wav", "flac", "ogg", "opus", "mp3"):
+            try:
+                file = Path(folder) / f"tone.{suffix}"
+                write(file, Audio(tone, 22_050))
+                rows.append([suffix, f"{read(file).samples.shape[1]} samples back", "ok"])
+            except CelestaError as error:
+                failures += 1
+                rows.append([suffix, "", str(error)])
+    for name in ("cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64"):
+        try:
+            codec = codecs.load(name)
+            back = codec.decode(codec.encode(Audio(tone, 22_050)))
+            error = float(np.mean((back.samples - tone) ** 2))
+            rows.append([name, f"MSE {error:.5f} on a tone", "ok"])
+        except CelestaError as problem:
+            failures += 1
+            rows.append([name, "", str(problem)])
+    table("", ["part", "found", "state"], rows)
+    if failures:
+        raise typer.Exit(1)

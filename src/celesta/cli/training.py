@@ -1,0 +1,101 @@
+"""train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import TextColumn
+
+from celesta.cli.console import bar, err, out
+from celesta.errors import UsageError
+
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the state is saved, run again with --resume
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(train)
+
+
+def train(
+    model: Annotated[str | None, typer.Option("--model", "-m", help="What to train, such as cel-2 or pca-64.")] = None,
+    data: Annotated[list[Path] | None, typer.Option("--data", help="Folder of music, GTZAN or 4QAED; several.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the new run.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Folder of a run to go on with, to the bit.")] = None,
+    lists: Annotated[Path | None, typer.Option(help="Folder of GTZAN's filtered lists.")] = None,
+    steps: Annotated[int, typer.Option(min=1)] = 12_000,
+    batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 16,
+    crop: Annotated[int, typer.Option(min=256, help="Samples a crop.")] = 2_048,
+    learning_rate: Annotated[float, typer.Option()] = 3e-3,
+    init: Annotated[str, typer.Option(help="looks-linear, or default for the report's recipe.")] = "looks-linear",
+    seed: Annotated[int, typer.Option()] = 0,
+    precision: Annotated[str, typer.Option(help="auto, bfloat16 or float32.")] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile/--no-compile", help="Needs a C++ compiler.")] = True,
+    valid_every: Annotated[int, typer.Option(min=1)] = 500,
+    checkpoint_every: Annotated[int, typer.Option(min=1)] = 500,
+    threads: Annotated[int, typer.Option(min=0)] = 0,
+    strict: Annotated[bool, typer.Option(help="Stop at an unreadable file instead of skipping it.")] = False,
+) -> None:
+    """Train a model on music, or go on with a run after any interruption.
+
+    Example: `celesta train -m cel-2 --data music/ -o runs/cel-2`
+
+    Example: `celesta train --resume runs/cel-2`
+    """
+    from celesta.training import command
+    from celesta.training.config import TrainConfig
+    from celesta.training.loop import Interrupted, Progress
+
+    if (resume is None) == (model is None):
+        raise UsageError("give either --model with --data and --output, or --resume RUN")
+    run = resume or output
+    if run is None or (model is not None and not data):
+        raise UsageError("a new run needs --model, --data and --output")
+
+    columns = (TextColumn("{task.fields[facts]}", markup=False),)
+    with bar(*columns) as progress:
+        decoding = progress.add_task("decode", total=None, facts="", visible=False)
+        task = progress.add_task("train", total=None, facts="")
+
+        def watch(p: Progress) -> None:
+            facts = f"loss {p.loss:.5f}  {p.audio_per_second:.1f} s of audio/s"
+            progress.update(task, completed=p.step, total=p.steps, facts=facts)
+            if p.valid is not None or not err.is_terminal and p.step % 500 == 0:
+                valid = "" if p.valid is None else f"  held-out {p.valid:.5f}"
+                err.print(f"step {p.step}/{p.steps}  {facts}{valid}  {p.eta / 60:.1f} min to go")
+
+        options = {
+            "strict": strict,
+            "watch": watch,
+            "decoded": lambda done, total: progress.update(decoding, completed=done, total=total, visible=done < total),
+            "skipped": lambda file, reason: err.print(f"skipped {file}: {reason}", style="yellow", markup=False),
+        }
+        try:
+            if resume is not None:
+                facts = command.go_on(run, **options)  # type: ignore[arg-type]
+            else:
+                assert model is not None
+                config = TrainConfig(
+                    model=model,
+                    data=tuple(str(path) for path in data or ()),
+                    lists=str(lists or ""),
+                    seed=seed,
+                    steps=steps,
+                    batch=batch,
+                    crop=crop,
+                    init=init,
+                    learning_rate=learning_rate,
+                    precision=precision,
+                    compile=compiled,
+                    valid_every=valid_every,
+                    checkpoint_every=checkpoint_every,
+                    threads=threads,
+                )
+                facts = command.start(run, config, **options)
+        except Interrupted as stop:
+            err.print(f"stopped at step {stop.step}, saved; go on with: celesta train --resume {run}", markup=False)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+    out.print(f"{run}: {facts['step']} steps, best held-out error {facts['best']:.5f}", markup=False)
+    out.print(f"use it: celesta encode song.mp3 -m {run}", markup=False)

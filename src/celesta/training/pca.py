@@ -1,0 +1,33 @@
+"""``celesta train -m pca-K``: nothing to descend, one eigendecomposition over the training music."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from celesta.models import registry
+from celesta.models.baselines import PcaBaseline, fit_pca
+from celesta.training.checkpoint import save_weights
+from celesta.training.config import TrainConfig
+from celesta.training.corpus import Corpus
+
+
+def fit(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus) -> dict[str, Any]:
+    """Fit a PCA baseline on every training track and save its weights as ``best.safetensors``."""
+    model = registry.create(config.model)
+    assert isinstance(model, PcaBaseline)
+    sounds = (
+        torch.from_numpy(train_set.samples[a:b].astype("float32") / 32768)[None, None]
+        for a, b in zip(train_set.offsets[:-1], train_set.offsets[1:], strict=True)
+    )
+    shares = fit_pca(model, sounds)
+    windows = torch.from_numpy(valid_set.windows(config.valid_windows, model.window))[:, None]
+    with torch.no_grad():
+        valid = torch.mean((model(windows) - windows) ** 2).item()
+    facts = {"step": 1, "tracks": train_set.tracks, "variance": float(sum(shares)), "best": valid, "valid": valid}
+    save_weights(run / "best.safetensors", model, model.config, facts, half=True)
+    (run / "log.jsonl").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    return facts

@@ -305,7 +305,9 @@ def load(name: str | Path) -> Codec:
     if file.is_file():
         return _from_weights(name, registry.create(name), file)
     if any(True for _ in registry.create(name).parameters()):
-        raise ModelError(f"{name}: its weights are not installed; train it: celesta train -m {name} --data MUSIC -o RUN")
+        raise ModelError(
+            f"{name}: its weights are not installed; train it: celesta train -m {name} --data MUSIC -o RUN"
+        )
     return Codec(name, registry.create(name))
 
 

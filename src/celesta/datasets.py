@@ -17,7 +17,7 @@ from celesta.audio import find_audio
 from celesta.errors import DataError
 
 GTZAN_GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
-_GTZAN_NAME = re.compile(r"^(%s)\.(\d{5})$" % "|".join(GTZAN_GENRES))
+_GTZAN_NAME = re.compile(r"^({})\.(\d{{5}})$".format("|".join(GTZAN_GENRES)))
 _VALID_SHARE = 0.05
 
 

@@ -101,7 +101,10 @@ def info(sources: Sources) -> None:
                     ["weights", m.weights[:16] or "none needed"],
                     ["source", f"{m.source_rate} Hz, {m.channels} channel(s), {m.n_samples} samples, {seconds:.2f} s"],
                     ["latent", f"{m.windows} window(s) of {m.latent_dim} x {m.frames}, detail {m.detail_size}"],
-                    ["floats", f"{numbers / seconds:,.0f} a second, {numbers / (m.n_samples * m.channels):.3g} a sample"],
+                    [
+                        "floats",
+                        f"{numbers / seconds:,.0f} a second, {numbers / (m.n_samples * m.channels):.3g} a sample",
+                    ],
                     ["file", f"{size:,} bytes, {size * 8 / seconds / 1000:.1f} kbit/s, {reader.encoding}"],
                     *[[key, value] for key, value in m.tags.items()],
                 ]
@@ -146,7 +149,7 @@ def _pairs(sources: list[Path], output: Path | None, suffix: str, find: object, 
             raise UsageError(f"{source}: holds no file to work on")
         for file in files:
             inner = file.relative_to(source) if source.is_dir() else Path(file.name)
-            one = output is not None and output.suffix == suffix or output is not None and output.suffix in _SOUND
+            one = (output is not None and output.suffix == suffix) or (output is not None and output.suffix in _SOUND)
             if output is None:
                 target = file.with_suffix(suffix)
             elif one and not output.is_dir():

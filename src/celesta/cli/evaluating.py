@@ -47,7 +47,9 @@ def demo(
 def reconstruct(
     sources: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")] = "cel-silu",
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for pages and sounds.")] = Path("reconstructed"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for pages and sounds.")] = Path(
+        "reconstructed"
+    ),
 ) -> None:
     """Encode and decode any song: a page with figures, sounds and figures of merit for each.
 
@@ -70,7 +72,9 @@ def compare(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and JSON.")] = Path("comparison"),
     seconds: Annotated[float, typer.Option(min=1, help="Seconds taken of each file.")] = 15,
     limit: Annotated[int, typer.Option(min=1, help="At most so many files, spread evenly.")] = 20,
-    rate_distortion: Annotated[bool, typer.Option("--rates/--no-rates", help="Also draw quality against kbit/s.")] = True,
+    rate_distortion: Annotated[
+        bool, typer.Option("--rates/--no-rates", help="Also draw quality against kbit/s.")
+    ] = True,
 ) -> None:
     """Compare models on music: table, quality against floats a second and against kbit/s, waveforms.
 
@@ -86,9 +90,7 @@ def compare(
         def told(text: str, done: int, total: int) -> None:
             progress.update(task, description=text[:50], completed=done, total=total)
 
-        result = run_compare(
-            models, data, seconds=seconds, limit=limit, rate_distortion=rate_distortion, progress=told
-        )
+        result = run_compare(models, data, seconds=seconds, limit=limit, rate_distortion=rate_distortion, progress=told)
     output.mkdir(parents=True, exist_ok=True)
     result.to_json(output / "compare.json")
     page = result.to_html(output / "compare.html")
@@ -99,7 +101,9 @@ def compare(
 def transform(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A sound file.", show_default=False)],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")] = "cel-silu",
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and the sound.")] = Path("variation"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and the sound.")] = Path(
+        "variation"
+    ),
     gain: Annotated[float | None, typer.Option(help="Multiply the latent.")] = None,
     noise: Annotated[float | None, typer.Option(min=0, help="Add noise, relative to each channel's spread.")] = None,
     smooth: Annotated[int | None, typer.Option(min=1, help="Average over so many frames.")] = None,
@@ -135,7 +139,7 @@ def _print_scores(title: str, rows: Sequence[Any]) -> None:
         by_model.setdefault(row.model, []).append(row)
 
     def mean(found: list[Any], field: str) -> float:
-        return sum(getattr(row, field) for row in found) / len(found)
+        return float(sum(getattr(row, field) for row in found) / len(found))
 
     table(
         title,

@@ -90,8 +90,8 @@ def doctor() -> None:
         try:
             codec = codecs.load(name)
             back = codec.decode(codec.encode(Audio(tone, 22_050)))
-            error = float(np.mean((back.samples - tone) ** 2))
-            rows.append([name, f"MSE {error:.5f} on a tone", "ok"])
+            mse = float(np.mean((back.samples - tone) ** 2))
+            rows.append([name, f"MSE {mse:.5f} on a tone", "ok"])
         except CelestaError as problem:
             failures += 1
             rows.append([name, "", str(problem)])

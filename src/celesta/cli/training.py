@@ -62,7 +62,7 @@ def train(
         def watch(p: Progress) -> None:
             facts = f"loss {p.loss:.5f}  {p.audio_per_second:.1f} s of audio/s"
             progress.update(task, completed=p.step, total=p.steps, facts=facts)
-            if p.valid is not None or not err.is_terminal and p.step % 500 == 0:
+            if p.valid is not None or (not err.is_terminal and p.step % 500 == 0):
                 valid = "" if p.valid is None else f"  held-out {p.valid:.5f}"
                 err.print(f"step {p.step}/{p.steps}  {facts}{valid}  {p.eta / 60:.1f} min to go")
 

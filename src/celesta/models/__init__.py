@@ -1,0 +1,1 @@
+"""The models: one a file, pure networks that know neither files nor devices."""

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 
@@ -107,13 +106,3 @@ class Model(nn.Module, ABC):
 def parameter_count(model: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for p in model.parameters())
-
-
-def as_batch(x: Tensor) -> Tensor:
-    """Check the shape ``(B, C, T)`` and return ``x`` contiguous."""
-    if x.dim() != 3:
-        raise ValueError(f"expected (batch, channels, samples), got {tuple(x.shape)}")
-    return x if x.is_contiguous() else x.contiguous()
-
-
-__all__ = ["Model", "ModelConfig", "Parts", "as_batch", "parameter_count", "torch"]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from celesta.errors import DataError, LatentError, ModelError
-from celesta.models.base import Model, ModelConfig, Parts, as_batch
+from celesta.models.base import Model, ModelConfig, Parts
 from celesta.models.mdct import Mdct
 
 BANDS = 512
@@ -77,7 +77,7 @@ class _Baseline(Model):
 
     def coefficients(self, x: Tensor) -> Tensor:
         """MDCT ``(B, F, 512)`` of sounds ``(B, 1, T)``, ``T`` filled up with silence to whole latent frames."""
-        x = as_batch(x)[:, 0]
+        x = x[:, 0]
         short = -x.shape[-1] % self.hop_length
         c: Tensor = self.mdct(F.pad(x, (0, short)))
         return c

@@ -7,6 +7,8 @@ convolutions of height 1 in channels-last memory, which CPUs run several times f
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from celesta.errors import ModelError
 from celesta.models.base import Model, ModelConfig, Parts
 
-ACTIVATIONS = {"leaky_relu": F.leaky_relu, "silu": F.silu}
+ACTIVATIONS: dict[str, Callable[..., Tensor]] = {"leaky_relu": F.leaky_relu, "silu": F.silu}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,17 @@ class CelConfig(ModelConfig):
     kernel: int = 3
     last_kernel: int = 9
 
+    def __post_init__(self) -> None:
+        blocks = len(self.channels) - 1
+        if blocks < 2 or self.channels[0] != 1 or not all(1 <= width <= 4_096 for width in self.channels):
+            raise ModelError(f"cel: channels must begin with 1 and go on with two or more widths, got {self.channels}")
+        if list(self.pooled) != sorted({n for n in self.pooled if 1 <= n <= blocks}):
+            raise ModelError(f"cel: pooled must be rising numbers of the {blocks} blocks, got {self.pooled}")
+        if self.activation not in ACTIVATIONS:
+            raise ModelError(f"cel: activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        if not all(taps % 2 == 1 and 1 <= taps <= 255 for taps in (self.kernel, self.last_kernel)):
+            raise ModelError(f"cel: kernels must be odd, got {self.kernel} and {self.last_kernel}")
+
 
 CEL_LR = CelConfig()
 CEL_SILU = CelConfig(activation="silu")
@@ -56,10 +70,11 @@ class Block(nn.Module):
         self.folded: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(B, c_in, 1, T)`` to ``(B, c_out, 1, T)``."""
         if self.folded is not None:
             weight, bias = self.folded
             return self.act(F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2)), inplace=True)
-        x = F.conv2d(x, kernel_2d(self.conv), padding=(0, self.conv.padding[0]))
+        x = F.conv2d(x, kernel_2d(self.conv), padding=(0, self.conv.kernel_size[0] // 2))
         n = self.norm
         if self.training and n.num_batches_tracked is not None:
             n.num_batches_tracked.add_(1)
@@ -69,7 +84,8 @@ class Block(nn.Module):
     def fold(self, dtype: torch.dtype) -> None:
         """Put the normalisation's fixed scale and shift into the kernel (inference only)."""
         n = self.norm
-        assert n.running_var is not None and n.running_mean is not None
+        assert n.running_var is not None
+        assert n.running_mean is not None
         scale = n.weight / torch.sqrt(n.running_var + n.eps)
         weight = (kernel_2d(self.conv) * scale[:, None, None, None]).to(dtype)
         bias = (n.bias - n.running_mean * scale).to(dtype)
@@ -139,13 +155,11 @@ class CelAutoencoder(Model):
         self.latent_dim = plan[-1]
         self.hop_length = 2 ** len(config.pooled)
         self.encoder = nn.ModuleList(
-            Block(a, b, config.kernel, config.activation, transposed=False)
-            for a, b in zip(plan[:-1], plan[1:], strict=True)
+            Block(a, b, config.kernel, config.activation, transposed=False) for a, b in itertools.pairwise(plan)
         )
         back = plan[:0:-1]
         self.decoder = nn.ModuleList(
-            Block(a, b, config.kernel, config.activation, transposed=True)
-            for a, b in zip(back[:-1], back[1:], strict=True)
+            Block(a, b, config.kernel, config.activation, transposed=True) for a, b in itertools.pairwise(back)
         )
         self.last = nn.ConvTranspose1d(plan[1], 1, config.last_kernel, padding=config.last_kernel // 2)
         self.last_folded: tuple[Tensor, Tensor] | None = None
@@ -161,6 +175,7 @@ class CelAutoencoder(Model):
         return sizes
 
     def encode(self, x: Tensor) -> Parts:
+        """Encode ``(B, 1, T)`` to a base of ``(B, latent_dim, F)``, T halved and rounded down by each pool."""
         short = self.hop_length - x.shape[-1]
         if short > 0:
             x = F.pad(x, (0, short))
@@ -174,6 +189,7 @@ class CelAutoencoder(Model):
         return Parts.dense(h.squeeze(2))
 
     def decode(self, parts: Parts, length: int) -> Tensor:
+        """Decode the latent of ``length`` samples to ``(B, 1, length)`` within [-1, 1]."""
         sizes = self.sizes(max(length, self.hop_length))
         h = parts.base.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         if self.last_folded is not None:
@@ -188,7 +204,7 @@ class CelAutoencoder(Model):
             sizes.pop()
             h = upsample_to(h, sizes[-1])
         weight, bias = self.last_folded or (kernel_2d(self.last), self.last.bias)
-        h = torch.tanh(F.conv2d(h, weight, bias, padding=(0, self.last.padding[0])))
+        h = torch.tanh(F.conv2d(h, weight, bias, padding=(0, weight.shape[-1] // 2)))
         return h.squeeze(2)[..., :length]
 
     def prepare(self, dtype: torch.dtype = torch.float32) -> None:

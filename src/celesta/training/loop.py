@@ -97,7 +97,7 @@ def train(
             x_hat = forward(x)
         loss = loss_of(x, x_hat)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         recent.append(loss.item())
         if not math.isfinite(recent[-1]):
@@ -123,7 +123,7 @@ def train(
             recent, fresh_valid = [], None
         stop = asked_to_stop()
         # Only at the log's own steps, so that a line's mean never spans a resume.
-        if done % LOG_EVERY == 0 and (done % config.checkpoint_every == 0 or stop) or done == config.steps:
+        if (done % LOG_EVERY == 0 and (done % config.checkpoint_every == 0 or stop)) or done == config.steps:
             save_state(state, model, optimizer, facts)
             if stop and done < config.steps:
                 raise Interrupted(done)

@@ -1,0 +1,193 @@
+"""The head of a .cel file: a safetensors header with our metadata, checked before anything is allocated.
+
+Layout: 8 bytes little-endian length N, N bytes of JSON, then the tensors one behind the other (safetensors format).
+The metadata hold the SHA-256 of the payload and one of the rest of the header, so that every flipped bit shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from celesta.errors import LatentError
+
+VERSION = 1
+LARGEST_HEADER = 1 << 20
+_SIZES = {"F32": 4, "F16": 2, "U16": 2, "U8": 1}
+_NUMBERS = {
+    # name: (smallest, largest)
+    "sample_rate": (8_000, 192_000),
+    "hop_length": (1, 1 << 24),
+    "window": (1, 1 << 30),
+    "overlap": (0, 1 << 30),
+    "source_rate": (8_000, 192_000),
+    "n_samples": (1, 1 << 48),
+    "windows": (1, 1 << 32),
+    "channels": (1, 8),
+    "latent_dim": (0, 1 << 16),
+    "detail_size": (0, 1 << 16),
+    "frames": (1, 1 << 24),
+}
+
+
+@dataclass(frozen=True)
+class CelMeta:
+    """What a .cel file says of itself. Numbers as in :class:`celesta.latent.Latent`."""
+
+    model: str
+    weights: str
+    sample_rate: int
+    hop_length: int
+    window: int
+    overlap: int
+    source_rate: int
+    n_samples: int
+    windows: int
+    channels: int
+    latent_dim: int
+    detail_size: int
+    frames: int
+    encoding: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Where a tensor lies in the payload."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+
+    @property
+    def end(self) -> int:
+        """First byte behind it."""
+        return self.begin + math.prod(self.shape) * _SIZES[self.dtype]
+
+
+def layout(meta: CelMeta) -> dict[str, Tensor]:
+    """The tensors that a file with these numbers has, in order.
+
+    ``float32`` and ``float16`` files hold base and values as such; ``bits-n`` files hold them as n-bit codes, packed
+    window by window, and for each window and channel a ``scale`` and ``offset`` per row.
+    """
+    w, c = meta.windows, meta.channels
+    dense, sparse = (meta.latent_dim, meta.frames), (meta.detail_size, meta.frames)
+    rows = meta.latent_dim + meta.detail_size
+    if meta.encoding.startswith("bits-"):
+        packed = -(-rows * meta.frames * c * int(meta.encoding[5:]) // 8)
+        wanted = [
+            ("codes", "U8", (w, packed)),
+            ("scale", "F32", (w, c, rows)),
+            ("offset", "F32", (w, c, rows)),
+            ("places", "U16", (w, c, *sparse)),
+            ("gain", "F32", (w, c)),
+        ]
+    else:
+        kind = {"float32": "F32", "float16": "F16"}[meta.encoding]
+        wanted = [
+            ("base", kind, (w, c, *dense)),
+            ("values", kind, (w, c, *sparse)),
+            ("places", "U16", (w, c, *sparse)),
+            ("gain", "F32", (w, c)),
+        ]
+    tensors, at = {}, 0
+    for name, dtype, shape in wanted:
+        tensors[name] = Tensor(dtype, shape, at)
+        at = tensors[name].end
+    return tensors
+
+
+def pack(meta: CelMeta, payload_sha256: str) -> bytes:
+    """The length and the JSON of a file with this payload."""
+    metadata = {
+        "format": "celesta",
+        "format_version": str(VERSION),
+        "model": meta.model,
+        "weights": meta.weights,
+        "encoding": meta.encoding,
+        "tags": json.dumps(meta.tags, ensure_ascii=True, sort_keys=True),
+        "payload_sha256": payload_sha256,
+        **{name: str(getattr(meta, name)) for name in _NUMBERS},
+    }
+    metadata["header_sha256"] = _digest(metadata)
+    header: dict[str, Any] = {"__metadata__": metadata}
+    for name, tensor in layout(meta).items():
+        header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [tensor.begin, tensor.end]}
+    text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > LARGEST_HEADER:
+        raise LatentError(f"{meta.model}: tags are too long for a .cel file; shorten them")
+    return len(text).to_bytes(8, "little") + text
+
+
+def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
+    """Read the head of a file of ``file_size`` bytes: its metadata, the payload's SHA-256, where the payload begins.
+
+    The header must be byte for byte what :func:`pack` writes for its own metadata, which leaves no room for lies.
+
+    Raises:
+        LatentError: it is not a .cel file, is damaged, or is of a newer version.
+    """
+    length = int.from_bytes(head[:8], "little")
+    if len(head) < 8 or not 2 <= length <= LARGEST_HEADER or 8 + length > file_size or len(head) < 8 + length:
+        raise LatentError(f"{where}: not a .cel file, or cut short; encode the sound again")
+    try:
+        text = head[8 : 8 + length].decode("ascii")
+        metadata = json.loads(text, object_pairs_hook=_no_duplicates)["__metadata__"]
+        if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+            raise ValueError("metadata are not texts")
+        if metadata.get("format") != "celesta":
+            raise LatentError(f"{where}: a safetensors file, but not a .cel file")
+        version = int(metadata["format_version"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged(where, "its header is not readable") from None
+    if version > VERSION:
+        raise LatentError(f"{where}: written by a newer Celesta (format {version}); update Celesta")
+    try:
+        numbers = {name: _number(metadata[name], *limits) for name, limits in _NUMBERS.items()}
+        tags = json.loads(metadata["tags"])
+        if not isinstance(tags, dict) or not all(isinstance(v, str) for v in tags.values()):
+            raise ValueError("tags are not texts")
+        meta = CelMeta(metadata["model"], metadata["weights"], **numbers, encoding=metadata["encoding"], tags=tags)
+        if meta.encoding not in ("float32", "float16", *(f"bits-{n}" for n in range(1, 17))):
+            raise ValueError("unknown encoding")
+        if meta.overlap >= meta.window or meta.latent_dim + meta.detail_size == 0:
+            raise ValueError("impossible sizes")
+        payload = metadata["payload_sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged(where, f"its header does not make sense ({error})") from None
+    if pack(meta, payload) != head[: 8 + length]:
+        raise _damaged(where, "its header was changed")
+    wanted = 8 + length + max(t.end for t in layout(meta).values())
+    if wanted != file_size:
+        raise _damaged(where, f"it has {file_size:,} bytes instead of {wanted:,}")
+    return meta, payload, 8 + length
+
+
+def _digest(metadata: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
+
+
+def _number(text: str, smallest: int, largest: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        raise ValueError(f"{text[:20]!r} is not a number")
+    value = int(text)
+    if not smallest <= value <= largest:
+        raise ValueError(f"{value} is out of range")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _damaged(where: str, how: str) -> LatentError:
+    return LatentError(f"{where}: damaged: {how}; encode the sound again or restore the file")

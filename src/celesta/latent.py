@@ -1,0 +1,195 @@
+"""The latent of a song: all that its model needs to decode it, and the arithmetic that changes it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from celesta.celfile import CelReader, CelWriter
+from celesta.errors import LatentError, UsageError
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """A song as latent vectors: a dense base and, for some models, a sparse detail.
+
+    Attributes:
+        base: ``(windows, channels, latent_dim, frames)`` float32.
+        places: ``(windows, channels, k, frames)`` uint16, the coefficient of each detail value; k = 0: no detail.
+        values: ``(windows, channels, k, frames)`` float32.
+        gain: ``(windows, channels)`` float32, the peak each window was divided by (1 where the model does not).
+        model: the model's name or run folder.
+        weights: SHA-256 of its weights, "" for a model without.
+        sample_rate: Hz of the model.
+        hop_length: samples a frame, at the model's rate.
+        window: samples a window, at the model's rate.
+        overlap: samples that neighbouring windows share.
+        source_rate: Hz of the source.
+        n_samples: of the source, at its rate.
+        tags: of the source.
+    """
+
+    base: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+    gain: np.ndarray
+    model: str
+    weights: str
+    sample_rate: int
+    hop_length: int
+    window: int
+    overlap: int
+    source_rate: int
+    n_samples: int
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        b, v = self.base.shape, self.values.shape
+        if len(b) != 4 or len(v) != 4 or self.places.shape != v or b[:2] != v[:2] or b[3] != v[3]:
+            raise LatentError(f"latent: base {b}, places {self.places.shape} and values {v} do not fit together")
+        if self.gain.shape != b[:2]:
+            raise LatentError(f"latent: gain {self.gain.shape} does not fit {b[0]} windows of {b[1]} channels")
+
+    @property
+    def windows(self) -> int:
+        """Number of windows."""
+        return int(self.base.shape[0])
+
+    @property
+    def channels(self) -> int:
+        """Number of sound channels."""
+        return int(self.base.shape[1])
+
+    @property
+    def latent_dim(self) -> int:
+        """Dense channels of a frame."""
+        return int(self.base.shape[2])
+
+    @property
+    def detail_size(self) -> int:
+        """Sparse coefficients of a frame."""
+        return int(self.values.shape[2])
+
+    @property
+    def frames(self) -> int:
+        """Frames of a window."""
+        return int(self.base.shape[3])
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the source."""
+        return self.n_samples / self.source_rate
+
+    @property
+    def floats_per_second(self) -> float:
+        """Numbers a second of one sound channel, a place counted as a number."""
+        stride = self.window - self.overlap
+        return (self.latent_dim + 2 * self.detail_size) * self.frames * self.sample_rate / stride
+
+    @property
+    def ratio(self) -> float:
+        """Numbers per sample at the model's rate: above 1 the latent is larger than the sound."""
+        return self.floats_per_second / self.sample_rate
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the windows' frames follow each other without overlap."""
+        return self.overlap == 0
+
+    def timeline(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Base, places and values with the windows joined: ``(channels, rows, windows * frames)`` each."""
+
+        def joined(x: np.ndarray) -> np.ndarray:
+            w, c, rows, frames = x.shape
+            return x.transpose(1, 2, 0, 3).reshape(c, rows, w * frames)
+
+        return joined(self.base), joined(self.places), joined(self.values)
+
+    def replace(self, **arrays: np.ndarray) -> Latent:
+        """The same latent with some of its arrays exchanged."""
+        return dataclasses.replace(self, **arrays)  # type: ignore[arg-type]
+
+    def truncate(self, latent_dim: int | None = None, detail: int | None = None) -> Latent:
+        """Only the first channels of the base and the first coefficients of the detail, the ones of most worth.
+
+        Raises:
+            UsageError: a number is negative or more than there are.
+        """
+        for wanted, there, what in ((latent_dim, self.latent_dim, "channels"), (detail, self.detail_size, "details")):
+            if wanted is not None and not 0 <= wanted <= there:
+                raise UsageError(f"cannot keep {wanted} of {there} {what}")
+        return self.replace(
+            base=self.base[:, :, :latent_dim], places=self.places[:, :, :detail], values=self.values[:, :, :detail]
+        )
+
+    def save(self, path: str | Path, *, dtype: str = "float16", bits: int | None = None) -> None:
+        """Write a .cel file. ``dtype`` and ``bits`` as in :class:`celesta.celfile.CelWriter`.
+
+        Raises:
+            LatentError: the latent holds values that are not finite.
+        """
+        kept = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags")
+        with CelWriter(path, {name: getattr(self, name) for name in kept}, dtype=dtype, bits=bits) as writer:
+            for i in range(self.windows):
+                writer.append(self.base[i], self.places[i], self.values[i], self.gain[i])
+            writer.close(self.n_samples)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Latent:
+        """Read a whole .cel file, its payload verified.
+
+        Raises:
+            LatentError: the file is missing or damaged.
+        """
+        with CelReader(path) as reader:
+            reader.check_payload()
+            parts = [reader.window(i) for i in range(len(reader))]
+            base, places, values, gain = (np.stack(arrays) for arrays in zip(*parts, strict=True))
+            m = reader.meta
+        return cls(
+            base=base,
+            places=places,
+            values=values,
+            gain=gain,
+            model=m.model,
+            weights=m.weights,
+            sample_rate=m.sample_rate,
+            hop_length=m.hop_length,
+            window=m.window,
+            overlap=m.overlap,
+            source_rate=m.source_rate,
+            n_samples=m.n_samples,
+            tags=m.tags,
+        )
+
+    def __mul__(self, factor: float) -> Latent:
+        return self.replace(base=self.base * np.float32(factor), values=self.values * np.float32(factor))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Latent:
+        return self * (1 / divisor)
+
+    def __neg__(self) -> Latent:
+        return self * -1.0
+
+    def __add__(self, other: Latent) -> Latent:
+        return self._with(other, np.add)
+
+    def __sub__(self, other: Latent) -> Latent:
+        return self._with(other, np.subtract)
+
+    def _with(self, other: Latent, operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Latent:
+        same = (self.model, self.weights, self.base.shape) == (other.model, other.weights, other.base.shape)
+        if not same:
+            raise LatentError(
+                f"latents of {self.model} {self.base.shape} and {other.model} {other.base.shape} do not combine;"
+                " they need the same model, weights, channels and number of windows"
+            )
+        if self.detail_size or other.detail_size:
+            raise LatentError(f"{self.model}: a sparse detail has no sum; use a model with a dense base only")
+        return self.replace(base=operation(self.base, other.base))

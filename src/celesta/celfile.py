@@ -18,7 +18,12 @@ import numpy as np
 from celesta._celheader import LARGEST_HEADER, CelMeta, layout, pack, unpack
 from celesta.errors import LatentError, UsageError
 
-_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "U16": np.dtype("<u2"), "U8": np.dtype("u1")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "U16": np.dtype("<u2"),
+    "U8": np.dtype("u1"),
+}
 _BLOCK = 1 << 20
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -1,0 +1,45 @@
+"""Any song through one model (the report's section 6): figures, sounds, figures of merit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celesta import audio
+from celesta.audio import Audio
+from celesta.codec import Codec
+from celesta.evaluate import Reconstruction, reconstruct
+from celesta.report.figures import spectrograms, waveforms
+from celesta.report.html import Page
+from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, score_row
+
+SHOWN = 30.0
+
+
+def reconstruct_page(codec: Codec, file: Path, out: Path) -> Path:
+    """Write ``NAME.MODEL.html`` and ``NAME.MODEL.flac`` into ``out``; the page's path comes back.
+
+    The FLAC holds the whole song at its own rate and channels; the page shows and plays its first 30 s.
+
+    Raises:
+        AudioError: the file cannot be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"{file.stem}.{Path(codec.name).name}"
+    sound = audio.read(file)
+    audio.write(out / f"{stem}.flac", codec.decode(codec.encode(sound)))
+    n = round(SHOWN * sound.sample_rate)
+    made = reconstruct(codec, Audio(sound.samples[:, :n], sound.sample_rate), file.stem)
+    page = Page(f"{file.name} through {codec.name}", f"Mono at {codec.model.sample_rate} Hz, the first {SHOWN:.0f} s.")
+    add_reconstruction(page, made)
+    page.table(SCORE_HEAD, [score_row(made.scores)])
+    page.note(NO_COMPRESSION)
+    return page.write(out / f"{stem}.html", f"The whole song at its own rate and channels: {stem}.flac")
+
+
+def add_reconstruction(page: Page, made: Reconstruction, *, original_too: bool = True) -> None:
+    """Add waveforms, spectrograms and players of a reconstruction to a page."""
+    rate = made.x.sample_rate
+    sounds = {"original": made.x.samples[0], made.scores.model: made.x_hat.samples[0]}
+    page.figure(waveforms(sounds, rate), f"waveforms of {made.scores.model}")
+    page.figure(spectrograms(sounds, rate), f"spectrograms of {made.scores.model}")
+    page.sounds([*([("original", made.x)] if original_too else []), (made.scores.model, made.x_hat)])

@@ -32,6 +32,7 @@ _NUMBERS = {
     "detail_size": (0, 1 << 16),
     "frames": (1, 1 << 24),
 }
+_ENCODINGS = ("float32", "float16", *(f"bits-{n}" for n in range(1, 17)))
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Tensor:
 
 
 def layout(meta: CelMeta) -> dict[str, Tensor]:
-    """The tensors that a file with these numbers has, in order.
+    """The tensors that a file with these numbers has, in order: wide numbers first, so that each lies aligned.
 
     ``float32`` and ``float16`` files hold base and values as such; ``bits-n`` files hold them as n-bit codes, packed
     window by window, and for each window and channel a ``scale`` and ``offset`` per row.
@@ -81,19 +82,19 @@ def layout(meta: CelMeta) -> dict[str, Tensor]:
     if meta.encoding.startswith("bits-"):
         packed = -(-rows * meta.frames * c * int(meta.encoding[5:]) // 8)
         wanted = [
-            ("codes", "U8", (w, packed)),
+            ("gain", "F32", (w, c)),
             ("scale", "F32", (w, c, rows)),
             ("offset", "F32", (w, c, rows)),
             ("places", "U16", (w, c, *sparse)),
-            ("gain", "F32", (w, c)),
+            ("codes", "U8", (w, packed)),
         ]
     else:
         kind = {"float32": "F32", "float16": "F16"}[meta.encoding]
         wanted = [
+            ("gain", "F32", (w, c)),
             ("base", kind, (w, c, *dense)),
             ("values", kind, (w, c, *sparse)),
             ("places", "U16", (w, c, *sparse)),
-            ("gain", "F32", (w, c)),
         ]
     tensors, at = {}, 0
     for name, dtype, shape in wanted:
@@ -102,8 +103,39 @@ def layout(meta: CelMeta) -> dict[str, Tensor]:
     return tensors
 
 
+def check(meta: CelMeta) -> None:
+    """Refuse numbers and texts that no song can have.
+
+    Raises:
+        ValueError: one of them is out of range, or they contradict each other; the message says which.
+    """
+    for name, (smallest, largest) in _NUMBERS.items():
+        value = getattr(meta, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= largest:
+            raise ValueError(f"{name} is {value!r}, not a whole number from {smallest} to {largest}")
+    if meta.encoding not in _ENCODINGS:
+        raise ValueError(f"unknown encoding {meta.encoding[:20]!r}")
+    if meta.overlap >= meta.window:
+        raise ValueError(f"overlap {meta.overlap} is not below window {meta.window}")
+    if meta.latent_dim + meta.detail_size == 0:
+        raise ValueError("it has neither base nor detail")
+    coded = meta.windows * (meta.window - meta.overlap) + meta.overlap
+    if meta.n_samples * meta.sample_rate > coded * meta.source_rate:
+        raise ValueError(f"{meta.n_samples} samples do not fit into {meta.windows} windows")
+    if not all(isinstance(text, str) for pair in meta.tags.items() for text in pair):
+        raise ValueError("tags are not texts")
+    for name in ("model", "weights"):
+        text = getattr(meta, name)
+        if not isinstance(text, str) or any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise ValueError(f"{name} is not text that a .cel file can hold")
+
+
 def pack(meta: CelMeta, payload_sha256: str) -> bytes:
-    """The length and the JSON of a file with this payload."""
+    """The length and the JSON of a file with this payload.
+
+    Raises:
+        ValueError: the texts are too long.
+    """
     metadata = {
         "format": "celesta",
         "format_version": str(VERSION),
@@ -121,7 +153,7 @@ def pack(meta: CelMeta, payload_sha256: str) -> bytes:
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
-        raise LatentError(f"{meta.model}: tags are too long for a .cel file; shorten them")
+        raise ValueError(f"its tags are longer than the {LARGEST_HEADER:,} bytes a .cel file takes; shorten them")
     return len(text).to_bytes(8, "little") + text
 
 
@@ -143,25 +175,23 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
             raise ValueError("metadata are not texts")
         if metadata.get("format") != "celesta":
             raise LatentError(f"{where}: a safetensors file, but not a .cel file")
-        version = int(metadata["format_version"])
+        version = _number("format_version", metadata["format_version"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _damaged(where, "its header is not readable") from None
     if version > VERSION:
         raise LatentError(f"{where}: written by a newer Celesta (format {version}); update Celesta")
     try:
-        numbers = {name: _number(metadata[name], *limits) for name, limits in _NUMBERS.items()}
-        tags = json.loads(metadata["tags"])
-        if not isinstance(tags, dict) or not all(isinstance(v, str) for v in tags.values()):
+        numbers = {name: _number(name, metadata[name]) for name in _NUMBERS}
+        tags = json.loads(metadata["tags"], object_pairs_hook=_no_duplicates)
+        if not isinstance(tags, dict):
             raise ValueError("tags are not texts")
         meta = CelMeta(metadata["model"], metadata["weights"], **numbers, encoding=metadata["encoding"], tags=tags)
-        if meta.encoding not in ("float32", "float16", *(f"bits-{n}" for n in range(1, 17))):
-            raise ValueError("unknown encoding")
-        if meta.overlap >= meta.window or meta.latent_dim + meta.detail_size == 0:
-            raise ValueError("impossible sizes")
+        check(meta)
         payload = metadata["payload_sha256"]
+        same = pack(meta, payload) == head[: 8 + length]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(where, f"its header does not make sense ({error})") from None
-    if pack(meta, payload) != head[: 8 + length]:
+    if not same:
         raise _damaged(where, "its header was changed")
     wanted = 8 + length + max(t.end for t in layout(meta).values())
     if wanted != file_size:
@@ -173,13 +203,10 @@ def _digest(metadata: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
 
 
-def _number(text: str, smallest: int, largest: int) -> int:
+def _number(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 16:
-        raise ValueError(f"{text[:20]!r} is not a number")
-    value = int(text)
-    if not smallest <= value <= largest:
-        raise ValueError(f"{value} is out of range")
-    return value
+        raise ValueError(f"{name} is {text[:20]!r}, not a number")
+    return int(text)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

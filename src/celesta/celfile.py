@@ -5,17 +5,22 @@ A .cel file is a safetensors file, which any reader of that format opens. Its na
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import operator
 import os
+import secrets
+import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
 
-from celesta._celheader import LARGEST_HEADER, CelMeta, layout, pack, unpack
+from celesta._celbits import dequantise, pack_bits, quantise, unpack_bits
+from celesta._celheader import LARGEST_HEADER, CelMeta, check, layout, pack, unpack
 from celesta.errors import LatentError, UsageError
 
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -30,17 +35,19 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 class CelWriter:
-    """Writes a .cel file window by window.
+    """Writes a .cel file window by window; used with `with`, it leaves nothing behind when an exception ends the block.
 
     Args:
         path: its final name, which appears on :meth:`close` and not before.
-        meta: ``model weights sample_rate hop_length window overlap source_rate tags``.
+        meta: ``model weights sample_rate hop_length window overlap source_rate`` and, if wanted, ``tags``.
         dtype: ``float16`` or ``float32``.
         bits: 1 to 16: store numbers as codes of so many bits, uniform over each row's range in each window (a row is
-            one latent channel of one sound channel), so that no number is off by more than range / (2^bits - 1) / 2.
+            one latent channel of one sound channel). No number is then off by more than
+            ``(high - low) / (2**bits - 1) / 2``, and the rounding of float32.
 
     Raises:
-        UsageError: dtype or bits are out of range.
+        UsageError: dtype, bits or names in meta are unknown.
+        LatentError: a number in meta is out of range, or the tags are too long.
     """
 
     def __init__(
@@ -51,68 +58,66 @@ class CelWriter:
         if bits is not None and not 1 <= bits <= 16:
             raise UsageError(f"bits must lie in 1..16, got {bits}")
         self.path = Path(path)
-        self._meta = dict(meta)
+        self._meta = {k: operator.index(v) if isinstance(v, np.integer) else v for k, v in meta.items()}
         self._bits = bits
         self._encoding = f"bits-{bits}" if bits else dtype
         self._spools: dict[str, IO[bytes]] = {}
         self._shape: tuple[int, int, int, int] | None = None
         self._windows = 0
         self._closed = False
+        self._head((1, 1, 0, 1), windows=1, n_samples=1, sha256="0" * 64)  # shows bad metadata before hours of work
 
     def append(self, base: np.ndarray, places: np.ndarray, values: np.ndarray, gain: np.ndarray) -> None:
         """Add a window: ``(channels, latent_dim, frames)``, twice ``(channels, k, frames)``, ``(channels,)``.
 
         Raises:
-            LatentError: shapes change between windows, or values are not finite in the chosen precision.
+            LatentError: shapes do not fit or change between windows, values are not finite in the chosen precision,
+                places do not fit 16 bits, the disk is full, or the writer is closed.
         """
+        if self._closed:
+            raise LatentError(f"{self.path}: the writer is closed; open another one")
+        fits = base.ndim == values.ndim == 3 and base.shape[::2] == values.shape[::2] and gain.shape == base.shape[:1]
+        if not fits or places.shape != values.shape:
+            shapes = f"base {base.shape}, places {places.shape}, values {values.shape}, gain {gain.shape}"
+            raise LatentError(f"{self.path}: window {self._windows}: {shapes} do not fit together")
         shape = (base.shape[0], base.shape[1], values.shape[1], base.shape[2])
-        self._shape = self._shape or shape
-        if shape != self._shape or places.shape != values.shape or gain.shape != (shape[0],):
+        if self._shape is None:
+            self._head(shape, windows=1, n_samples=1, sha256="0" * 64)
+            self._shape = shape
+        if shape != self._shape:
             raise LatentError(f"{self.path}: window {self._windows} has another shape than the first")
         arrays = self._encoded(base, places, values, gain)
-        for name, array in arrays.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise LatentError(f"{self.path}: window {self._windows} is not finite as {self._encoding}")
-            self._spool(name).write(np.ascontiguousarray(array).tobytes())
+        with _disk(self.path):
+            for name, array in arrays.items():
+                if name not in self._spools:
+                    folder = self.path.parent
+                    self._spools[name] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed in _drop)
+                self._spools[name].write(np.ascontiguousarray(array).tobytes())
         self._windows += 1
 
     def close(self, n_samples: int) -> None:
         """Assemble the file and give it its name. ``n_samples``: of the source, at its own rate.
 
         Raises:
-            LatentError: nothing was appended.
+            LatentError: nothing was appended, n_samples does not fit the windows, the disk is full, or it is closed.
         """
-        if self._shape is None:
-            raise LatentError(f"{self.path}: nothing to write")
-        channels, latent_dim, detail_size, frames = self._shape
-        meta = CelMeta(
-            **self._meta,
-            n_samples=n_samples,
-            windows=self._windows,
-            channels=channels,
-            latent_dim=latent_dim,
-            detail_size=detail_size,
-            frames=frames,
-            encoding=self._encoding,
-        )
-        spools = [self._spools[name] for name in layout(meta)]
-        digest = hashlib.sha256()
-        for spool in spools:
-            spool.seek(0)
-            while block := spool.read(_BLOCK):
-                digest.update(block)
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        if self._shape is None or self._closed:
+            raise LatentError(f"{self.path}: {'it is written already' if self._closed else 'nothing to write'}")
+        temporary = self.path.with_name(f".cel-{secrets.token_hex(8)}.tmp")
         try:
-            with temporary.open("wb") as file:
-                file.write(pack(meta, digest.hexdigest()))
-                for spool in spools:
-                    spool.seek(0)
-                    while block := spool.read(_BLOCK):
+            with _disk(self.path):
+                digest = hashlib.sha256()
+                for block in self._payload():
+                    digest.update(block)
+                head, _ = self._head(self._shape, self._windows, operator.index(n_samples), digest.hexdigest())
+                with temporary.open("xb") as file:
+                    file.write(head)
+                    for block in self._payload():
                         file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-            _sync_folder(self.path.parent)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(temporary, self.path)
+                _sync_folder(self.path.parent)
         finally:
             temporary.unlink(missing_ok=True)
             self._drop()
@@ -125,34 +130,55 @@ class CelWriter:
     ) -> None:
         self._drop()
 
+    def _head(
+        self, shape: tuple[int, int, int, int], windows: int, n_samples: int, sha256: str
+    ) -> tuple[bytes, CelMeta]:
+        sizes = dict(zip(("channels", "latent_dim", "detail_size", "frames"), shape, strict=True))
+        try:
+            meta = CelMeta(**self._meta, **sizes, n_samples=n_samples, windows=windows, encoding=self._encoding)
+            check(meta)
+            return pack(meta, sha256), meta
+        except TypeError as error:
+            raise UsageError(f"{self.path}: metadata of a .cel file: {error}") from None
+        except ValueError as error:
+            raise LatentError(f"{self.path}: cannot be written: {error}") from None
+
     def _encoded(
         self, base: np.ndarray, places: np.ndarray, values: np.ndarray, gain: np.ndarray
     ) -> dict[str, np.ndarray]:
-        rest = {"places": places.astype("<u2"), "gain": gain.astype("<f4")}
+        where = f"{self.path}: window {self._windows}"
+        if places.size and not (places.min() >= 0 and places.max() <= 0xFFFF):
+            raise LatentError(f"{where}: places must lie in 0..65535")
+        kind = np.dtype("<f4" if self._encoding != "float16" else "<f2")
+        with np.errstate(over="ignore"):  # shows as infinite
+            numbers = {"base": base.astype(kind), "values": values.astype(kind), "gain": gain.astype("<f4")}
+        if not all(np.isfinite(x).all() for x in numbers.values()):
+            if all(np.isfinite(x).all() for x in (base, values, gain)):
+                raise LatentError(f"{where}: values are too large for {kind.name}; use float32 or make them smaller")
+            raise LatentError(f"{where}: values are not finite, so they cannot be saved")
+        numbers["places"] = places.astype("<u2")
         if self._bits is None:
-            kind = np.dtype("<f4" if self._encoding == "float32" else "<f2")
-            with np.errstate(over="ignore"):  # shows as infinite, which append refuses
-                return {"base": base.astype(kind), "values": values.astype(kind), **rest}
-        rows = np.concatenate([base, values], axis=1).astype(np.float32)
-        if not np.isfinite(rows).all():
-            raise LatentError(f"{self.path}: window {self._windows} is not finite")
-        low, high = rows.min(axis=2), rows.max(axis=2)
-        scale = ((high.astype(np.float64) - low) / (2**self._bits - 1)).astype("<f4")
-        steps = np.where(scale > 0, scale, 1)[..., None]
-        codes = np.clip(np.rint((rows - low[..., None]) / steps), 0, 2**self._bits - 1).astype(np.uint16)
-        return {"codes": pack_bits(codes.ravel(), self._bits), "scale": scale, "offset": low.astype("<f4"), **rest}
+            return numbers
+        rows = np.concatenate([numbers.pop("base"), numbers.pop("values")], axis=1)
+        codes, scale, offset = quantise(rows, self._bits)
+        if not np.isfinite(dequantise(codes, scale, offset)).all():
+            raise LatentError(f"{where}: values are too far apart to quantise; make them smaller")
+        return {"codes": pack_bits(codes.ravel(), self._bits), "scale": scale, "offset": offset, **numbers}
 
-    def _spool(self, name: str) -> IO[bytes]:
-        if name not in self._spools:
-            try:
-                self._spools[name] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115 (closed in _drop)
-            except FileNotFoundError:
-                raise LatentError(f"{self.path}: its folder does not exist; make it first") from None
-        return self._spools[name]
+    def _payload(self) -> Iterator[bytes]:
+        """The tensors' bytes in the order of the file, in blocks."""
+        assert self._shape is not None  # close has looked
+        _, meta = self._head(self._shape, windows=self._windows, n_samples=1, sha256="0" * 64)
+        for name in layout(meta):
+            self._spools[name].seek(0)
+            while block := self._spools[name].read(_BLOCK):
+                yield block
 
     def _drop(self) -> None:
+        self._closed = True
         for spool in self._spools.values():
-            spool.close()
+            with contextlib.suppress(OSError):  # what a full disk still held back is not wanted any more
+                spool.close()
         self._spools = {}
 
 
@@ -172,9 +198,13 @@ class CelReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode):  # opening a pipe would wait for ever
+                raise LatentError(f"{self.path}: is no file; name a .cel file")
             self._file = self.path.open("rb")
         except OSError as error:
             raise LatentError(f"{self.path}: cannot be opened ({error.strerror})") from None
+        except ValueError:
+            raise LatentError(f"{str(self.path)!r}: is no file name") from None
         try:
             size = os.fstat(self._file.fileno()).st_size
             head = self._file.read(8)
@@ -211,8 +241,7 @@ class CelReader:
             scale, offset = self._part("scale", i), self._part("offset", i)
             shape = (*scale.shape, self.meta.frames)
             codes = unpack_bits(self._part("codes", i), int(self.encoding[5:]), int(np.prod(shape)))
-            with np.errstate(over="ignore", invalid="ignore"):
-                rows = codes.reshape(shape).astype(np.float32) * scale[..., None] + offset[..., None]
+            rows = dequantise(codes.reshape(shape), scale, offset)
             base, values = rows[:, : self.meta.latent_dim], rows[:, self.meta.latent_dim :]
         else:
             base, values = self._part("base", i).astype(np.float32), self._part("values", i).astype(np.float32)
@@ -257,18 +286,13 @@ def verify(path: str | Path) -> CelMeta:
         return reader.meta
 
 
-def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Pack ``(n,)`` uint16 codes below ``2**bits`` into ``ceil(n * bits / 8)`` bytes, most significant bit first."""
-    spread = np.unpackbits(codes.astype(">u2").view(np.uint8).reshape(-1, 2), axis=1)[:, 16 - bits :]
-    return np.packbits(spread.ravel())
-
-
-def unpack_bits(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
-    """The ``count`` codes that :func:`pack_bits` packed, uint16."""
-    spread = np.unpackbits(packed, count=count * bits).reshape(count, bits)
-    whole = np.zeros((count, 16), np.uint8)
-    whole[:, 16 - bits :] = spread
-    return np.packbits(whole, axis=1).view(">u2").ravel().astype(np.uint16)
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    """Turn trouble with the disk into a LatentError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise LatentError(f"{path}: cannot be written ({error.strerror}); mend its folder or the disk") from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -61,8 +61,7 @@ def reconstruct(codec: Codec, sound: Audio, clip: str = "") -> Reconstruction:
         AudioError: the sound is empty or not finite.
     """
     rate = codec.model.sample_rate
-    mono = sound.samples.mean(axis=0, keepdims=True)
-    x = Audio(audio.resample(mono, sound.sample_rate, rate) if sound.sample_rate != rate else mono, rate)
+    x = mono_at(sound, rate)
     began = time.perf_counter()
     latent = codec.encode(x)
     encoded = time.perf_counter()
@@ -84,6 +83,12 @@ def reconstruct(codec: Codec, sound: Audio, clip: str = "") -> Reconstruction:
         weights_bytes=sum(2 * t.numel() for t in state) if codec.weights else 0,
     )
     return Reconstruction(x, x_hat, latent, scores)
+
+
+def mono_at(sound: Audio, rate: int) -> Audio:
+    """The sound mixed to one channel at ``rate`` Hz."""
+    mono = sound.samples.mean(axis=0, keepdims=True)
+    return Audio(mono if sound.sample_rate == rate else audio.resample(mono, sound.sample_rate, rate), rate)
 
 
 def interval(values: Iterable[float], seed: int = 0, draws: int = 1_000) -> tuple[float, float, float]:

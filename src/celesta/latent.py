@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,18 @@ class Latent:
     n_samples: int
     tags: dict[str, str] = field(default_factory=dict)
 
+    __array_ufunc__ = None  # numpy scalars leave `number * latent` to __rmul__
+
     def __post_init__(self) -> None:
         b, v = self.base.shape, self.values.shape
         if len(b) != 4 or len(v) != 4 or self.places.shape != v or b[:2] != v[:2] or b[3] != v[3]:
             raise LatentError(f"latent: base {b}, places {self.places.shape} and values {v} do not fit together")
         if self.gain.shape != b[:2]:
             raise LatentError(f"latent: gain {self.gain.shape} does not fit {b[0]} windows of {b[1]} channels")
+        if self.places.size and not (self.places.min() >= 0 and self.places.max() <= 0xFFFF):
+            raise LatentError("latent: places must lie in 0..65535")
+        for name, kind in (("base", np.float32), ("places", np.uint16), ("values", np.float32), ("gain", np.float32)):
+            object.__setattr__(self, name, getattr(self, name).astype(kind, copy=False))
 
     @property
     def windows(self) -> int:
@@ -167,12 +174,18 @@ class Latent:
         )
 
     def __mul__(self, factor: float) -> Latent:
+        if not isinstance(factor, Real):
+            return NotImplemented
         return self.replace(base=self.base * np.float32(factor), values=self.values * np.float32(factor))
 
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: float) -> Latent:
-        return self * (1 / divisor)
+        if not isinstance(divisor, Real):
+            return NotImplemented
+        if divisor == 0:
+            raise UsageError("a latent cannot be divided by 0")
+        return self.replace(base=self.base / np.float32(divisor), values=self.values / np.float32(divisor))
 
     def __neg__(self) -> Latent:
         return self * -1.0
@@ -184,12 +197,17 @@ class Latent:
         return self._with(other, np.subtract)
 
     def _with(self, other: Latent, operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Latent:
+        if not isinstance(other, Latent):
+            return NotImplemented
         same = (self.model, self.weights, self.base.shape) == (other.model, other.weights, other.base.shape)
         if not same:
             raise LatentError(
                 f"latents of {self.model} {self.base.shape} and {other.model} {other.base.shape} do not combine;"
                 " they need the same model, weights, channels and number of windows"
             )
-        if self.detail_size or other.detail_size:
-            raise LatentError(f"{self.model}: a sparse detail has no sum; use a model with a dense base only")
-        return self.replace(base=operation(self.base, other.base))
+        if not np.array_equal(self.places, other.places):
+            raise LatentError(
+                f"{self.model}: sparse details at different places have no sum; combine latents with the same places,"
+                " or truncate(detail=0) both"
+            )
+        return self.replace(base=operation(self.base, other.base), values=operation(self.values, other.values))

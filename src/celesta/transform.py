@@ -128,4 +128,5 @@ def _running_mean(x: np.ndarray, width: int) -> np.ndarray:
     np.cumsum(x, axis=-1, dtype=np.float64, out=total[..., 1:])
     at = np.arange(n)
     begin, end = np.maximum(at - width // 2, 0), np.minimum(at - width // 2 + width, n)
-    return ((total[..., end] - total[..., begin]) / (end - begin)).astype(np.float32)
+    mean: np.ndarray = (total[..., end] - total[..., begin]) / (end - begin)
+    return mean.astype(np.float32)

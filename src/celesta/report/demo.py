@@ -58,7 +58,7 @@ def build_demo(
     total = len(files) * (len(codecs) + 1)
     for file in files:
         sound = audio.read(file, duration=seconds)
-        done = []
+        done: list[Reconstruction] = []
         for one in codecs:
             progress(f"{file.stem}: {one.name}", len(made) * (len(codecs) + 1) + len(done), total)
             done.append(reconstruct(one, sound, file.stem))

@@ -87,8 +87,8 @@ def remark(step: Step, plain: Effect, effect: Effect) -> str:
     wanted, got = 20 * log10(step.value), effect.loudness - plain.loudness
     brighter = effect.brightness - plain.brightness
     return (
-        f"Gain {step.value:g} on the latent is not volume: as volume it would be {wanted:+.1f} dB and leave SI-SDR at its"
-        f" limit; here loudness changed by {got:+.1f} dB, brightness by {brighter:+,.0f} Hz, and SI-SDR to the plain"
+        f"Gain {step.value:g} on the latent is not volume: as volume it would be {wanted:+.1f} dB and leave SI-SDR at"
+        f" its limit; here loudness changed by {got:+.1f} dB, brightness by {brighter:+,.0f} Hz, and SI-SDR to the plain"
         f" reconstruction is {effect.si_sdr:.1f} dB."
     )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from celesta._version import __version__
 from celesta.errors import CelestaError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from celesta.latent import Latent
     from celesta.report.compare import compare
     from celesta.transform import gain, morph, noise, smooth
-
-__version__ = "0.1.0"
 
 _WHERE = {
     "Audio": "celesta.audio",
@@ -46,6 +45,7 @@ __all__ = [
     "CelestaError",
     "Codec",
     "Latent",
+    "__version__",
     "compare",
     "gain",
     "load",

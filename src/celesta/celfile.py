@@ -20,6 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from celesta._celbits import dequantise, pack_bits, quantise, unpack_bits
+from celesta._celdisk import disk_errors, sync_folder
 from celesta._celheader import LARGEST_HEADER, CelMeta, check, layout, pack, unpack
 from celesta.errors import LatentError, UsageError
 
@@ -65,7 +66,9 @@ class CelWriter:
         self._shape: tuple[int, int, int, int] | None = None
         self._windows = 0
         self._closed = False
-        self._head((1, 1, 0, 1), windows=1, n_samples=1, sha256="0" * 64)  # shows bad metadata before hours of work
+        self._head(
+            (1, 1, 0, 1), windows=1 << 20, n_samples=1, sha256="0" * 64
+        )  # shows bad metadata before hours of work
 
     def append(self, base: np.ndarray, places: np.ndarray, values: np.ndarray, gain: np.ndarray) -> None:
         """Add a window: ``(channels, latent_dim, frames)``, twice ``(channels, k, frames)``, ``(channels,)``.
@@ -82,12 +85,12 @@ class CelWriter:
             raise LatentError(f"{self.path}: window {self._windows}: {shapes} do not fit together")
         shape = (base.shape[0], base.shape[1], values.shape[1], base.shape[2])
         if self._shape is None:
-            self._head(shape, windows=1, n_samples=1, sha256="0" * 64)
+            self._head(shape, windows=1 << 20, n_samples=1, sha256="0" * 64)
             self._shape = shape
         if shape != self._shape:
             raise LatentError(f"{self.path}: window {self._windows} has another shape than the first")
         arrays = self._encoded(base, places, values, gain)
-        with _disk(self.path):
+        with disk_errors(self.path):
             for name, array in arrays.items():
                 if name not in self._spools:
                     folder = self.path.parent
@@ -105,7 +108,7 @@ class CelWriter:
             raise LatentError(f"{self.path}: {'it is written already' if self._closed else 'nothing to write'}")
         temporary = self.path.with_name(f".cel-{secrets.token_hex(8)}.tmp")
         try:
-            with _disk(self.path):
+            with disk_errors(self.path):
                 digest = hashlib.sha256()
                 for block in self._payload():
                     digest.update(block)
@@ -117,7 +120,7 @@ class CelWriter:
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(temporary, self.path)
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
         finally:
             temporary.unlink(missing_ok=True)
             self._drop()
@@ -134,8 +137,9 @@ class CelWriter:
         self, shape: tuple[int, int, int, int], windows: int, n_samples: int, sha256: str
     ) -> tuple[bytes, CelMeta]:
         sizes = dict(zip(("channels", "latent_dim", "detail_size", "frames"), shape, strict=True))
+        rest: dict[str, Any] = {"windows": windows, "n_samples": n_samples, "encoding": self._encoding}
         try:
-            meta = CelMeta(**self._meta, **sizes, n_samples=n_samples, windows=windows, encoding=self._encoding)
+            meta = CelMeta(**{**self._meta, **sizes, **rest})
             check(meta)
             return pack(meta, sha256), meta
         except TypeError as error:
@@ -284,24 +288,3 @@ def verify(path: str | Path) -> CelMeta:
         for i in range(len(reader)):
             reader.window(i)
         return reader.meta
-
-
-@contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    """Turn trouble with the disk into a LatentError that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise LatentError(f"{path}: cannot be written ({error.strerror}); mend its folder or the disk") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

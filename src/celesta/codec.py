@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from celesta.errors import AudioError, CelestaError, LatentError, ModelError
 from celesta.latent import Latent
 from celesta.models import registry
 from celesta.models.base import Model, Parts
+from celesta.models.baselines import PcaBaseline
 
 WEIGHTS = Path(__file__).parent / "weights"
 _PCA_FILE = "pca-64.safetensors"
@@ -129,7 +131,7 @@ class Codec:
         """
         rate, n_samples, tags, blocks = self._open(source, mono)
         target = Path(target)
-        written = target.with_name(f".{target.name}.unverified") if check else target
+        written = target.with_name(f".{target.name}.{os.getpid()}.unverified") if check else target
         try:
             with CelWriter(written, self._meta(rate, tags), dtype=dtype, bits=bits) as writer:
                 seconds = (self.model.window - self.model.overlap) / self.model.sample_rate
@@ -304,11 +306,12 @@ def load(name: str | Path) -> Codec:
             raise ModelError(f"{name}: the shipped fit goes up to pca-64; train a larger one: celesta train -m {name}")
     if file.is_file():
         return _from_weights(name, registry.create(name), file)
-    if any(True for _ in registry.create(name).parameters()):
+    model = registry.create(name)
+    if isinstance(model, PcaBaseline) or any(True for _ in model.parameters()):
         raise ModelError(
             f"{name}: its weights are not installed; train it: celesta train -m {name} --data MUSIC -o RUN"
         )
-    return Codec(name, registry.create(name))
+    return Codec(name, model)
 
 
 def _from_weights(name: str, model: Model | None, file: Path) -> Codec:

@@ -100,7 +100,7 @@ def gather(rows: np.ndarray, z: Latent, channel: int, bands: int) -> tuple[np.nd
 
 def quantise(x: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """``(rows, frames)`` floats to int32 by ``round(x / step)``."""
-    return np.rint(x / steps[:, None]).astype(np.int32)
+    return np.asarray(np.rint(x / steps[:, None]), np.int32)
 
 
 def encode(q: np.ndarray, tables: Tables) -> bytes:
@@ -120,7 +120,7 @@ def encode(q: np.ndarray, tables: Tables) -> bytes:
             if len(chosen):
                 coder.encode(chosen.astype(np.int32), _model(tables.counts[r, c]))
         escaped.append(q[r][symbols == _ESCAPE])
-    words = coder.get_compressed().astype("<u4").tobytes()
+    words: bytes = coder.get_compressed().astype("<u4").tobytes()
     body = np.array([q.shape[1], len(words)], "<u8").tobytes() + words + _pack_escaped(np.concatenate(escaped))
     return hashlib.sha256(body).digest()[:8] + body
 
@@ -182,7 +182,7 @@ def _as_integers(counts: np.ndarray) -> np.ndarray:
     largest = scaled.argmax(axis=2)[..., None]
     left = _TOTAL - scaled.sum(axis=2, keepdims=True)
     np.put_along_axis(scaled, largest, np.take_along_axis(scaled, largest, 2) + left, 2)
-    return scaled.astype(np.int32)
+    return np.asarray(scaled, np.int32)
 
 
 def _model(counts: np.ndarray) -> object:

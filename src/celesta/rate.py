@@ -1,4 +1,4 @@
-"""Rate against distortion: what each model's latent costs in bits when it is quantised and coded, beside Opus and MP3."""
+"""Rate against distortion: what a model's latent costs in bits when quantised and coded, beside Opus and MP3."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ def peer_curves(clips: Sequence[Audio]) -> list[RatePoint]:
 def _through(program: str, clip: Audio, suffix: str, options: list[str]) -> tuple[int, Audio]:
     with tempfile.TemporaryDirectory() as folder:
         wav, coded, back = Path(folder) / "x.wav", Path(folder) / f"x{suffix}", Path(folder) / "y.wav"
-        audio.write(wav, clip, subtype="PCM_16")
+        # Full scale is where 16-bit files end; limiting it here keeps the warning for users' own files.
+        audio.write(wav, Audio(clip.samples.clip(-1, 1 - 2**-15), clip.sample_rate), subtype="PCM_16")
         quiet = [program, "-v", "error", "-y", "-i"]
         subprocess.run([*quiet, str(wav), *options, str(coded)], check=True, capture_output=True)
         rate = str(clip.sample_rate)

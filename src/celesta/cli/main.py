@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-import celesta
+from celesta._version import __version__
 from celesta.cli import coding, evaluating, looking, training
 from celesta.cli.console import err
 from celesta.errors import CelestaError
@@ -29,7 +29,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"celesta {celesta.__version__}")
+        print(f"celesta {__version__}")
         raise typer.Exit
 
 

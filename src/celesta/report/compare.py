@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-import celesta
 from celesta import audio, codec, datasets
+from celesta._version import __version__
 from celesta.audio import Audio
 from celesta.errors import AudioError, DataError
 from celesta.evaluate import Reconstruction, Scores, interval, mono_at, reconstruct
@@ -163,7 +163,7 @@ def compare(
         "seconds of each": seconds,
         "data": ", ".join(sorted({t.dataset for t in test})),
         "split": "test" if datasets.by_split(tracks, "test") else "all files",
-        "celesta": celesta.__version__,
+        "celesta": __version__,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log10
 from pathlib import Path
 
 from celesta import audio, metrics
@@ -80,16 +81,14 @@ def add_variations(page: Page, codec: Codec, made: Reconstruction, chains: Seque
 
 def remark(step: Step, plain: Effect, effect: Effect) -> str:
     """Say where the decoder did something else than the step's name."""
-    from math import log10
-
     if step.kind != "gain" or step.value <= 0 or step.value == 1:
         return ""
     wanted, got = 20 * log10(step.value), effect.loudness - plain.loudness
     brighter = effect.brightness - plain.brightness
     return (
         f"Gain {step.value:g} on the latent is not volume: as volume it would be {wanted:+.1f} dB and leave SI-SDR at"
-        f" its limit; here loudness changed by {got:+.1f} dB, brightness by {brighter:+,.0f} Hz, and SI-SDR to the plain"
-        f" reconstruction is {effect.si_sdr:.1f} dB."
+        f" its limit; here loudness changed by {got:+.1f} dB, brightness by {brighter:+,.0f} Hz, and SI-SDR to the"
+        f" plain reconstruction is {effect.si_sdr:.1f} dB."
     )
 
 

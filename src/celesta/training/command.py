@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-import celesta
 from celesta import datasets
+from celesta._version import __version__
 from celesta.errors import DataError, TrainingError, UsageError
 from celesta.models import registry
 from celesta.models.baselines import PcaBaseline
@@ -93,7 +93,7 @@ def _corpora(
 def warn_if_elsewhere(run: Path) -> None:
     """Record what makes a curve identical to the bit; refuse nothing, but say when it changed."""
     here = {
-        "celesta": celesta.__version__,
+        "celesta": __version__,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),

@@ -125,7 +125,7 @@ def _decode(
                 except AudioError as error:
                     if strict:
                         raise
-                    skipped.append((str(track.path), str(error)))
+                    skipped.append((str(track.path), str(error).removeprefix(f"{track.path}: ")))
                     file.seek(start)
                     file.truncate()
                 if file.tell() > start:

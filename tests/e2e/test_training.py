@@ -1,0 +1,107 @@
+"""Training through the command line: kill it anywhere, resume, and the curve is the same to the bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from celesta.audio import Audio, write
+
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, music):
+    root = tmp_path_factory.mktemp("training")
+    (root / "music").mkdir()
+    for i in range(3):
+        write(root / "music" / f"{i}.wav", Audio(music(60_000, sample_rate=22_050, seed=i), 22_050))
+    (root / "music" / "00-broken.flac").write_bytes(b"fLaC" + b"\x00" * 50)
+    return root
+
+
+def celesta(folder, *args, wait=True):
+    environment = {**os.environ, "CELESTA_CACHE": str(folder / "cache"), "COLUMNS": "200"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "celesta.cli.main", *args],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if not wait:
+        return process
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def start(run):
+    return [
+        *("train", "-m", "cel-3", "--data", "music", "-o", run, "--steps", str(STEPS), "--batch", "2", "--crop", "512"),
+        *("--no-compile", "--valid-every", "100", "--checkpoint-every", "50", "--threads", "1"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def straight(folder):
+    code, out, err = celesta(folder, *start("straight"))
+    assert code == 0, err
+    assert "skipped" in err
+    assert "broken.flac" in err
+    assert "200 steps" in out
+    return folder / "straight"
+
+
+def test_a_run_leaves_log_curves_and_weights(straight, folder):
+    names = {p.name for p in straight.iterdir()}
+    assert names == {
+        "train.toml",
+        "environment.json",
+        "log.jsonl",
+        "last.safetensors",
+        "best.safetensors",
+        "curves.png",
+    }
+    assert (straight / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert len((straight / "log.jsonl").read_text().splitlines()) == STEPS // 50
+    code, _, err = celesta(folder, "encode", "music/0.wav", "-m", "straight", "-o", "0.cel")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_resuming_gives_the_same_curve_to_the_bit(straight, folder, how):
+    run = f"broken-{how.name}"
+    process = celesta(folder, *start(run), wait=False)
+    log = folder / run / "log.jsonl"
+    deadline = time.monotonic() + 90
+    while not (log.exists() and log.stat().st_size):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode == (75 if how == signal.SIGTERM else -signal.SIGKILL)
+    assert "200" not in log.read_text().splitlines()[-1].split(",")[0]
+    code, _, err = celesta(folder, "train", "--resume", run)
+    assert code == 0, err
+    assert log.read_text() == (straight / "log.jsonl").read_text()
+    assert (folder / run / "best.safetensors").stat().st_size == (straight / "best.safetensors").stat().st_size
+
+
+def test_wrong_use_is_one_line(straight, folder):
+    for args, text in (
+        (start("straight"), "already holds a run"),
+        (["train", "-m", "cel-9", "--data", "music", "-o", "new"], "did you mean"),
+        (["train", "-m", "cel-3", "--data", "gone", "-o", "new2"], "no such file"),
+        (["train", "--resume", "music"], "training run"),
+        ([*start("strict"), "--strict"], "broken.flac"),
+        (["train"], "--resume RUN"),
+    ):
+        code, _, err = celesta(folder, *args)
+        assert code == 1, err
+        assert text in err
+        assert len(err.strip().splitlines()) == 1, err

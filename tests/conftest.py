@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import celesta
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -20,6 +22,19 @@ def real_music() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real music: {folder} is missing (name its folder in CELESTA_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def need_weights() -> Callable[..., None]:
+    """The function `need_weights(*names)`: skips where a model's file of weights is not there, and only then."""
+
+    def need(*names: str) -> None:
+        folder = Path(celesta.__file__).parent / "weights"
+        absent = [name for name in names if not (folder / f"{name}.safetensors").is_file()]
+        if absent:
+            pytest.skip(f"no weights of {', '.join(absent)} in {folder.parent.name}/{folder.name}")
+
+    return need
 
 
 def make_music(n: int, channels: int = 1, sample_rate: int = 44_100, seed: int = 0) -> np.ndarray:

@@ -40,7 +40,7 @@ def demo(
             progress.update(task, description=text[:50], completed=done, total=total)
 
         result = build_demo(output, tuple(models or SHIPPED), seconds=seconds, progress=told)
-    _print_scores("Means over the clips, mono at the model's rate", result.rows)
+    _print_scores("Means over the clips", result.rows)
     out.print(f"report: {result.page}", markup=False, soft_wrap=True)
 
 
@@ -94,7 +94,7 @@ def compare(
     output.mkdir(parents=True, exist_ok=True)
     result.to_json(output / "compare.json")
     page = result.to_html(output / "compare.html")
-    _print_scores("Means over the files, mono at the model's rate", result.rows)
+    _print_scores("Means over the files", result.rows)
     out.print(f"report: {page or output / 'compare.html'}", markup=False, soft_wrap=True)
 
 
@@ -141,14 +141,16 @@ def _print_scores(title: str, rows: Sequence[Any]) -> None:
     def mean(found: list[Any], field: str) -> float:
         return float(sum(getattr(row, field) for row in found) / len(found))
 
+    title += ", mono at the model's rate; ratio: floats per input sample;"
+    title += " SI-SDR in dB; enc, dec: seconds of audio a second; MB: weights"
     table(
         title,
-        ["model", "latent", "floats/s", "per sample", "MSE", "SI-SDR dB", "mel", "enc s/s", "dec s/s", "MB"],
+        ["model", "latent", "floats/s", "ratio", "MSE", "SI-SDR", "mel", "enc", "dec", "MB"],
         [
             [
                 name,
                 "x".join(map(str, found[0].latent_shape)),
-                f"{found[0].floats_per_second:,.0f}",
+                f"{found[0].floats_per_second / 1000:,.1f}k",
                 f"{found[0].ratio:.3g}",
                 f"{mean(found, 'mse'):.5f}",
                 f"{mean(found, 'si_sdr'):.1f}",

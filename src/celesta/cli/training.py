@@ -30,6 +30,9 @@ def train(
     crop: Annotated[int, typer.Option(min=256, help="Samples a crop.")] = 2_048,
     learning_rate: Annotated[float, typer.Option()] = 3e-3,
     init: Annotated[str, typer.Option(help="looks-linear, or default for the report's recipe.")] = "looks-linear",
+    schedule: Annotated[str, typer.Option(help="cosine or trapezoid.")] = "cosine",
+    average: Annotated[float, typer.Option(help="Decay of the weights' moving average, 0: none.")] = 0.0,
+    clip: Annotated[float, typer.Option(min=0, help="Largest norm of the gradient, 0: any.")] = 0.0,
     seed: Annotated[int, typer.Option()] = 0,
     precision: Annotated[str, typer.Option(help="auto, bfloat16 or float32.")] = "auto",
     compiled: Annotated[bool, typer.Option("--compile/--no-compile", help="Needs a C++ compiler.")] = True,
@@ -64,7 +67,7 @@ def train(
             progress.update(task, completed=p.step, total=p.steps, facts=facts)
             if p.valid is not None or (not err.is_terminal and p.step % 500 == 0):
                 valid = "" if p.valid is None else f"  held-out {p.valid:.5f}"
-                err.print(f"step {p.step}/{p.steps}  {facts}{valid}  {p.eta / 60:.1f} min to go")
+                err.print(f"step {p.step}/{p.steps}  {facts}{valid}  {p.eta / 60:.1f} min to go", soft_wrap=True)
 
         options = {
             "strict": strict,
@@ -87,6 +90,9 @@ def train(
                     crop=crop,
                     init=init,
                     learning_rate=learning_rate,
+                    schedule=schedule,
+                    average=average,
+                    clip=clip,
                     precision=precision,
                     compile=compiled,
                     valid_every=valid_every,

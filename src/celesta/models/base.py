@@ -16,11 +16,13 @@ class Parts(NamedTuple):
         base: ``(B, latent_dim, F)`` float; ``latent_dim`` may be 0.
         places: ``(B, k, F)`` int64, the coefficient that each detail value belongs to; k is 0 for dense models.
         values: ``(B, k, F)`` float, the values at those places.
+        start: number of the first frame in the song, for decoders that add noise.
     """
 
     base: Tensor
     places: Tensor
     values: Tensor
+    start: int = 0
 
     @classmethod
     def dense(cls, base: Tensor) -> Parts:

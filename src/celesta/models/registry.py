@@ -14,14 +14,22 @@ from celesta.errors import ModelError
 from celesta.models.base import Model, ModelConfig
 from celesta.models.baselines import LinearBaseline, PcaBaseline, SparseBaseline
 from celesta.models.cel import CEL_2, CEL_3, CEL_LR, CEL_SILU, CelAutoencoder
+from celesta.models.nested import NESTED, Nested
 
 _KINDS: dict[str, type[Model]] = {
     "cel": CelAutoencoder,
     "linear": LinearBaseline,
     "sparse": SparseBaseline,
     "pca": PcaBaseline,
+    "nested": Nested,
 }
-_FIXED: dict[str, ModelConfig] = {"cel-lr": CEL_LR, "cel-silu": CEL_SILU, "cel-2": CEL_2, "cel-3": CEL_3}
+_FIXED: dict[str, ModelConfig] = {
+    "cel-lr": CEL_LR,
+    "cel-silu": CEL_SILU,
+    "cel-2": CEL_2,
+    "cel-3": CEL_3,
+    "nested": NESTED,
+}
 _SIZED = ("linear", "sparse", "pca")
 _SIZED_NAME = re.compile(rf"({'|'.join(_SIZED)})-([1-9]\d{{0,5}})")
 

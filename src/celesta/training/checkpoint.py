@@ -16,17 +16,22 @@ from celesta.errors import TrainingError
 from celesta.models.base import ModelConfig
 from celesta.models.registry import config_to_dict
 
+Average = dict[str, Tensor]
 
-def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any]) -> None:
-    """Write weights, optimiser state and ``facts`` (JSON) under ``path``."""
+
+def save_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, facts: dict[str, Any], average: Average
+) -> None:
+    """Write weights, optimiser state, the weights' moving average and ``facts`` (JSON) under ``path``."""
     tensors = {f"model.{k}": v.detach().contiguous() for k, v in model.state_dict().items()}
+    tensors |= {f"average.{k}": v.contiguous() for k, v in average.items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{number}.{k}": torch.as_tensor(v).contiguous() for k, v in state.items()}
     _write(path, tensors, {"facts": json.dumps(facts)})
 
 
-def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Put a saved state into ``model`` and ``optimizer``; the facts come back.
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average) -> dict[str, Any]:
+    """Put a saved state into ``model``, ``optimizer`` and ``average``; the facts come back.
 
     Raises:
         TrainingError: the file is damaged or is of another model.
@@ -36,6 +41,8 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
             facts: dict[str, Any] = json.loads(file.metadata()["facts"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
         model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        for key in average:
+            average[key].copy_(tensors[f"average.{key}"])
         saved = optimizer.state_dict()
         states: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():

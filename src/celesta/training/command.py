@@ -22,6 +22,7 @@ from celesta.training.corpus import Corpus
 from celesta.training.curves import draw_curves
 from celesta.training.loop import Progress, train
 from celesta.training.pca import fit
+from celesta.training.shards import Shards, is_shards
 
 SETTINGS = "train.toml"
 
@@ -76,6 +77,8 @@ def _corpora(
     decoded: Callable[[int, int], None] | None,
     skipped: Callable[[str, str], None],
 ) -> tuple[Corpus, Corpus]:
+    if len(config.data) == 1 and is_shards(Path(config.data[0])):
+        return Shards(Path(config.data[0]), "train"), Shards(Path(config.data[0]), "valid")
     tracks = datasets.load(config.data, lists=config.lists or None)
     rate = registry.create(config.model).sample_rate
     made = []

@@ -12,6 +12,7 @@ from typing import Any
 from celesta.errors import TrainingError, UsageError
 
 INITS = ("default", "looks-linear")
+SCHEDULES = ("cosine", "trapezoid")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -30,7 +31,10 @@ class TrainConfig:
         loss: name in :mod:`celesta.losses`.
         init: ``default`` (PyTorch's) or ``looks-linear`` (Balduzzi et al. 2017: filters in pairs of opposite sign,
             so that activations and max pooling start out linear).
-        learning_rate, beta2, weight_decay, warmup: of AdamW with linear warm-up and cosine decay to zero.
+        learning_rate, beta2, weight_decay, warmup: of AdamW with linear warm-up.
+        schedule: ``cosine`` falls to zero over the run; ``trapezoid`` holds the rate and falls in the last fifth.
+        average: decay of the moving average of the weights that is validated and kept; 0 keeps the weights themselves.
+        clip: largest norm of the gradient, 0 for any.
         precision: ``bfloat16`` runs the network under autocast; ``auto`` takes it where the processor has it.
         compile: use ``torch.compile`` (needs a C++ compiler on CPUs).
         valid_every, valid_windows: steps between validations and how many whole windows each scores.
@@ -51,6 +55,9 @@ class TrainConfig:
     beta2: float = 0.98
     weight_decay: float = 0.01
     warmup: int = 50
+    schedule: str = "cosine"
+    average: float = 0.0
+    clip: float = 0.0
     precision: str = "auto"
     compile: bool = True
     valid_every: int = 1_000
@@ -64,6 +71,10 @@ class TrainConfig:
                 raise UsageError(f"training: {name} must be at least 1, got {getattr(self, name)}")
         if self.init not in INITS:
             raise UsageError(f"training: init must be one of {', '.join(INITS)}, got {self.init!r}")
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"training: schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+        if not 0 <= self.average < 1:
+            raise UsageError(f"training: average must be in [0, 1), got {self.average}")
         if self.precision not in PRECISIONS:
             raise UsageError(f"training: precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         if not self.learning_rate > 0 or not 0 <= self.beta2 < 1:

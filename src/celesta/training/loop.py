@@ -6,7 +6,8 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -14,14 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from celesta import losses
 from celesta.errors import TrainingError
 from celesta.models import registry
 from celesta.models.base import Model
-from celesta.models.cel import CelAutoencoder, looks_linear_
-from celesta.training.checkpoint import load_state, save_state, save_weights
+from celesta.training import tasks
+from celesta.training.checkpoint import Average, load_state, save_state, save_weights
 from celesta.training.config import TrainConfig
 from celesta.training.corpus import Corpus
 
@@ -69,20 +68,17 @@ def train(
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     model = registry.create(config.model)
-    if config.init == "looks-linear" and isinstance(model, CelAutoencoder):
-        looks_linear_(model)
+    task = tasks.create(model, config, train_set)
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, (0.9, config.beta2), weight_decay=config.weight_decay, fused=True
     )
+    average = {k: p.detach().clone() for k, p in model.named_parameters()} if config.average else {}
     facts: dict[str, Any] = {"step": 0, "best": math.inf, "best_step": 0, "seconds": 0.0}
     state, log = run / "last.safetensors", run / "log.jsonl"
     if state.is_file():
-        facts = load_state(state, model, optimizer)
+        facts = load_state(state, model, optimizer, average)
     _cut_log(log, facts["step"])
 
-    forward: Callable[[Tensor], Tensor] = torch.compile(model) if config.compile else model
-    loss_of = losses.get(config.loss)
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(config.precision))
     valid = torch.from_numpy(valid_set.windows(config.valid_windows, model.window))[:, None]
     asked_to_stop = _catch_signals()
     began, first, recent, fresh_valid = time.monotonic(), facts["step"], [], None
@@ -92,13 +88,15 @@ def train(
     for step in range(first, config.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        x = batch(train_set, config, model, step)
-        with autocast:
-            x_hat = forward(x)
-        loss = loss_of(x, x_hat)
+        loss = task.loss(task.batch(train_set, step), step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if config.clip:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimizer.step()
+        for key, weight in model.named_parameters() if average else ():
+            # A short memory at first, so that the average does not drag the start along.
+            average[key].lerp_(weight.detach(), 1 - min(config.average, step / (step + 10)))
         recent.append(loss.item())
         if not math.isfinite(recent[-1]):
             raise TrainingError(f"{run}: the loss is not finite at step {step}; lower --learning-rate and start anew")
@@ -106,11 +104,11 @@ def train(
         done = step + 1
         facts["step"], facts["seconds"] = done, spent_before + time.monotonic() - began
         if done % config.valid_every == 0 or done == config.steps:
-            fresh_valid = validate(model, valid, autocast)
-            facts["valid"] = fresh_valid
-            if fresh_valid < facts["best"]:
-                facts["best"], facts["best_step"] = fresh_valid, done
-                save_weights(run / "best.safetensors", model, model.config, facts, half=False)
+            with averaged(model, average):
+                fresh_valid = facts["valid"] = task.validate(valid)
+                if fresh_valid < facts["best"]:
+                    facts["best"], facts["best_step"] = fresh_valid, done
+                    save_weights(run / "best.safetensors", model, model.config, facts, half=False)
         if done % LOG_EVERY == 0 or done == config.steps:
             line = {"step": done, "loss": float(np.mean(recent)), "lr": learning_rate(config, step)}
             if fresh_valid is not None:
@@ -124,40 +122,35 @@ def train(
         stop = asked_to_stop()
         # Only at the log's own steps, so that a line's mean never spans a resume.
         if (done % LOG_EVERY == 0 and (done % config.checkpoint_every == 0 or stop)) or done == config.steps:
-            save_state(state, model, optimizer, facts)
+            save_state(state, model, optimizer, facts, average)
             if stop and done < config.steps:
                 raise Interrupted(done)
     return facts
 
 
-def batch(corpus: Corpus, config: TrainConfig, model: Model, step: int) -> Tensor:
-    """The crops of one step, ``(batch, 1, crop)``: a pure function of seed and step."""
-    rng = np.random.default_rng([config.seed, step])
-    crops = [corpus.crop(rng, model.window, config.crop) for _ in range(config.batch)]
-    return torch.from_numpy(np.stack(crops))[:, None]
-
-
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then a cosine to zero at the last step."""
+    """Linear warm-up, then the schedule's fall to zero at the last step."""
     warm = min(1.0, (step + 1) / max(1, config.warmup))
+    if config.schedule == "trapezoid":
+        return config.learning_rate * min(warm, 5 * (1 - step / config.steps))
     return config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * step / config.steps))
 
 
-@torch.no_grad()
-def validate(model: Model, windows: Tensor, autocast: torch.autocast) -> float:
-    """Mean squared error over whole held-out windows, with the running statistics, as the model will be used."""
-    model.eval()
-    with autocast:
-        errors = [torch.mean((model(w[None]).float() - w) ** 2).item() for w in windows]
-    model.train()
-    return float(np.mean(errors))
-
-
-def use_bfloat16(precision: str) -> bool:
-    """Whether to autocast: asked for, or ``auto`` on a processor with bfloat16 products."""
-    if precision == "auto":
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16") or torch.cpu.get_capabilities().get("amx_bf16"))
-    return precision == "bfloat16"
+@contextmanager
+def averaged(model: Model, average: Average) -> Iterator[None]:
+    """Put the averaged weights in the model's place for a while."""
+    own = {key: weight.detach().clone() for key, weight in model.named_parameters() if key in average}
+    with torch.no_grad():
+        for key, weight in model.named_parameters():
+            if key in average:
+                weight.copy_(average[key])
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for key, weight in model.named_parameters():
+                if key in own:
+                    weight.copy_(own[key])
 
 
 def _cut_log(log: Path, step: int) -> None:

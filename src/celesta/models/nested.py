@@ -1,0 +1,223 @@
+"""Celesta's own codec: a small dense base, a sparse detail of MDCT coefficients, and a decoder that sees both.
+
+The detail is kept as it is; whatever it leaves out (holes, high bands, noise) the decoder adds, never louder than what
+the encoder would have kept. So the reconstruction goes from a sketch (base alone) to transparent (all coefficients)
+as the file grows. The layers are those of ConvNeXt over frames (Liu et al. 2022; in audio: Siuzdak 2023, "Vocos").
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from celesta.errors import ModelError
+from celesta.models.base import Model, ModelConfig, Parts
+from celesta.models.mdct import Mdct
+
+NOISE_FRAMES = 509
+SUB_BLOCKS = 16
+_QUIET = 1e-11  # power of a coefficient: a tenth of what rounding to 16 bits leaves
+
+
+@dataclass(frozen=True)
+class NestedConfig(ModelConfig):
+    """Sizes of the codec.
+
+    Attributes:
+        bands: MDCT coefficients a frame, and samples a frame.
+        base: dense channels, ordered by worth.
+        detail: coefficients a frame that :meth:`Nested.encode` keeps.
+        encoder_width, encoder_depth: of the ConvNeXt that makes the base.
+        decoder_width, decoder_depth: of the ConvNeXt that adds what is missing.
+        kernel: frames that a block's depthwise convolution spans.
+        groups: bands of the envelope, fine below and coarse above.
+    """
+
+    bands: int = 1_024
+    base: int = 32
+    detail: int = 64
+    encoder_width: int = 192
+    encoder_depth: int = 4
+    decoder_width: int = 384
+    decoder_depth: int = 6
+    kernel: int = 7
+    groups: int = 128
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.detail <= self.bands or not 1 <= self.base <= 256 or self.bands % (2 * SUB_BLOCKS):
+            raise ModelError("nested: detail must be within 0..bands, base within 1..256, bands a multiple of 32")
+        if self.kernel % 2 == 0 or self.groups > self.bands:
+            raise ModelError("nested: kernel must be odd and groups at most bands")
+
+
+NESTED = NestedConfig()
+
+
+class Block(nn.Module):
+    """ConvNeXt block on ``(B, F, C)``: depthwise over frames, normalise, widen by four, narrow, add."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Parameter(torch.randn(kernel, width) / math.sqrt(kernel))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.norm = nn.LayerNorm(width)
+        self.wide = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        self.scale = nn.Parameter(torch.full((width,), 0.2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, F, C)`` to the same shape; silence is assumed beyond both ends."""
+        taps, frames = len(self.depthwise), x.shape[1]
+        padded = F.pad(x, (0, 0, taps // 2, taps // 2))
+        # A sum of shifted products: a depthwise convolution on this layout, and it fuses.
+        h = self.bias + sum(padded[:, k : k + frames] * self.depthwise[k] for k in range(taps))
+        y: Tensor = self.narrow(F.gelu(self.wide(self.norm(h))))
+        return x + self.scale * y
+
+
+class Backbone(nn.Module):
+    """Linear, normalisation, ConvNeXt blocks, normalisation: ``(B, F, inputs)`` to ``(B, F, width)``."""
+
+    def __init__(self, inputs: int, width: int, depth: int, kernel: int) -> None:
+        super().__init__()
+        self.into = nn.Linear(inputs, width)
+        self.first = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(Block(width, kernel) for _ in range(depth))
+        self.last = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, F, inputs)`` to ``(B, F, width)``."""
+        x = self.first(self.into(x))
+        for block in self.blocks:
+            x = block(x)
+        y: Tensor = self.last(x)
+        return y
+
+
+class Nested(Model):
+    """The codec on one sound channel at 44 100 Hz; frames of 1024 samples, 43 a second.
+
+    Attributes:
+        spread: ``(bands,)`` root mean square of each coefficient in the training music to the power 0.3; a
+            coefficient's worth is its magnitude over that.
+    """
+
+    Config: ClassVar[type[ModelConfig]] = NestedConfig
+    sample_rate = 44_100
+    spread: Tensor
+    noise: Tensor
+    group_of: Tensor
+    pooling: Tensor
+
+    def __init__(self, config: NestedConfig) -> None:
+        super().__init__(config)
+        self.latent_dim, self.detail_size, self.hop_length = config.base, config.detail, config.bands
+        self.window, self.context = 432 * config.bands, 24 * config.bands
+        self.mdct = Mdct(config.bands)
+        self.encoder = Backbone(config.groups + SUB_BLOCKS, config.encoder_width, config.encoder_depth, config.kernel)
+        self.to_base = nn.Linear(config.encoder_width, config.base)
+        inputs = config.base + config.bands + config.groups + 2
+        self.decoder = Backbone(inputs, config.decoder_width, config.decoder_depth, config.kernel)
+        self.tonal = nn.Linear(config.decoder_width, config.bands)
+        self.envelope = nn.Linear(config.decoder_width, config.groups)
+        self.noisiness = nn.Linear(config.decoder_width, config.groups)
+        nn.init.zeros_(self.tonal.weight)
+        nn.init.zeros_(self.tonal.bias)
+        nn.init.zeros_(self.envelope.weight)
+        nn.init.constant_(self.envelope.bias, -5.0)
+        nn.init.zeros_(self.noisiness.weight)
+        self.register_buffer("spread", torch.ones(config.bands))
+        group_of, pooling = _groups(config.bands, config.groups)
+        self.register_buffer("group_of", group_of, persistent=False)
+        self.register_buffer("pooling", pooling, persistent=False)
+        noise = np.random.Generator(np.random.PCG64(7)).standard_normal((NOISE_FRAMES, config.bands), np.float32)
+        self.register_buffer("noise", torch.from_numpy(noise), persistent=False)
+
+    # ---- the contract
+
+    def encode(self, x: Tensor) -> Parts:
+        """Encode ``(B, 1, T)``: the base, and the ``detail`` coefficients of most worth in each frame, most first."""
+        c = self.mdct(x[:, 0])
+        base = self.base(x, c).transpose(1, 2)
+        places = (c.abs() / self.spread).topk(self.detail_size, dim=-1).indices
+        return Parts(base, places.transpose(1, 2), c.gather(-1, places).transpose(1, 2))
+
+    def decode(self, parts: Parts, length: int) -> Tensor:
+        """Decode to ``(B, 1, length)``. Fewer base channels or coefficients than the full number may come."""
+        batch, dim, frames = parts.base.shape
+        base = F.pad(parts.base, (0, 0, 0, self.config.base - dim)).transpose(1, 2)
+        detail = parts.base.new_zeros(batch, frames, self.config.bands)
+        if parts.places.shape[1]:
+            detail.scatter_add_(-1, parts.places.transpose(1, 2), parts.values.transpose(1, 2).to(detail.dtype))
+        c = self.fill(base, torch.full_like(base[..., :1], dim / self.config.base), detail, parts.start)
+        return self.mdct.inverse(c, length)[:, None]
+
+    # ---- the two networks
+
+    def base(self, x: Tensor, c: Tensor) -> Tensor:
+        """The base ``(B, F, base)`` of sounds ``(B, 1, T)`` with coefficients ``c``; values within about +-4."""
+        return 4 * torch.tanh(self.to_base(self.encoder(self.features(x, c))).float() / 4)
+
+    def features(self, x: Tensor, c: Tensor) -> Tensor:
+        """What the encoder sees: log band powers and, for attacks, log powers of sixteen pieces of each frame."""
+        side = F.pad(c, (1, 1))
+        # Neighbours' difference stands in for the sine transform, so that a steady tone does not flicker.
+        power = c**2 + (side[..., 2:] - side[..., :-2]) ** 2
+        bands = torch.log10(power @ self.pooling + _QUIET)
+        sharp = F.pad(x[:, 0, 1:] - x[:, 0, :-1], (0, 1))
+        sharp = F.pad(sharp, (0, c.shape[1] * self.config.bands - sharp.shape[-1]))
+        pieces = sharp.reshape(len(c), c.shape[1], SUB_BLOCKS, -1)
+        return torch.cat([(bands + 4) / 2, (torch.log10(pieces.square().mean(-1) + _QUIET) + 6) / 2], dim=-1)
+
+    def fill(self, base: Tensor, share: Tensor, detail: Tensor, start: int = 0) -> Tensor:
+        """Add to the kept coefficients what the decoder believes was left out.
+
+        Args:
+            base: ``(B, F, base)``, unused channels zero.
+            share: ``(B, F, 1)`` how much of the base is there.
+            detail: ``(B, F, bands)`` kept coefficients, zeros elsewhere.
+            start: number of the first frame in the song, so that the noise is the same wherever a window begins.
+
+        Returns:
+            Coefficients ``(B, F, bands)``.
+        """
+        kept = detail != 0
+        size = detail.abs()
+        worth = torch.where(kept, size / self.spread, torch.inf).amin(dim=-1, keepdim=True)
+        # What was left out is worth less than the least that was kept; without any detail nothing is known.
+        known = torch.isfinite(worth)
+        limit = torch.where(known, worth, 1e3)
+        seen = torch.sign(detail) * torch.log1p(size * 300)
+        level = torch.where(known, torch.log10(worth.clamp(1e-5, 1e3)), 2.0)
+        inputs = torch.cat([base, share, level, seen, torch.log10(detail**2 @ self.pooling + _QUIET) / 2 + 2], dim=-1)
+        h = self.decoder(inputs)
+        envelope = self.envelope(h).float().clamp(-14, 4)
+        amount = torch.exp(envelope)[..., self.group_of]
+        share_of_noise = torch.sigmoid(self.noisiness(h).float())[..., self.group_of]
+        rows = (start + torch.arange(detail.shape[1], device=detail.device)) % NOISE_FRAMES
+        added = amount * (self.tonal(h).float() + share_of_noise * self.noise[rows])
+        most = limit * self.spread
+        return torch.where(kept, detail, added.clamp(-most, most))
+
+
+def _groups(bands: int, groups: int) -> tuple[Tensor, Tensor]:
+    """The group of each band ``(bands,)``, and the matrix ``(bands, groups)`` that averages over groups.
+
+    Groups are one band wide as long as that is wider than an even division of the octaves would have them.
+    """
+    narrow = groups // 4
+    rest = np.geomspace(narrow, bands, groups - narrow + 1)[1:]
+    edges = np.concatenate([np.arange(narrow + 1), rest])
+    for i in range(1, len(edges)):
+        edges[i] = max(round(edges[i]), edges[i - 1] + 1)
+    # Rounding up the narrow ones must not push the last beyond the end.
+    edges = np.minimum(edges, bands - np.arange(len(edges))[::-1]).astype(int)
+    group_of = np.repeat(np.arange(groups), np.diff(edges))
+    pooling = (group_of[:, None] == np.arange(groups)) / np.diff(edges)
+    return torch.from_numpy(group_of), torch.from_numpy(pooling.astype(np.float32))

@@ -1,0 +1,305 @@
+"""Pages: what comes from outside is escaped, nothing is fetched, pictures show something; variations keep their word."""
+
+import base64
+import io
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile
+
+import celesta
+from celesta.audio import Audio, read, write
+from celesta.errors import DataError, ModelError, UsageError
+from celesta.evaluate import interval, reconstruct
+from celesta.report import compare as comparing
+from celesta.report.demo import CLIPS, build_demo
+from celesta.report.figures import curves, envelope, png, spectrograms, waveforms
+from celesta.report.html import Page, escape, sound_uri
+from celesta.report.reconstruct import reconstruct_page
+from celesta.report.variation import REPORTED, measure, remark, variation_page
+from celesta.transform import Step, apply
+
+RATE = 22_050
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;"
+# As a name of a file, where a slash cannot be: the tag that needs none, and quotes to leave an attribute.
+HOSTILE_NAME = "\"><img src=x onerror='alert(2)'>&<script>"
+
+
+class Reader(HTMLParser):
+    """What a browser would see: tags with attributes, and the text outside scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.texts, self._inside = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if self._inside and tag == self._inside[-1]:
+            self._inside.pop()
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.texts.append(data)
+
+
+def inspect(path):
+    """A page that fetches nothing, runs only its own script, and shows whole pictures and sounds; its tags, text."""
+    text = path.read_text(encoding="utf-8")
+    seen = Reader(text)
+    assert [tag for tag, _ in seen.tags].count("script") == 1
+    assert not {tag for tag, _ in seen.tags} & {"link", "iframe", "object", "embed", "base", "form"}
+    for tag, attributes in seen.tags:
+        assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
+        for name in ("src", "href", "srcset", "data", "poster"):
+            address = attributes.get(name, "#")
+            assert address.startswith(("#", "data:image/png;base64,", "data:audio/ogg;base64,")), address[:80]
+        if tag == "img":
+            look(base64.b64decode(attributes["src"].partition(",")[2], validate=True))
+        if tag == "audio":
+            samples, _ = soundfile.read(io.BytesIO(base64.b64decode(attributes["src"].partition(",")[2])))
+            assert len(samples) > 0
+    assert "url(" not in text
+    assert "@import" not in text
+    assert not re.search(r"\b(fetch|XMLHttpRequest|import)\s*\(", text)
+    return seen, " ".join(seen.texts)
+
+
+def look(picture):
+    """The pixels of a PNG; it must hold more than its background."""
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    pixels = matplotlib.image.imread(io.BytesIO(picture))[..., :3]
+    assert min(pixels.shape[:2]) > 100
+    assert (pixels < 0.99).any(axis=2).mean() > 0.01
+    return pixels
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory, music):
+    path = tmp_path_factory.mktemp("song") / "song.wav"
+    write(path, Audio(music(66_150, channels=2), 44_100))
+    return path
+
+
+def test_every_text_of_a_page_is_escaped(tmp_path):
+    page = Page(HOSTILE, HOSTILE)
+    page.section(HOSTILE)
+    page.heading(HOSTILE)
+    page.text(HOSTILE)
+    page.note(HOSTILE)
+    page.table([HOSTILE], [[HOSTILE]])
+    page.figure(curves({"a": [(1, 2), (2, 3)]}, "x", ["y"]), HOSTILE)
+    page.sounds([(HOSTILE, Audio(np.full((1, 4_000), 0.1, np.float32), RATE))])
+    seen, text = inspect(page.write(tmp_path / "page.html", HOSTILE))
+    assert text.count(HOSTILE) == 11 + 1  # title, h1, lead, bar, h2, h3, text, note, th, td, label, footer
+    (image,) = [attributes for tag, attributes in seen.tags if tag == "img"]
+    assert image["alt"] == HOSTILE
+    assert escape("'\"<&>") == "&#x27;&quot;&lt;&amp;&gt;"
+
+
+def test_hostile_names_and_tags_of_files(tmp_path, music):
+    source = tmp_path / f"{HOSTILE_NAME}.wav"
+    write(source, Audio(music(30_000), RATE))
+    with soundfile.SoundFile(source, "r+") as file:
+        file.title = HOSTILE
+    codec = celesta.load("linear-64")
+    for page in (
+        reconstruct_page(codec, source, tmp_path / "r"),
+        variation_page(codec, source, tmp_path / "v", [Step("gain", 0.5)]),
+        build_demo(tmp_path / "d", ["linear-64"], clips=[source]).page,
+    ):
+        seen, text = inspect(page)
+        assert HOSTILE_NAME in text
+        assert all(attributes.get("src") != "x" for _, attributes in seen.tags)
+    compared = comparing.compare(["linear-64"], [source], rate_distortion=False)
+    inspect(compared.to_html(tmp_path / "c.html"))
+    assert compared.rows[0].clip == source.name
+
+
+def test_a_page_leaves_no_half_written_file(tmp_path):
+    page = Page("a", "b")
+    path = page.write(tmp_path / "new" / "page.html")
+    first = path.read_bytes()
+    page.write(path)
+    assert path.read_bytes() == first
+    assert [p.name for p in path.parent.iterdir()] == ["page.html"]
+
+
+def test_sound_in_a_page_is_lowered_where_it_would_clip():
+    t = np.arange(RATE) / RATE
+    loud = Audio((3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)[None], RATE)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound_uri(loud).partition(",")[2])))
+    assert (len(samples), rate) == (RATE, RATE)
+    assert 0.6 < np.sqrt(np.mean(samples**2)) < 0.75  # a sine of full scale: 0.707; a clipped one would have 0.9
+
+
+@pytest.mark.parametrize("n", [1, 2, 30, 1_023, 40_000])
+def test_figures_of_any_length(n, music):
+    x = music(max(n, 4_000), sample_rate=RATE)[0, :n]
+    look(png(waveforms({"a": x, "b": -x, "c": 0.5 * x}, RATE)))
+    if n > 1:
+        look(png(spectrograms({"a": x, "b": x}, RATE)))
+    t, low, high = envelope(x, RATE)
+    assert len(t) == len(low) == len(high)
+    assert low.min() >= x.min()
+    assert high.max() <= x.max()
+    assert (low <= high).all()
+
+
+def test_figures_of_silence_are_finite():
+    x = np.zeros(5_000, np.float32)
+    look(png(waveforms({"a": x, "b": x}, RATE)))
+    look(png(spectrograms({"a": x, "b": x}, RATE)))
+
+
+def test_figures_show_a_difference(music):
+    x = music(20_000, sample_rate=RATE)[0]
+    for draw in (waveforms, spectrograms):
+        same = look(png(draw({"original": x, "model": x}, RATE)))
+        other = look(png(draw({"original": x, "model": 0.3 * x[::-1]}, RATE)))
+        assert same.shape != other.shape or np.abs(same - other).max() > 0.1
+
+
+def test_demo_of_one_clip(tmp_path):
+    told = []
+    models = ["linear-64", "sparse-64"]
+    result = build_demo(
+        tmp_path, models, clips=[CLIPS / "rock.ogg"], seconds=3, progress=lambda *step: told.append(step)
+    )
+    seen, text = inspect(result.page)
+    assert [s.model for s in result.rows] == models
+    assert {s.clip for s in result.rows} == {"rock"}
+    for s in result.rows:
+        assert (s.floats_per_second, s.ratio) == (64 * RATE / 512, 0.125)
+        assert np.isfinite([s.mse, s.si_sdr, s.mel]).all()
+        assert f"{s.si_sdr:.2f}" in text
+        assert f"{s.mse:.5f}" in text
+    assert result.rows[1].si_sdr > result.rows[0].si_sdr > 3
+    tags = [tag for tag, _ in seen.tags]
+    # Players: original and two models; original, reconstruction and four variations. Two figures a model, one a variation.
+    assert (tags.count("audio"), tags.count("img")) == (3 + 6, 4 + 4)
+    for step in REPORTED:
+        assert str(step) in text
+    done = [done for _, done, _ in told]
+    assert done == sorted(done)
+    assert told[-1][1] == told[-1][2] == 3
+
+
+def test_demo_names_models_that_are_not_there(tmp_path):
+    result = build_demo(tmp_path, ["pca-100", "linear-64"], clips=[CLIPS / "house.ogg"], seconds=1)
+    assert "pca-100: the shipped fit goes up to pca-64" in inspect(result.page)[1]
+    with pytest.raises(ModelError, match="pca-100"):
+        build_demo(tmp_path, ["pca-100"], seconds=1)
+
+
+def finite(value):
+    """Whether every number in a JSON value is finite; json.loads takes NaN and Infinity, which JSON does not know."""
+    if isinstance(value, dict):
+        return all(finite(v) for v in value.values())
+    if isinstance(value, list):
+        return all(finite(v) for v in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def test_comparison_is_finite_also_on_silence(tmp_path, music):
+    sounds = {"a": music(30_000, sample_rate=RATE), "silent": np.zeros((1, 30_000)), "short": music(1_000)}
+    for name, samples in sounds.items():
+        write(tmp_path / f"{name}.wav", Audio(samples.astype(np.float32), RATE))
+    models = ["linear-64", "sparse-64"]
+    result = comparing.compare(models, tmp_path, seconds=1)
+    found = json.loads(result.to_json(tmp_path / "c.json").read_text(encoding="utf-8"))
+    assert finite(found)
+    assert len(found["scores"]) == 6
+    assert set(found["means_with_95_percent_intervals"]) == set(models)
+    for means in found["means_with_95_percent_intervals"].values():
+        for mean, low, high in means.values():
+            assert low <= mean <= high
+    assert {p["model"] for p in found["rate_distortion"]} >= set(models)
+    seen, text = inspect(result.to_html(tmp_path / "c.html"))
+    assert "nan" not in text.lower().split()
+    assert [tag for tag, _ in seen.tags].count("img") == 2 + len(models)
+
+
+def test_comparison_skips_what_cannot_be_read_and_stops_where_nothing_can(tmp_path, music):
+    write(tmp_path / "good.wav", Audio(music(20_000), RATE))
+    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    with pytest.warns(UserWarning, match=r"bad\.wav"):
+        result = comparing.compare(["linear-64"], tmp_path, rate_distortion=False)
+    assert [s.clip for s in result.rows] == ["good.wav"]
+    (tmp_path / "good.wav").unlink()
+    with pytest.warns(UserWarning, match=r"bad\.wav"), pytest.raises(DataError):
+        comparing.compare(["linear-64"], tmp_path, rate_distortion=False)
+
+
+def test_interval_holds_the_mean():
+    values = np.random.default_rng(0).normal(3, 1, 200)
+    mean, low, high = interval(values)
+    assert mean == pytest.approx(values.mean())
+    assert mean - 0.25 < low < mean < high < mean + 0.25
+    assert interval([2.0]) == (2.0, 2.0, 2.0)
+
+
+IDENTITY = (Step("gain", 1.0), Step("noise", 0.0, 3), Step("smooth", 1))
+
+
+@pytest.mark.parametrize("name", ["linear-64", "sparse-64", "pca-64", "cel-3"])
+def test_identity_is_the_plain_reconstruction_to_the_bit(name, song, tmp_path, need_weights):
+    need_weights(*[name] * name.startswith("cel"))
+    codec = celesta.load(name)
+    z = codec.encode(song)
+    same = apply(z, IDENTITY)
+    for part in ("base", "places", "values", "gain"):
+        assert np.array_equal(getattr(z, part), getattr(same, part))
+    assert np.array_equal(codec.decode(same).samples, codec.decode(z).samples)
+    page = variation_page(codec, song, tmp_path / "v", IDENTITY)
+    plain = reconstruct_page(codec, song, tmp_path / "r")
+    assert page.with_suffix(".flac").read_bytes() == plain.with_suffix(".flac").read_bytes()
+
+
+def test_same_seed_same_bytes(song, tmp_path):
+    codec = celesta.load("linear-64")
+    made = {}
+    for out, seed in (("a", 7), ("b", 7), ("c", 8)):
+        page = variation_page(codec, song, tmp_path / out, [Step("noise", 0.3, seed)])
+        made[out] = (page.with_suffix(".flac").read_bytes(), page.read_bytes())
+        assert read(page.with_suffix(".flac")).samples.shape == read(song).samples.shape
+    assert made["a"][0] == made["b"][0]
+    assert made["a"][0] != made["c"][0]
+
+
+def test_variations_overwrite_only_when_told(song, tmp_path):
+    codec = celesta.load("linear-64")
+    steps = [Step("gain", 0.5), Step("smooth", 3)]
+    page = variation_page(codec, song, tmp_path, steps)
+    before = page.with_suffix(".flac").read_bytes()
+    with pytest.raises(UsageError, match="--force"):
+        variation_page(codec, song, tmp_path, steps)
+    assert variation_page(codec, song, tmp_path, steps, force=True) == page
+    assert page.with_suffix(".flac").read_bytes() == before
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".flac", ".html"]
+
+
+def test_what_a_variation_did_is_measured(song):
+    """On a linear code a gain is volume, and the page's numbers must show it."""
+    codec = celesta.load("linear-64")
+    made = reconstruct(codec, read(song))
+    half = codec.decode(apply(made.latent, [Step("gain", 0.5)]))
+    plain, effect = measure(made.x_hat, made.x_hat), measure(half, made.x_hat)
+    assert effect.loudness - plain.loudness == pytest.approx(20 * math.log10(0.5), abs=0.05)
+    assert effect.brightness == pytest.approx(plain.brightness, rel=1e-3)
+    assert effect.si_sdr > 60
+    assert effect.mel > 0.1
+    assert "-6.0 dB" in remark(Step("gain", 0.5), plain, effect)
+    assert remark(Step("noise", 0.1), plain, effect) == ""
+    noisy = measure(codec.decode(apply(made.latent, [Step("noise", 0.5, 1)])), made.x_hat)
+    assert noisy.si_sdr < effect.si_sdr

@@ -1,6 +1,7 @@
 """The commands as a user types them, on synthetic and, where it is there, real music."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+import celesta
 from celesta.audio import Audio, probe, read, write
 from celesta.cli.main import app
 from celesta.errors import CelestaError
@@ -105,6 +107,20 @@ def test_reconstruct_transform_and_hostile_names(tmp_path, music):
     assert next((tmp_path / "u").glob("*.flac")).read_bytes() == first
     with pytest.raises(CelestaError, match="at least one"):
         call("transform", song)
+
+
+@pytest.mark.parametrize("text", ["[/b] [red]loud[/red]", "\x1b[2J\x1b[31m\x07 loud"])
+def test_info_shows_hostile_tags_as_plain_text(text, tmp_path, music):
+    """Neither our own markup nor a terminal's escape sequences work from within a file's tags and name."""
+    z = celesta.load("linear-8").encode(Audio(music(5_000), 44_100))
+    path = tmp_path / "[red]song[.cel"
+    dataclasses.replace(z, tags={"title": text, text: "x"}).save(path)
+    out = call("info", path)
+    assert "[red]song[.cel" in out.replace("\n", "")
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert out.count("loud") == 2
+    assert out.count("[/b]") == text.count("[/b]") * 2
 
 
 def test_compare_with_rates(tmp_path, music):

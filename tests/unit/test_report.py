@@ -1,4 +1,4 @@
-"""Pages: what comes from outside is escaped, nothing is fetched, pictures show something; variations keep their word."""
+"""Pages: what comes from outside is escaped, nothing is fetched, pictures show something; variations do as told."""
 
 import base64
 import io
@@ -186,7 +186,7 @@ def test_demo_of_one_clip(tmp_path):
         assert f"{s.mse:.5f}" in text
     assert result.rows[1].si_sdr > result.rows[0].si_sdr > 3
     tags = [tag for tag, _ in seen.tags]
-    # Players: original and two models; original, reconstruction and four variations. Two figures a model, one a variation.
+    # Players: original, two models; original, reconstruction, four variations. Figures: two a model, one a variation.
     assert (tags.count("audio"), tags.count("img")) == (3 + 6, 4 + 4)
     for step in REPORTED:
         assert str(step) in text

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from celesta.errors import CelestaError, UsageError
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
 
 
 def bar(*columns: TextColumn) -> Progress:
@@ -30,13 +30,18 @@ def bar(*columns: TextColumn) -> Progress:
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column to the left, the others to the right."""
-    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    """Print a table: the first column to the left, the others to the right. Control characters become spaces."""
+    made = Table(title=_printable(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for number, name in enumerate(head):
         made.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(_printable, row))
     out.print(made)
+
+
+def _printable(text: str) -> str:
+    # Tags and names come from files of strangers; an escape sequence in them must not reach the terminal.
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def each_file(files: Sequence[Path], verb: str, work: Callable[[Path], None]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from celesta import losses
 from celesta.models.base import Model
 from celesta.models.cel import CelAutoencoder, looks_linear_
-from celesta.models.nested import Nested
+from celesta.models.nested import NOISE_FRAMES, Nested
 from celesta.training.config import TrainConfig
 from celesta.training.corpus import Corpus
 from celesta.training.detail import choose
@@ -91,10 +91,12 @@ class Scalable(Task):
     def __init__(self, model: Nested, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config)
         self.nested = model
+        self.mel = losses.MelDistance()
         model.spread.copy_(_spread(model, train_set, config.seed))
         if config.compile:
             model.encoder.compile()
             model.decoder.compile()
+            self.mel.compile()
 
     def loss(self, x: Tensor, step: int) -> Tensor:
         """The loss of a batch."""
@@ -109,7 +111,9 @@ class Scalable(Task):
         kept = _channels(rng, len(x), m.config.base)
         used = (base + rough * step_of) * kept
         with self.autocast:
-            c_hat = m.fill(used, kept.mean(-1, keepdim=True).expand(-1, c.shape[1], 1), detail)
+            c_hat = m.fill(
+                used, kept.mean(-1, keepdim=True).expand(-1, c.shape[1], 1), detail, int(rng.integers(NOISE_FRAMES))
+            )
         x_hat = m.mdct.inverse(c_hat, x.shape[-1])
         error = (c_hat - c).square().sum((1, 2)) / (c.square().sum((1, 2)) + 1e-3)
         # Without any detail no waveform can be met, and asking for it would only make the sound dull.
@@ -117,7 +121,7 @@ class Scalable(Task):
         snr = (10 * torch.log10(error + 1e-4) * some).mean()
         change = (base[:, 1:] - base[:, :-1]).abs() * kept
         rate = torch.log2(1 + change / BASE_STEP).mean()
-        return losses.mel(x[:, 0], x_hat) + SNR_WEIGHT * snr + RATE_WEIGHT * rate
+        return self.mel(x[:, 0], x_hat) + SNR_WEIGHT * snr + RATE_WEIGHT * rate
 
     def held_out(self, window: Tensor, number: int) -> float:
         """Mel distance with all of the base and a number of coefficients a frame that goes up a ladder."""
@@ -127,7 +131,7 @@ class Scalable(Task):
             base = torch.round(m.base(window, c) / 0.25) * 0.25
             detail = choose(c, m.spread, np.random.default_rng(0), mean=LADDER[number % len(LADDER)])
             c_hat = m.fill(base, torch.ones_like(base[..., :1]), detail)
-        return losses.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])).item()
+        return self.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])).item()
 
 
 def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:

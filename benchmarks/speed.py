@@ -23,9 +23,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from celesta import audio
 from celesta import codec as codecs
 from celesta.models import registry
 from celesta.models.cel import ACTIVATIONS, CelAutoencoder, looks_linear_
+from celesta.report.demo import CLIPS
 
 MODELS = ("cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64")
 CELS = MODELS[:4]
@@ -98,8 +100,32 @@ def inference(threads: int, repeats: int) -> list[dict[str, object]]:
             row["decode_ratio"] = row["decode"] / (
                 seconds / median_time(lambda o=obvious, z=z, n=model.window: o.decode(z, n), 3)
             )
+            rows += [row, bfloat16(model, row, repeats)]
+            continue
         rows.append(row)
     return rows
+
+
+def bfloat16(model: CelAutoencoder, row: dict[str, object], repeats: int) -> dict[str, object]:
+    """The same in bfloat16, and what that costs: mean squared error against float32, beside the model's own."""
+    clip = audio.read(sorted(CLIPS.glob("*.ogg"))[0], sample_rate=model.sample_rate, mono=True).samples
+    x = torch.from_numpy(clip[None, :, : model.window] / np.abs(clip[:, : model.window]).max())
+    exact = model(x)
+    parts = model.encode(x)
+    model.prepare(torch.bfloat16)
+    seconds = model.window / model.sample_rate
+    encode = seconds / median_time(lambda: model.encode(x), repeats)
+    decode = seconds / median_time(lambda: model.decode(parts, model.window), repeats)
+    return {
+        "model": f"{row['model']} bfloat16",
+        "threads": row["threads"],
+        "encode": encode,
+        "decode": decode,
+        "encode_ratio": encode / row["encode"] * row["encode_ratio"],  # type: ignore[operator]
+        "decode_ratio": decode / row["decode"] * row["decode_ratio"],  # type: ignore[operator]
+        "mse_of_bfloat16": f"{torch.mean((model(x).float() - exact) ** 2).item():.1e}",
+        "mse_of_model": f"{torch.mean((exact - x) ** 2).item():.1e}",
+    }
 
 
 def training(threads: int) -> list[dict[str, object]]:

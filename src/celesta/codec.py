@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from celesta import audio, grid
 from celesta.audio import Audio
 from celesta.celfile import CelReader, CelWriter, verify
-from celesta.errors import AudioError, CelestaError, LatentError, ModelError
+from celesta.errors import AudioError, CelestaError, LatentError, ModelError, UsageError
 from celesta.latent import Latent
 from celesta.models import registry
 from celesta.models.base import Model, Parts
@@ -48,12 +48,19 @@ class Codec:
         facts: what the weights' file says of its training.
     """
 
-    def __init__(self, name: str, model: Model, weights: str = "", facts: dict[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        weights: str = "",
+        facts: dict[str, object] | None = None,
+        precision: str = "float32",
+    ) -> None:
         self.name = name
         self.model = model
         self.weights = weights
         self.facts = facts or {}
-        model.prepare()
+        model.prepare(_precision(precision))
 
     # ---- in memory
 
@@ -218,6 +225,7 @@ class Codec:
             around.append(_frames(window(i + 1), slice(0, right)))
         base, places, values = (np.concatenate([part[k] for part in around], axis=-1) for k in range(3))
         start, length = left * model.hop_length, model.window
+        first = i * (model.window - model.overlap) // model.hop_length - left
         total = (left + right) * model.hop_length + length
         out = []
         for channel in range(len(base)):
@@ -226,7 +234,7 @@ class Codec:
                 torch.from_numpy(places[channel : channel + 1].astype(np.int64)),
                 torch.from_numpy(values[channel : channel + 1].astype(np.float32)),
             )
-            out.append(model.decode(parts, total)[0, 0, start : start + length].float().numpy())
+            out.append(model.decode(parts, total, first)[0, 0, start : start + length].float().numpy())
         sound = np.stack(out)
         if not np.isfinite(sound).all():
             raise LatentError(f"{self.name}: window {i} does not decode to finite sound; its values are out of range")
@@ -286,15 +294,20 @@ class Codec:
         }
 
 
-def load(name: str | Path) -> Codec:
+def load(name: str | Path, *, precision: str = "float32") -> Codec:
     """A codec by the name of a model (``cel-silu``, ``linear-64``, ...) or the folder of a training run.
+
+    Args:
+        name: of the model, or the folder.
+        precision: ``bfloat16`` lets a network compute in it: up to twice as fast on processors with bfloat16
+            products, at an error far below the model's own (see docs/limits.md), and slower on others.
 
     Raises:
         ModelError: no such model, or its weights are missing, damaged or do not fit.
     """
     folder = Path(name)
     if (folder / "best.safetensors").is_file():
-        return _from_weights(str(name), None, folder / "best.safetensors")
+        return _from_weights(str(name), None, folder / "best.safetensors", precision)
     if (folder / "train.toml").is_file():
         raise ModelError(f"{folder}: the run has no weights yet; train until its first validation")
     name = str(name)
@@ -305,7 +318,7 @@ def load(name: str | Path) -> Codec:
         if config.size > 64:  # type: ignore[attr-defined]
             raise ModelError(f"{name}: the shipped fit goes up to pca-64; train a larger one: celesta train -m {name}")
     if file.is_file():
-        return _from_weights(name, registry.create(name), file)
+        return _from_weights(name, registry.create(name), file, precision)
     model = registry.create(name)
     if isinstance(model, PcaBaseline) or any(True for _ in model.parameters()):
         raise ModelError(
@@ -314,7 +327,13 @@ def load(name: str | Path) -> Codec:
     return Codec(name, model)
 
 
-def _from_weights(name: str, model: Model | None, file: Path) -> Codec:
+def _precision(name: str) -> torch.dtype:
+    if name not in ("float32", "bfloat16"):
+        raise UsageError(f"precision must be float32 or bfloat16, got {name!r}")
+    return torch.float32 if name == "float32" else torch.bfloat16
+
+
+def _from_weights(name: str, model: Model | None, file: Path, precision: str) -> Codec:
     try:
         with safe_open(file, "pt") as opened:
             metadata = opened.metadata() or {}
@@ -333,7 +352,7 @@ def _from_weights(name: str, model: Model | None, file: Path) -> Codec:
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise ModelError(f"{file}: damaged weights ({error}); fetch or train them again") from None
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Codec(name, model, digest, facts)
+    return Codec(name, model, digest, facts, precision)
 
 
 def _resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:

@@ -54,7 +54,7 @@ class MelDistance(nn.Module):
     def _log_mel(self, x: Tensor, window: int) -> Tensor:
         """``(B, T)`` to ``(B, frames, bands)``."""
         hop = window // 4
-        blocks = F.pad(x, (window // 2, window // 2 + -x.shape[-1] % hop)).unflatten(-1, (-1, hop))
+        blocks = F.pad(x, (window // 2, window // 2 + -x.shape[-1] % hop)).reshape(len(x), -1, hop)
         frames = torch.cat([blocks[:, j : blocks.shape[1] - 3 + j] for j in range(4)], dim=-1)
         table = self.get_buffer(f"fourier_{window}")
         if window <= LONGEST_PRODUCT:

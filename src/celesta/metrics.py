@@ -135,7 +135,7 @@ def loudness(x: ArrayLike, sample_rate: int) -> float:
     All channels weigh 1, as the standard has it for mono and stereo. Sounds below 0.4 s count as one block.
     """
     weighted = _sound(x)
-    for numerator, denominator in _k_weighting(sample_rate):
+    for numerator, denominator in k_weighting(sample_rate):
         weighted = scipy.signal.lfilter(numerator, denominator, weighted, axis=1)
     power = np.concatenate([[0.0], np.cumsum(np.sum(weighted**2, axis=0))])
     length = min(round(0.4 * sample_rate), weighted.shape[1])
@@ -199,7 +199,7 @@ def _magnitudes(x: Array, window: int) -> Iterator[NDArray[np.float32]]:
             yield np.abs(scipy.fft.rfft(frames[first : first + step] * hann, axis=-1)).astype(np.float32, copy=False)
 
 
-def _k_weighting(sample_rate: int) -> tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]]:
+def k_weighting(sample_rate: int) -> tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]]:
     """The two filters of BS.1770 for any rate: a high shelf for the head, then a high-pass.
 
     Source: the analogue prototypes behind the standard's 48 kHz coefficients, as libebur128 and De Man 2018 give them.

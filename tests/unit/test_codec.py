@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import celesta
 from celesta import codec as codecs
 from celesta.audio import Audio, read, write
-from celesta.errors import AudioError, LatentError, ModelError
+from celesta.errors import AudioError, LatentError, ModelError, UsageError
 from celesta.metrics import si_sdr
 from celesta.models import registry
 
@@ -161,3 +161,15 @@ def test_shipped_models_are_as_good_as_their_cards_say(name, least, music, need_
     x = Audio(music(110_250, sample_rate=22_050, seed=9), 22_050)
     codec = celesta.load(name)
     assert si_sdr(x.samples, codec.decode(codec.encode(x)).samples) > least
+
+
+def test_bfloat16_is_an_option_and_its_error_is_far_below_the_models(music, need_weights):
+    need_weights("cel-3")
+    sound = Audio(music(60_000, sample_rate=22_050), 22_050)
+    exact = codecs.load("cel-3")
+    fast = codecs.load("cel-3", precision="bfloat16")
+    x_hat, near = (c.decode(c.encode(sound)).samples for c in (exact, fast))
+    own, of_precision = np.mean((x_hat - sound.samples) ** 2), np.mean((near - x_hat) ** 2)
+    assert 0 < of_precision < 0.05 * own
+    with pytest.raises(UsageError, match="precision"):
+        codecs.load("cel-3", precision="float8")

@@ -15,7 +15,7 @@ NAMES = (*names(), "linear-1", "linear-512", "sparse-2", "sparse-1024", "pca-1",
 
 
 def test_the_reports_models_and_three_families_are_there() -> None:
-    assert names() == ("cel-lr", "cel-silu", "cel-2", "cel-3")
+    assert names() == ("cel-lr", "cel-silu", "cel-2", "cel-3", "nested")
     assert patterns() == ("linear-K", "sparse-K", "pca-K")
 
 

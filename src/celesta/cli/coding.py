@@ -12,6 +12,7 @@ from celesta.errors import UsageError
 
 Sources = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="Files or folders.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")]
+Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the processor has it.")]
 ModelName = Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")]
 
 
@@ -31,6 +32,7 @@ def encode(
     dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
     bits: Annotated[int | None, typer.Option(min=1, max=16, help="Quantise to so many bits a number.")] = None,
     check: Annotated[bool, typer.Option("--verify", help="Decode each file before its name appears.")] = False,
+    precision: Precision = "float32",
     force: Force = False,
 ) -> None:
     """Encode sound files to .cel files. Files already encoded are skipped when a folder is given.
@@ -42,7 +44,7 @@ def encode(
     from celesta import codec as codecs
     from celesta.audio import find_audio
 
-    codec = codecs.load(model)
+    codec = codecs.load(model, precision=precision)
     pairs = _pairs(sources, output, ".cel", find_audio, force)
 
     def work(file: Path) -> None:
@@ -58,6 +60,7 @@ def decode(
     model: Annotated[str | None, typer.Option("--model", "-m", help="The run folder that made the latent.")] = None,
     sample_rate: Annotated[int | None, typer.Option("--rate", help="Hz; else the source's own.")] = None,
     suffix: Annotated[str, typer.Option("--format", help="wav, flac, ogg, opus or mp3, for folders.")] = "flac",
+    precision: Precision = "float32",
     force: Force = False,
 ) -> None:
     """Decode .cel files to sound of the source's rate and exact length.
@@ -74,7 +77,7 @@ def decode(
         with CelReader(file) as reader:
             name = model or reader.meta.model
         if name not in loaded:
-            loaded[name] = codecs.load(name)
+            loaded[name] = codecs.load(name, precision=precision)
         loaded[name].decode_file(file, pairs[file], sample_rate=sample_rate)
         out.print(f"{file} -> {pairs[file]}", markup=False)
 

@@ -37,7 +37,7 @@ def loudness_facts(x: np.ndarray) -> LoudnessFacts:
         return LoudnessFacts(metrics.SILENCE_DB, 0.0, 0.0, 0.0)
     rms = float(np.sqrt(np.mean(x.astype(np.float64) ** 2)))
     weighted = x.astype(np.float64)
-    for numerator, denominator in metrics._k_weighting(SAMPLE_RATE):
+    for numerator, denominator in metrics.k_weighting(SAMPLE_RATE):
         weighted = scipy.signal.lfilter(numerator, denominator, weighted)
     steps = _step_powers(weighted)
     return LoudnessFacts(
@@ -60,7 +60,8 @@ def _step_powers(weighted: np.ndarray) -> np.ndarray:
 def _running_mean(powers: np.ndarray, length: int) -> np.ndarray:
     """Means of ``length`` neighbours; of all where there are fewer."""
     length = min(length, powers.size)
-    return np.lib.stride_tricks.sliding_window_view(powers, length).mean(axis=1)
+    means: np.ndarray = np.lib.stride_tricks.sliding_window_view(powers, length).mean(axis=1)
+    return means
 
 
 def _lufs(powers: np.ndarray) -> np.ndarray:

@@ -39,11 +39,12 @@ def magnitudes(x: np.ndarray, n_fft: int, hop_length: int) -> Iterator[np.ndarra
     """Magnitudes ``(frames, n_fft / 2 + 1)`` of centred periodic Hann frames, a block at a time.
 
     ``1 + n // hop_length`` frames in all; silence is filled in at both ends. Blocks keep the memory flat and in cache.
+    Transformed in double precision: what band-limited sound leaves empty would else hold rounding noise.
     """
-    window = np.hanning(n_fft + 1)[:-1].astype(np.float32)
+    window = np.hanning(n_fft + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(x, n_fft // 2), n_fft)[::hop_length]
     for first in range(0, len(frames), _BLOCK_FRAMES):
-        yield np.abs(scipy.fft.rfft(frames[first : first + _BLOCK_FRAMES] * window, axis=-1))
+        yield np.abs(scipy.fft.rfft(frames[first : first + _BLOCK_FRAMES] * window, axis=-1)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -63,7 +64,7 @@ def mel_area_filters(n_fft: int, bands: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def chroma_filters(n_fft: int, tuning: float = 0.0) -> np.ndarray:
+def chroma_filters(n_fft: int, tuning: float = 0.0, centred: bool = True) -> np.ndarray:
     """Filters ``(n_fft / 2 + 1, 12)`` from bins to pitch classes, C first.
 
     Source: Ellis 2007, "Chroma feature analysis and synthesis" (``fft2chromamx``): a Gaussian bump a pitch class and
@@ -72,6 +73,7 @@ def chroma_filters(n_fft: int, tuning: float = 0.0) -> np.ndarray:
     Args:
         n_fft: samples a frame.
         tuning: of the sound, in semitones above A4 = 440 Hz.
+        centred: weigh octaves by that Gaussian; otherwise all count alike.
     """
     frequencies = np.arange(1, n_fft) * SAMPLE_RATE / n_fft
     pitch = 12 * np.log2(frequencies / (440 * 2 ** (tuning / 12) / 16))
@@ -80,7 +82,8 @@ def chroma_filters(n_fft: int, tuning: float = 0.0) -> np.ndarray:
     distance = np.remainder(pitch[:, None] - np.arange(12) + 6, 12) - 6
     bumps = np.exp(-0.5 * (2 * distance / width[:, None]) ** 2)
     bumps /= np.sqrt(np.sum(bumps**2, axis=1, keepdims=True))
-    bumps *= np.exp(-0.5 * ((pitch / 12 - 5) / 2) ** 2)[:, None]
+    if centred:
+        bumps *= np.exp(-0.5 * ((pitch / 12 - 5) / 2) ** 2)[:, None]
     made: np.ndarray = np.roll(bumps, -3, axis=1)[: n_fft // 2 + 1].astype(np.float32)
     made.flags.writeable = False
     return made

@@ -14,7 +14,9 @@ PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"
 # Krumhansl and Kessler 1982: how well each degree above the tonic fits, rated by listeners.
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 _MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
-_PEAKS_HZ = (100.0, 2000.0)
+# Notes lie within 100 Hz, where a semitone is about a bin wide, and 2000 Hz. No octave weighs more than another, as
+# that would favour the higher notes of a chord.
+_FIRST, _LAST = (round(hz * N_FFT / SAMPLE_RATE) for hz in (100.0, 2000.0))
 
 
 class TonalFacts(NamedTuple):
@@ -49,7 +51,8 @@ def tonal_facts(x: np.ndarray) -> TonalFacts:
     """
     blocks = list(magnitudes(x, N_FFT, HOP_LENGTH))
     tuning = _tuning(blocks)
-    chroma = np.concatenate([block**2 @ chroma_filters(N_FFT, tuning) for block in blocks])
+    filters = chroma_filters(N_FFT, tuning, centred=False)[_FIRST:_LAST]
+    chroma = np.concatenate([block[:, _FIRST:_LAST] ** 2 @ filters for block in blocks])
     strongest = chroma.max(axis=1, keepdims=True)
     heard = strongest[:, 0] > 1e-6 * strongest.max()
     if not heard.any():
@@ -76,14 +79,13 @@ def _correlations(profile: np.ndarray, key: np.ndarray) -> np.ndarray:
 
 def _tuning(blocks: list[np.ndarray]) -> float:
     """Mean deviation of spectral peaks from the nearest semitone, as a direction on the circle, to 1/50 semitone."""
-    first, last = (round(hz * N_FFT / SAMPLE_RATE) for hz in _PEAKS_HZ)
     total = 0j
     for block in blocks:
-        left, here, right = (block[:, first + i : last + i] for i in (-1, 0, 1))
+        left, here, right = (block[:, _FIRST + i : _LAST + i] for i in (-1, 0, 1))
         rows, bins = np.nonzero((here > left) & (here >= right) & (here > 0.1 * block.max(axis=1, keepdims=True)))
         a, b, c = (np.log(np.maximum(part[rows, bins], 1e-12)) for part in (left, here, right))
         bend = a - 2 * b + c  # parabola through three log magnitudes (Smith and Serra 1987)
         offset = np.where(bend < 0, 0.5 * (a - c) / np.where(bend < 0, bend, 1), 0)
-        pitch = 12 * np.log2((first + bins + offset) * SAMPLE_RATE / N_FFT / 440)
+        pitch = 12 * np.log2((_FIRST + bins + offset) * SAMPLE_RATE / N_FFT / 440)
         total += complex(np.sum(here[rows, bins] * np.exp(2j * np.pi * pitch)))
     return round(float(np.angle(total)) / (2 * np.pi) * 50) / 50 if total else 0.0

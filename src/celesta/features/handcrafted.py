@@ -6,6 +6,8 @@ with area-normalised triangles), but for the chroma, which takes A4 = 440 Hz as 
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import scipy.fft
 import scipy.signal
@@ -120,7 +122,7 @@ def _contrast(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     peaks, valleys = [], []
     bands = _SIZES["contrast"]
     edges = np.concatenate([[0.0], 200.0 * 2.0 ** np.arange(bands)])
-    for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = np.flatnonzero((low <= _FREQUENCIES) & (high >= _FREQUENCIES))
         # As librosa has it: from the bin below the band, and without its last; the last band goes up to the end.
         first = inside[0] - (number > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ class RhythmFacts(NamedTuple):
 
 
 NAMES = (
-    *(f"tempo_{low:.0f}_{high:.0f}" for low, high in zip(TEMPO_EDGES[:-1], TEMPO_EDGES[1:], strict=True)),
+    *(f"tempo_{low:.0f}_{high:.0f}" for low, high in itertools.pairwise(TEMPO_EDGES)),
     *("tempo_log2", "pulse_clarity", "onset_rate", "flux_mean", "flux_std"),
     *LoudnessFacts._fields,
     *("key_major", "key_minor", "key_mode", "key_margin", "chroma_entropy"),
@@ -61,8 +62,8 @@ def descriptors(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         sample_rate: Hz; resampled to 22 050.
 
     Returns:
-        ``(42,)`` float32, finite for any finite sound; see :data:`NAMES`. The tempo is log2 of beats a minute (0: none);
-        ``degree_0`` ... are the song's pitch classes above the tonic of its best key, summing to 1.
+        ``(42,)`` float32, finite for any finite sound; see :data:`NAMES`. The tempo is log2 of beats a minute (0:
+        none); ``degree_0`` ... are the song's pitch classes above the tonic of its best key, summing to 1.
 
     Raises:
         UsageError: not mono, empty or not finite.

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -16,13 +17,11 @@ class Parts(NamedTuple):
         base: ``(B, latent_dim, F)`` float; ``latent_dim`` may be 0.
         places: ``(B, k, F)`` int64, the coefficient that each detail value belongs to; k is 0 for dense models.
         values: ``(B, k, F)`` float, the values at those places.
-        start: number of the first frame in the song, for decoders that add noise.
     """
 
     base: Tensor
     places: Tensor
     values: Tensor
-    start: int = 0
 
     @classmethod
     def dense(cls, base: Tensor) -> Parts:
@@ -93,15 +92,21 @@ class Model(nn.Module, ABC):
         """Encode ``x`` of shape ``(B, channels, T)`` within [-1, 1] to parts of ``F`` frames."""
 
     @abstractmethod
-    def decode(self, parts: Parts, length: int) -> Tensor:
-        """Decode parts to ``(B, channels, length)``."""
+    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
+        """Decode parts to ``(B, channels, length)``.
+
+        ``start`` is the number of the first frame in the song; only decoders that add noise care.
+        """
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode and decode: ``(B, channels, T)`` to the same shape."""
         return self.decode(self.encode(x), x.shape[-1])
 
-    def prepare(self) -> None:
-        """Make the model fast for inference (fold, re-lay weights). Called once after weights are loaded."""
+    def prepare(self, dtype: torch.dtype = torch.float32) -> None:
+        """Make the model fast for inference (fold, re-lay weights). Called once after weights are loaded.
+
+        ``dtype`` is what a network may compute in; models without one keep float32.
+        """
         self.eval()
 
 

@@ -103,7 +103,7 @@ class LinearBaseline(_Baseline):
         """Parts ``(B, K, F)`` of sounds ``(B, 1, T)``, ``F = ceil(T / 512)``."""
         return Parts.dense(self.coefficients(x)[..., : self.latent_dim].transpose(1, 2).contiguous())
 
-    def decode(self, parts: Parts, length: int) -> Tensor:
+    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
         """Sounds ``(B, 1, length)``. Raises LatentError where the parts have more than K channels."""
         base = _at_most(parts.base, self.latent_dim)
         return self.sound(F.pad(base.transpose(1, 2), (0, BANDS - base.shape[1])), length)
@@ -130,7 +130,7 @@ class SparseBaseline(_Baseline):
         base = c.new_zeros((c.shape[0], 0, c.shape[1]))
         return Parts(base, places.transpose(1, 2).contiguous(), values.transpose(1, 2).contiguous())
 
-    def decode(self, parts: Parts, length: int) -> Tensor:
+    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
         """Sounds ``(B, 1, length)``. Raises LatentError where rows are too many or places are no bands."""
         values = _at_most(parts.values, self.detail_size).transpose(1, 2)
         places = parts.places.transpose(1, 2)
@@ -172,7 +172,7 @@ class PcaBaseline(_Baseline):
         """Parts ``(B, 4 K, F)`` of sounds ``(B, 1, T)``, ``F = ceil(T / 2048)``."""
         return Parts.dense((self.groups(x) @ self.components.T).transpose(1, 2).contiguous())
 
-    def decode(self, parts: Parts, length: int) -> Tensor:
+    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
         """Sounds ``(B, 1, length)``. Raises LatentError where the parts have more than 4 K channels."""
         base = _at_most(parts.base, self.latent_dim).to(self.components.dtype)
         groups = base.transpose(1, 2) @ self.components[: base.shape[1]]

@@ -188,7 +188,7 @@ class CelAutoencoder(Model):
                 h = F.max_pool2d(h, (1, 2))
         return Parts.dense(h.squeeze(2))
 
-    def decode(self, parts: Parts, length: int) -> Tensor:
+    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
         """Decode the latent of ``length`` samples to ``(B, 1, length)`` within [-1, 1]."""
         sizes = self.sizes(max(length, self.hop_length))
         h = parts.base.unsqueeze(2).contiguous(memory_format=torch.channels_last)

@@ -127,11 +127,11 @@ class Nested(Model):
         self.tonal = nn.Linear(config.decoder_width, config.bands)
         self.envelope = nn.Linear(config.decoder_width, config.groups)
         self.noisiness = nn.Linear(config.decoder_width, config.groups)
-        nn.init.zeros_(self.tonal.weight)
-        nn.init.zeros_(self.tonal.bias)
-        nn.init.zeros_(self.envelope.weight)
+        # Training starts at nearly the sparse reconstruction, and from there only improves.
+        for head in (self.tonal, self.envelope, self.noisiness):
+            nn.init.normal_(head.weight, std=1e-3)
+            nn.init.zeros_(head.bias)
         nn.init.constant_(self.envelope.bias, -5.0)
-        nn.init.zeros_(self.noisiness.weight)
         self.register_buffer("spread", torch.ones(config.bands))
         group_of, pooling = _groups(config.bands, config.groups)
         self.register_buffer("group_of", group_of, persistent=False)
@@ -148,14 +148,14 @@ class Nested(Model):
         places = (c.abs() / self.spread).topk(self.detail_size, dim=-1).indices
         return Parts(base, places.transpose(1, 2), c.gather(-1, places).transpose(1, 2))
 
-    def decode(self, parts: Parts, length: int) -> Tensor:
+    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
         """Decode to ``(B, 1, length)``. Fewer base channels or coefficients than the full number may come."""
         batch, dim, frames = parts.base.shape
         base = F.pad(parts.base, (0, 0, 0, self.config.base - dim)).transpose(1, 2)
         detail = parts.base.new_zeros(batch, frames, self.config.bands)
         if parts.places.shape[1]:
             detail.scatter_add_(-1, parts.places.transpose(1, 2), parts.values.transpose(1, 2).to(detail.dtype))
-        c = self.fill(base, torch.full_like(base[..., :1], dim / self.config.base), detail, parts.start)
+        c = self.fill(base, torch.full_like(base[..., :1], dim / self.config.base), detail, start)
         return self.mdct.inverse(c, length)[:, None]
 
     # ---- the two networks

@@ -121,7 +121,8 @@ class Scalable(Task):
         snr = (10 * torch.log10(error + 1e-4) * some).mean()
         change = (base[:, 1:] - base[:, :-1]).abs() * kept
         rate = torch.log2(1 + change / BASE_STEP).mean()
-        return self.mel(x[:, 0], x_hat) + SNR_WEIGHT * snr + RATE_WEIGHT * rate
+        loss: Tensor = self.mel(x[:, 0], x_hat) + SNR_WEIGHT * snr + RATE_WEIGHT * rate
+        return loss
 
     def held_out(self, window: Tensor, number: int) -> float:
         """Mel distance with all of the base and a number of coefficients a frame that goes up a ladder."""
@@ -131,7 +132,7 @@ class Scalable(Task):
             base = torch.round(m.base(window, c) / 0.25) * 0.25
             detail = choose(c, m.spread, np.random.default_rng(0), mean=LADDER[number % len(LADDER)])
             c_hat = m.fill(base, torch.ones_like(base[..., :1]), detail)
-        return self.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])).item()
+        return float(self.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])))
 
 
 def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:

@@ -1,0 +1,126 @@
+"""The kinds of features there are: what each needs to hear, and how it turns a song into named arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from celesta import codec
+from celesta.audio import Audio
+from celesta.errors import ModelError, UsageError
+from celesta.features import handcrafted, pooling, rhythm
+from celesta.models import registry
+
+Arrays = dict[str, np.ndarray]
+RANDOM_SEED = 0
+_MUSICNN_LAYERS = ("penultimate", "mean_pool", "max_pool")
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """One kind of feature, ready to use.
+
+    Attributes:
+        kind: its name.
+        version: of the code.
+        weights: SHA-256 of its weights, "" without.
+        sample_rate: Hz of the mono sound it hears.
+        measure: samples ``(n,)`` to arrays by name, which one behind the other are the song's vector.
+    """
+
+    kind: str
+    version: str
+    weights: str
+    sample_rate: int
+    measure: Callable[[np.ndarray], Arrays]
+
+
+def names() -> tuple[str, ...]:
+    """All kinds; MODEL stands for any model's name, or the folder of a run."""
+    return (*_FIXED, *(f"{prefix}:MODEL" for prefix in _OF_MODEL))
+
+
+def extractor(kind: str) -> Extractor:
+    """The extractor of a kind; models are loaded.
+
+    Raises:
+        UsageError: there is no such kind.
+        ModelError: its model is unknown, or its weights are missing.
+    """
+    if kind in _FIXED:
+        return _FIXED[kind](kind)
+    prefix, colon, model = kind.partition(":")
+    if colon and model and prefix in _OF_MODEL:
+        return _OF_MODEL[prefix](kind, model)
+    raise UsageError(f"unknown kind of feature {kind!r}; there are {', '.join(names())}")
+
+
+def _handcrafted(kind: str) -> Extractor:
+    def measure(x: np.ndarray) -> Arrays:
+        mean, std = np.split(handcrafted.handcrafted(x, 22_050), 2)
+        return {"mean": mean, "std": std}
+
+    return Extractor(kind, handcrafted.VERSION, "", 22_050, measure)
+
+
+def _rhythm(kind: str) -> Extractor:
+    return Extractor(kind, rhythm.VERSION, "", 22_050, lambda x: {"descriptors": rhythm.descriptors(x, 22_050)})
+
+
+def _musicnn(kind: str) -> Extractor:
+    """Mean and standard deviation over patches of the layers that tell songs apart best."""
+    from celesta.features.musicnn import load_musicnn  # its weights are only read where they are asked for
+
+    tagger = load_musicnn(kind.removeprefix("musicnn-").upper())
+
+    def measure(x: np.ndarray) -> Arrays:
+        layers = {name: np.asarray(patches, np.float64) for name, patches in tagger.layers(x).items()}
+        means = {f"{name}.mean": layers[name].mean(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
+        return means | {f"{name}.std": layers[name].std(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
+
+    return Extractor(kind, "1", state_hash(tagger), 16_000, measure)
+
+
+def _latent(kind: str, model: str) -> Extractor:
+    loaded = codec.load(model)
+    return _pooled(kind, loaded, loaded.weights)
+
+
+def _latent_random(kind: str, model: str) -> Extractor:
+    """The control: the same architecture, its weights as they were before training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(RANDOM_SEED)
+        made = registry.create(model)
+    if not any(True for _ in made.parameters()):
+        raise ModelError(f"{kind}: {model} has no weights to draw at random; use latent:{model}")
+    weights = state_hash(made)
+    return _pooled(kind, codec.Codec(model, made, weights), weights)
+
+
+def _pooled(kind: str, coder: codec.Codec, weights: str) -> Extractor:
+    def measure(x: np.ndarray) -> Arrays:
+        return pooling.pool_parts(coder.encode(Audio(x[None], coder.model.sample_rate)))
+
+    return Extractor(kind, pooling.VERSION, weights, coder.model.sample_rate, measure)
+
+
+def state_hash(module: torch.nn.Module) -> str:
+    """SHA-256 of a module's weights, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
+    return digest.hexdigest()
+
+
+_FIXED: dict[str, Callable[[str], Extractor]] = {
+    "handcrafted": _handcrafted,
+    "rhythm": _rhythm,
+    "musicnn-msd": _musicnn,
+    "musicnn-mtt": _musicnn,
+}
+_OF_MODEL: dict[str, Callable[[str, str], Extractor]] = {"latent": _latent, "latent-random": _latent_random}

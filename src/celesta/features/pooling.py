@@ -1,0 +1,123 @@
+"""From a latent of any length to one vector: statistics over time of its channels and of its detail's spectrum."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from celesta.errors import UsageError
+from celesta.latent import Latent
+
+VERSION = "1"
+STATISTICS = ("mean", "std", "delta")
+DETAIL_BANDS = 64
+_FLOOR = 1e-10
+_PERCENTILE = re.compile(r"p(100|[1-9]?\d)")
+_BLOCK_FRAMES = 4096
+_Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+def pool(latent: Latent, statistics: Sequence[str] = STATISTICS) -> np.ndarray:
+    """One vector ``(D,)`` float32 of a song: the arrays of :func:`pool_parts` one behind the other."""
+    return np.concatenate(list(pool_parts(latent, statistics).values()))
+
+
+def pool_parts(latent: Latent, statistics: Sequence[str] = STATISTICS) -> dict[str, np.ndarray]:
+    """Statistics over the frames of a song, averaged over its sound channels.
+
+    Frames of the silence behind the end of the sound do not count. Windows that overlap are joined as they are.
+
+    Args:
+        latent: of one song.
+        statistics: of ``mean``, ``std``, ``delta`` (mean size of the difference of neighbouring frames) and
+            percentiles ``p0`` ... ``p100``.
+
+    Returns:
+        ``base.<statistic>`` ``(latent_dim,)`` for models with a base; ``detail.mean`` and ``detail.std`` ``(bands,)``
+        for models with a detail: log10 energy in 64 bands of its places (fewer for models with fewer coefficients),
+        narrow ones first, whatever statistics are asked for.
+
+    Raises:
+        UsageError: a statistic is unknown, or none is asked for.
+    """
+    wanted = {name: _statistic(name) for name in statistics}
+    if not wanted:
+        raise UsageError(f"pooling needs a statistic: {', '.join(STATISTICS)}, p0 ... p100")
+    base, places, values = latent.timeline()
+    frames = sounding_frames(latent)
+    parts: dict[str, np.ndarray] = {}
+    if latent.latent_dim:
+        for name, statistic in wanted.items():
+            per_channel = [statistic(channel[:, :frames]) for channel in base]
+            parts[f"base.{name}"] = np.mean(per_channel, axis=0).astype(np.float32)
+    if latent.detail_size:
+        edges = band_edges(latent.hop_length)
+        spectra = [_detail_spectrum(p[:, :frames], v[:, :frames], edges) for p, v in zip(places, values, strict=True)]
+        for name in ("mean", "std"):
+            over_time = _statistic(name)
+            parts[f"detail.{name}"] = np.mean([over_time(s) for s in spectra], axis=0).astype(np.float32)
+    return parts
+
+
+def pool_names(latent: Latent, statistics: Sequence[str] = STATISTICS) -> tuple[str, ...]:
+    """What each number of :func:`pool` is, such as ``base.mean.0``."""
+    parts = pool_parts(latent, statistics)
+    return tuple(f"{name}.{i}" for name, part in parts.items() for i in range(part.size))
+
+
+def sounding_frames(latent: Latent) -> int:
+    """Frames of the joined windows that hold some of the sound, at least one."""
+    total = latent.duration * latent.sample_rate
+    last = total - (latent.windows - 1) * (latent.window - latent.overlap)
+    within = int(np.clip(np.ceil(last * latent.frames / latent.window), 1, latent.frames))
+    return (latent.windows - 1) * latent.frames + within
+
+
+def band_edges(coefficients: int) -> np.ndarray:
+    """Edges of at most 64 bands of the places 0..coefficients - 1, wider and wider, each of at least one place.
+
+    The models of this package have as many coefficients a frame as samples (an MDCT), so ``hop_length`` tells them.
+    """
+    bands = min(DETAIL_BANDS, coefficients)
+    share = np.arange(bands + 1) / bands
+    edges = np.rint(coefficients * (32**share - 1) / 31).astype(int)
+    strict: np.ndarray = np.maximum(edges, np.arange(bands + 1))
+    return strict
+
+
+def _statistic(name: str) -> _Statistic:
+    if name == "mean":
+        return lambda x: np.asarray(np.mean(x, axis=1, dtype=np.float64))
+    if name == "std":
+        return lambda x: np.asarray(np.std(x, axis=1, dtype=np.float64))
+    if name == "delta":
+        return _mean_difference
+    match = _PERCENTILE.fullmatch(name)
+    if match is None:
+        raise UsageError(f"unknown statistic {name!r}; there are {', '.join(STATISTICS)} and p0 ... p100")
+    percent = int(match[1])
+    return lambda x: np.asarray(np.percentile(x, percent, axis=1))
+
+
+def _mean_difference(x: np.ndarray) -> np.ndarray:
+    if x.shape[1] < 2:
+        return np.zeros(x.shape[0])
+    return np.asarray(np.mean(np.abs(np.diff(x, axis=1)), axis=1, dtype=np.float64))
+
+
+def _detail_spectrum(places: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Log10 energy ``(bands, F)`` of coefficients ``(k, F)``."""
+    return np.concatenate(list(_detail_blocks(places, values, edges)), axis=1)
+
+
+def _detail_blocks(places: np.ndarray, values: np.ndarray, edges: np.ndarray) -> Iterator[np.ndarray]:
+    bands = len(edges) - 1
+    for first in range(0, places.shape[1], _BLOCK_FRAMES):
+        here, size = places[:, first : first + _BLOCK_FRAMES], values[:, first : first + _BLOCK_FRAMES]
+        count = here.shape[1]
+        band = np.minimum(np.searchsorted(edges, here, side="right") - 1, bands - 1)
+        flat = (band * count + np.arange(count)).ravel()
+        energy = np.bincount(flat, weights=size.ravel().astype(np.float64) ** 2, minlength=bands * count)
+        yield np.log10(energy.reshape(bands, count) + _FLOOR)

@@ -1,0 +1,109 @@
+"""Latents of any length as one vector."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from celesta.errors import UsageError
+from celesta.features.pooling import band_edges, pool, pool_names, pool_parts, sounding_frames
+from celesta.latent import Latent
+
+
+def latent(base: np.ndarray, places: np.ndarray, values: np.ndarray, n_samples: int, overlap: int = 0) -> Latent:
+    """A latent of hop 512 and windows of as many frames as the arrays have."""
+    return Latent(
+        base=base,
+        places=places,
+        values=values,
+        gain=np.ones(base.shape[:2], np.float32),
+        model="made-up",
+        weights="",
+        sample_rate=22_050,
+        hop_length=512,
+        window=512 * base.shape[-1],
+        overlap=overlap,
+        source_rate=22_050,
+        n_samples=n_samples,
+    )
+
+
+def dense(base: np.ndarray, n_samples: int | None = None, overlap: int = 0) -> Latent:
+    none = np.zeros((*base.shape[:2], 0, base.shape[-1]))
+    return latent(base, none, none, n_samples or base.shape[0] * base.shape[-1] * 512, overlap)
+
+
+def test_statistics_over_the_joined_windows() -> None:
+    base = np.random.default_rng(0).standard_normal((3, 2, 5, 10))
+    joined = np.stack([np.concatenate(base[:, c], axis=1) for c in range(2)])
+    parts = pool_parts(dense(base), ("mean", "std", "delta", "p0", "p50", "p100"))
+    expected = {
+        "base.mean": joined.mean(axis=2),
+        "base.std": joined.std(axis=2),
+        "base.delta": np.abs(np.diff(joined, axis=2)).mean(axis=2),
+        "base.p0": joined.min(axis=2),
+        "base.p50": np.median(joined, axis=2),
+        "base.p100": joined.max(axis=2),
+    }
+    assert list(parts) == list(expected)
+    for name, channels in expected.items():
+        assert np.allclose(parts[name], channels.mean(axis=0), atol=1e-6), name
+
+
+def test_vector_is_the_parts_in_order() -> None:
+    z = dense(np.random.default_rng(0).standard_normal((2, 1, 4, 8)))
+    assert np.array_equal(pool(z), np.concatenate(list(pool_parts(z).values())))
+    assert pool(z).dtype == np.float32
+    names = pool_names(z)
+    assert len(names) == pool(z).size == 12
+    assert (names[0], names[-1]) == ("base.mean.0", "base.delta.3")
+
+
+def test_silence_behind_the_end_does_not_count() -> None:
+    base = np.ones((2, 1, 3, 10))
+    base[1, :, :, 4:] = 100
+    z = dense(base, n_samples=512 * 13 + 1)
+    assert sounding_frames(z) == 14
+    assert np.array_equal(pool(z), [1, 1, 1, 0, 0, 0, 0, 0, 0])
+    overlapping = dense(base, n_samples=512 * 11, overlap=512 * 2)
+    assert sounding_frames(overlapping) == 13
+    assert sounding_frames(dense(base[:1], n_samples=1)) == 1
+
+
+def test_detail_is_a_spectrum_by_place() -> None:
+    frames = 6
+    places = np.zeros((1, 1, 2, frames), np.uint16)
+    places[:, :, 1] = 511
+    values = np.full((1, 1, 2, frames), 0.1)
+    values[0, 0, 1, ::2] = 10.0
+    values[0, 0, 1, 1::2] = 1.0
+    parts = pool_parts(latent(np.zeros((1, 1, 0, frames)), places, values, frames * 512))
+    assert list(parts) == ["detail.mean", "detail.std"]
+    mean, std = parts["detail.mean"], parts["detail.std"]
+    assert mean.shape == std.shape == (64,)
+    assert mean[0] == pytest.approx(-2, abs=1e-3)
+    assert (mean[-1], std[-1]) == (pytest.approx(1), pytest.approx(1))
+    assert np.allclose(mean[1:-1], -10)
+    assert np.allclose(std[:-1], 0)
+
+
+def test_energies_of_one_band_add_up() -> None:
+    values = np.array([3.0, 4.0]).reshape(1, 1, 2, 1)
+    places = np.array([510, 511]).reshape(1, 1, 2, 1)
+    parts = pool_parts(latent(np.zeros((1, 1, 0, 1)), places, values, 512))
+    assert parts["detail.mean"][-1] == pytest.approx(np.log10(25))
+
+
+@pytest.mark.parametrize("coefficients", [1, 10, 64, 65, 200, 512, 2048])
+def test_bands_cover_all_places(coefficients: int) -> None:
+    edges = band_edges(coefficients)
+    assert edges[0] == 0
+    assert edges[-1] == coefficients
+    assert np.diff(edges).min() >= 1
+    assert len(edges) - 1 == min(64, coefficients)
+
+
+@pytest.mark.parametrize("statistics", [(), ("median",), ("p101",), ("p-1",), ("mean", "p5.5")])
+def test_unknown_statistics(statistics: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        pool(dense(np.zeros((1, 1, 2, 3))), statistics)

@@ -48,14 +48,14 @@ def magnitudes(x: np.ndarray, n_fft: int, hop_length: int) -> Iterator[np.ndarra
 
 
 @lru_cache(maxsize=8)
-def mel_area_filters(n_fft: int, bands: int) -> np.ndarray:
-    """Triangles ``(n_fft / 2 + 1, bands)`` of equal area on Slaney's mel scale, 0 Hz to half of 22 050 Hz.
+def mel_area_filters(n_fft: int, bands: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Triangles ``(n_fft / 2 + 1, bands)`` of equal area on Slaney's mel scale, 0 Hz to half the rate.
 
     Source: Slaney 1998, Auditory Toolbox: linear below 1 kHz, 27 mel for a factor of 6.4 above. Librosa's default.
     """
-    mels = np.linspace(0, 15 + 27 * np.log(SAMPLE_RATE / 2 / 1000) / np.log(6.4), bands + 2)
+    mels = np.linspace(0, 15 + 27 * np.log(sample_rate / 2 / 1000) / np.log(6.4), bands + 2)
     edges = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
-    bins = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE)[:, None]
+    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     filters = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
     made: np.ndarray = (filters * 2 / (high - low)).astype(np.float32)

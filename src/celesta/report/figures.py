@@ -41,9 +41,9 @@ def waveforms(sounds: Mapping[str, np.ndarray], sample_rate: int, zoom: float = 
         t, low, high = envelope(x, sample_rate)
         whole.fill_between(t, low, high, color=colour, alpha=0.6, lw=0, label=name)
         part = x[at : at + width]
-        near.plot((at + np.arange(len(part))) / sample_rate, part, color=colour, lw=1.1, alpha=0.9, label=name)
+        near.plot(np.arange(len(part)) / sample_rate * 1000, part, color=colour, lw=1.1, alpha=0.9, label=name)
     whole.set(xlabel="s", xlim=(0, len(first) / sample_rate))
-    near.set(xlabel="s")
+    near.set(xlabel=f"ms after {at / sample_rate:.3f} s")
     whole.legend(loc="upper right", fontsize=7, framealpha=0.8)
     for axes in (whole, near):
         axes.tick_params(labelsize=7)

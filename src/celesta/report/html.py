@@ -19,12 +19,12 @@ _STYLE = """
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#98a3b1;--line:#333b46;--back:#14181d;--card:#1c2229;
 --accent:#f0935c}img{background:#fff;border-radius:4px}}
 *{box-sizing:border-box}body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1040px;margin:0 auto;padding:24px 20px 80px}h1{font-size:28px;margin:8px 0}h2{margin:40px 0 8px;
+main{max-width:1120px;margin:0 auto;padding:24px 20px 80px}h1{font-size:28px;margin:8px 0}h2{margin:40px 0 8px;
 border-top:2px solid var(--line);padding-top:16px}h3{margin:20px 0 6px;font-size:16px}p{max-width:78ch}
 nav{position:sticky;top:0;background:var(--back);border-bottom:1px solid var(--line);padding:8px 20px;z-index:2;
 display:flex;gap:6px 16px;flex-wrap:wrap;font-size:14px}a{color:var(--accent)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13.5px;margin:10px 0;
-font-variant-numeric:tabular-nums}th,td{padding:4px 10px;text-align:right;border-bottom:1px solid var(--line);
+font-variant-numeric:tabular-nums}th,td{padding:4px 8px;text-align:right;border-bottom:1px solid var(--line);
 white-space:nowrap}th:first-child,td:first-child{text-align:left}th{cursor:pointer;color:var(--soft);font-weight:600}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 16px;margin:14px 0}
 img{max-width:100%;height:auto;display:block;margin:6px 0}.sounds{display:flex;flex-wrap:wrap;gap:8px 20px}

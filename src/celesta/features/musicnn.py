@@ -1,0 +1,176 @@
+"""MusiCNN, a tagger whose layers tell songs apart: log-mel spectrogram, timbral and temporal filters, dense middle.
+
+Source: Pons & Serra 2019, "musicnn: pre-trained convolutional neural networks for music audio tagging"; weights of
+PyPI's ``musicnn`` 0.1.0 (ISC licence), converted once by ``scripts/convert_musicnn.py``. The network is written anew
+and answers as the original does, its half-precision spectrogram included.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from celesta.codec import WEIGHTS
+from celesta.errors import ModelError, UsageError
+from celesta.features._spectra import magnitudes, mel_area_filters
+from celesta.training.precision import use_bfloat16
+
+SAMPLE_RATE = 16_000
+PATCH_FRAMES = 187
+CHECKPOINTS = ("MSD", "MTT")
+LAYERS = ("penultimate", "mean_pool", "max_pool", "tags")
+_N_FFT, _HOP, _BANDS = 512, 256, 96
+_EPS = 1e-3
+_BATCH = 8
+
+
+class _Front(nn.Module):
+    """Filters over time and frequency, ReLU, batch normalisation, then the loudest place in frequency.
+
+    ReLU and normalisation keep or turn the order, so the loudest is taken first and they are done on what is left. With
+    one channel going in, a matrix product over all places is several times faster than a library's convolution.
+    """
+
+    def __init__(self, filters: int, time: int, frequency: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, filters, (time, frequency))
+        self.norm = nn.BatchNorm1d(filters, _EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, T, 96)`` to ``(B, filters, T)``."""
+        time, frequency = self.conv.kernel_size
+        before = (time - 1) // 2
+        x = F.pad(x, (0, 0, before, time - 1 - before))
+        places = x.unfold(1, time, 1).unfold(2, int(frequency), 1).flatten(3)
+        sign = torch.where(self.norm.weight < 0, -1.0, 1.0)
+        loudest = (places @ (self.conv.weight.flatten(1) * sign[:, None]).T).amax(2).float() * sign
+        bias = self.conv.bias
+        assert bias is not None
+        made: Tensor = self.norm(F.relu(loudest + bias).transpose(1, 2))
+        return made
+
+
+class _Middle(nn.Module):
+    """Convolution over time, ReLU, batch normalisation."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, 64, 7, padding=3)
+        self.norm = nn.BatchNorm1d(64, _EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, channels, T)`` to ``(B, 64, T)``."""
+        made: Tensor = self.norm(F.relu(self.conv(x)).float())
+        return made
+
+
+class Musicnn(nn.Module):
+    """The network on patches of log-mel frames.
+
+    Attributes:
+        tags: names of the 50 tags it was trained on.
+    """
+
+    def __init__(self, tags: tuple[str, ...]) -> None:
+        super().__init__()
+        self.tags = tags
+        self.norm = nn.BatchNorm1d(1, _EPS)
+        self.timbral = nn.ModuleList([_Front(204, 7, 38), _Front(204, 7, 67)])
+        self.temporal = nn.ModuleList([_Front(51, length, 1) for length in (128, 64, 32)])
+        self.mid = nn.ModuleList([_Middle(561), _Middle(64), _Middle(64)])
+        self.pool_norm = nn.BatchNorm1d(1506, _EPS)
+        self.dense = nn.Linear(1506, 200)
+        self.dense_norm = nn.BatchNorm1d(200, _EPS)
+        self.out = nn.Linear(200, len(tags))
+
+    def forward(self, patches: Tensor) -> dict[str, Tensor]:
+        """Layers of ``(B, frames, 96)`` log-mel patches: penultimate ``(B, 200)``, mean_pool and max_pool
+        ``(B, 753)``, tags ``(B, 50)`` from 0 to 1.
+        """  # noqa: D205
+        x = self.norm(patches.flatten(1)[:, None]).view_as(patches)
+        if torch.is_autocast_enabled("cpu"):
+            x = x.to(torch.get_autocast_dtype("cpu"))  # before places are copied out, not after
+        front = torch.cat([block(x) for block in (*self.timbral, *self.temporal)], dim=1)
+        first = self.mid[0](front)
+        second = self.mid[1](first) + first
+        third = self.mid[2](second) + second
+        features = torch.cat([front, first, second, third], dim=1)
+        mean, loudest = features.mean(-1), features.amax(-1)
+        both = torch.stack([loudest, mean], dim=-1).flatten(1)
+        penultimate = self.dense_norm(F.relu(self.dense(self.pool_norm(both))))
+        tags = torch.sigmoid(self.out(penultimate))
+        return {"penultimate": penultimate, "mean_pool": mean, "max_pool": loudest, "tags": tags}
+
+    @torch.inference_mode()
+    def layers(self, samples: np.ndarray, hop: int = PATCH_FRAMES, precision: str = "float32") -> dict[str, np.ndarray]:
+        """Layers of a song, a row a patch of 3 s; a last piece shorter than a patch is left out.
+
+        A sound shorter than a patch is followed by silence (the original refuses it).
+
+        Args:
+            samples: ``(n,)`` mono at 16 kHz, full scale 1.
+            hop: frames of 16 ms from one patch to the next.
+            precision: of the convolutions, ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor has it.
+
+        Returns:
+            :data:`LAYERS` to float32 ``(patches, dim)``.
+        """
+        spectrogram = log_mel(samples)
+        if len(spectrogram) < PATCH_FRAMES:
+            spectrogram = np.pad(spectrogram, ((0, PATCH_FRAMES - len(spectrogram)), (0, 0)))
+        starts = range(0, len(spectrogram) - PATCH_FRAMES + 1, hop)
+        made: dict[str, list[np.ndarray]] = {name: [] for name in LAYERS}
+        for first in range(0, len(starts), _BATCH):
+            batch = [spectrogram[at : at + PATCH_FRAMES] for at in starts[first : first + _BATCH]]
+            with torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(precision)):
+                layers = self(torch.from_numpy(np.stack(batch)))
+            for name in LAYERS:
+                made[name].append(layers[name].float().numpy())
+        return {name: np.concatenate(parts) for name, parts in made.items()}
+
+
+def log_mel(samples: np.ndarray) -> np.ndarray:
+    """``(frames, 96)`` float32: log10(10000 m + 1) of the mel power m, rounded as the original rounds.
+
+    The original computes in half precision, in which loud bands overflow to infinity; those are computed in single.
+
+    Raises:
+        UsageError: not mono, empty or not finite.
+    """
+    x = np.asarray(samples, np.float32)
+    if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
+        raise UsageError(f"musicnn hears finite mono samples (n,), got shape {x.shape}")
+    filters = mel_area_filters(_N_FFT, _BANDS, SAMPLE_RATE)
+    mel = np.concatenate([block**2 @ filters for block in magnitudes(x, _N_FFT, _HOP)])
+    with np.errstate(over="ignore"):
+        rounded = np.log10(np.float16(10_000) * mel.astype(np.float16) + np.float16(1)).astype(np.float32)
+    made: np.ndarray = np.where(np.isfinite(rounded), rounded, np.log10(10_000 * mel + 1))
+    return made
+
+
+def load_musicnn(checkpoint: str = "MSD") -> Musicnn:
+    """The tagger trained on the Million Song Dataset (``MSD``) or MagnaTagATune (``MTT``), with its weights.
+
+    Raises:
+        UsageError: there is no such checkpoint.
+        ModelError: its weights are missing or damaged.
+    """
+    if checkpoint not in CHECKPOINTS:
+        raise UsageError(f"musicnn: checkpoint must be one of {', '.join(CHECKPOINTS)}, got {checkpoint!r}")
+    path = WEIGHTS / f"musicnn-{checkpoint.lower()}.safetensors"
+    try:
+        with safe_open(path, "pt") as file:
+            tags = json.loads((file.metadata() or {})["tags"])
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
+        model = Musicnn(tuple(map(str, tags)))
+        weights |= {k: v for k, v in model.state_dict().items() if k.endswith("num_batches_tracked")}
+        model.load_state_dict(weights)
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path}: no weights of musicnn ({reason}); install Celesta again") from None
+    return model.eval()

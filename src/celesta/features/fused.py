@@ -1,0 +1,62 @@
+"""Features made of others: blocks side by side, which probes scale to equal weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from celesta.errors import UsageError
+from celesta.features.extract import Features
+
+FUSED: dict[str, tuple[str, ...]] = {
+    "celesta-features": (
+        "musicnn-msd/penultimate.mean",
+        "musicnn-msd/mean_pool.mean",
+        "musicnn-msd/max_pool.mean",
+        "musicnn-mtt/penultimate.mean",
+        "musicnn-mtt/mean_pool.mean",
+        "musicnn-mtt/max_pool.mean",
+        "handcrafted",
+        "rhythm",
+    ),
+    "musicnn": ("musicnn-msd/mean",),
+}
+"""Name to its blocks: a kind of feature, or one part of it behind a slash."""
+
+
+def needed(kinds: Iterable[str]) -> list[str]:
+    """The kinds to extract for these, fused ones taken apart."""
+    found: dict[str, None] = {}
+    for kind in kinds:
+        for block in FUSED.get(kind, (kind,)):
+            found[block.partition("/")[0]] = None
+    return list(found)
+
+
+def blocks(features: Features, kind: str, paths: Sequence[Path] | None = None) -> tuple[np.ndarray, list[int]]:
+    """Vectors ``(n, D)`` of a kind, fused or not, and the sizes of its blocks.
+
+    Args:
+        features: that hold what :func:`needed` says.
+        kind: its name.
+        paths: which songs, in order; None for all.
+
+    Raises:
+        UsageError: a part or a song is not there.
+    """
+    parts = []
+    for block in FUSED.get(kind, (kind,)):
+        of, slash, part = block.partition("/")
+        if of not in features.matrices:
+            raise UsageError(f"{kind}: its block {of} was not extracted")
+        parts.append(features.part(of, part) if slash else features[of])
+    X = np.concatenate(parts, axis=1)
+    if paths is not None:
+        row = {path: i for i, path in enumerate(features.paths)}
+        missing = [path for path in paths if path not in row]
+        if missing:
+            raise UsageError(f"{missing[0]}: no features of it")
+        X = X[[row[path] for path in paths]]
+    return X, [part.shape[1] for part in parts]

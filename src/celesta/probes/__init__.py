@@ -1,0 +1,1 @@
+"""Probes: what labels can be read from vectors of songs."""

@@ -1,0 +1,253 @@
+"""The probes: scikit-learn pipelines in a closed dict, everything that learns inside them.
+
+Scaler, rotation and hyper-parameters are fitted by ``fit`` on the rows it is given, and nothing else: choices are made
+by folds of those rows that keep groups whole.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC
+
+from celesta.errors import MissingExtraError, UsageError
+
+INNER_FOLDS = 3
+_CLIP = 8.0
+
+
+class BlockScaler(TransformerMixin, BaseEstimator):
+    """Standardise each number, then give each block of numbers equal weight whatever its size.
+
+    Args:
+        sizes: of the blocks, in order; None for one block.
+    """
+
+    def __init__(self, sizes: Sequence[int] | None = None) -> None:
+        self.sizes = sizes
+
+    def fit(self, X: np.ndarray, y: Any = None) -> BlockScaler:
+        """Take mean and spread of ``(n, D)``."""
+        X = np.asarray(X, np.float64)
+        self.mean_ = X.mean(axis=0)
+        spread = X.std(axis=0)
+        self.scale_ = np.where(spread > 1e-8 * (1 + np.abs(self.mean_)), spread, np.inf)
+        sizes = [X.shape[1]] if self.sizes is None else list(self.sizes)
+        self.weight_ = np.repeat([np.sqrt(X.shape[1] / len(sizes) / size) for size in sizes], sizes)
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """``(n, D)`` standardised, clipped at 8 spreads so that one odd number cannot rule a song, and weighted."""
+        standard = np.clip((np.asarray(X, np.float64) - self.mean_) / self.scale_, -_CLIP, _CLIP)
+        weighted: np.ndarray = standard * self.weight_
+        return weighted
+
+
+class Chosen(ClassifierMixin, BaseEstimator):
+    """The candidate with the best macro-F1 over folds of the training rows, then fitted to all of them.
+
+    Args:
+        candidates: name to a maker of a pipeline.
+        seed: of the folds.
+    """
+
+    def __init__(self, candidates: dict[str, Callable[[], Pipeline]], seed: int = 0) -> None:
+        self.candidates = candidates
+        self.seed = seed
+
+    def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> Chosen:
+        """Choose and fit on ``(n, D)``; ``groups`` ``(n,)`` are never torn between the inner folds."""
+        y = np.asarray(y)
+        self.classes_ = np.unique(y)
+        codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        self.chosen_ = next(iter(self.candidates))
+        if len(self.candidates) > 1:
+            self.chosen_ = self._choose(X, y, codes)
+        self.model_ = _fit(self.candidates[self.chosen_](), X, y)
+        return self
+
+    def _choose(self, X: np.ndarray, y: np.ndarray, codes: np.ndarray) -> str:
+        folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=self.seed)
+        scores = dict.fromkeys(self.candidates, 0.0)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # a class with fewer groups than folds: the folds hold without it
+            parts = list(folds.split(codes, y, codes))
+        for train, test in parts:
+            if len(np.unique(y[train])) < 2 or not len(test):
+                continue
+            for name, make in self.candidates.items():
+                guess = _fit(make(), X[train], y[train]).predict(X[test])
+                scores[name] += f1_score(y[test], guess, average="macro", zero_division=0)
+        return max(scores, key=lambda name: scores[name])
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities ``(n, classes)``; for the SVM a softmax of its votes' margins, not calibrated."""
+        if hasattr(self.model_[-1], "predict_proba") and not isinstance(self.model_[-1], SVC):
+            return np.asarray(self.model_.predict_proba(X))
+        margin = np.asarray(self.model_.decision_function(X))
+        if margin.ndim == 1:
+            margin = np.stack([-margin, margin], axis=1)
+        e = np.exp(margin - margin.max(axis=1, keepdims=True))
+        return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Names ``(n,)``: the classes of highest probability."""
+        found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
+
+
+class Tagger(BaseEstimator):
+    """Several labels a song: for each tag the mean of a logistic regression and a radial SVM, nothing to choose.
+
+    Scaler and rotation are shared by the tags, which makes fourteen of them as quick as one.
+
+    Args:
+        sizes: blocks of the vectors that count equally.
+    """
+
+    def __init__(self, sizes: Sequence[int] | None = None) -> None:
+        self.sizes = sizes
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Tagger:
+        """Fit ``(n, D)`` vectors and ``(n, tags)`` bool."""
+        self.before_ = Pipeline(_before(self.sizes)).fit(X)
+        turned = self.before_.transform(X)
+        self.share_ = y.mean(axis=0)
+        self.models_: list[tuple[Any, Any] | None] = []
+        for column in y.T:
+            if column.all() or not column.any():
+                self.models_.append(None)  # all alike: nothing can be learnt, the share is the answer
+                continue
+            lr = LogisticRegression(C=0.01, max_iter=200, tol=1e-3, class_weight="balanced")
+            svm = SVC(C=1.0, gamma="scale", class_weight="balanced")
+            self.models_.append((_fit(lr, turned, column), _fit(svm, turned, column)))
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """``(n, tags)`` from 0 to 1: to rank by, not calibrated."""
+        turned = self.before_.transform(X)
+        made = np.tile(self.share_, (len(X), 1)).astype(float)
+        for i, pair in enumerate(self.models_):
+            if pair is not None:
+                margin = pair[1].decision_function(turned)
+                made[:, i] = (pair[0].predict_proba(turned)[:, 1] + 1 / (1 + np.exp(-2 * margin))) / 2
+        return made
+
+
+def names() -> tuple[str, ...]:
+    """The probes there are."""
+    return tuple(_PROBES)
+
+
+def probe(name: str, seed: int = 0, sizes: Sequence[int] | None = None) -> Chosen:
+    """A probe, not yet fitted.
+
+    Args:
+        name: of :func:`names`: ``lr`` logistic regression, ``svm`` with a radial kernel, ``xgboost``, ``mlp``,
+            ``chosen`` the better of the first two.
+        seed: of folds and starts.
+        sizes: blocks of the vectors that count equally, see :class:`BlockScaler`.
+
+    Raises:
+        UsageError: there is no such probe.
+        MissingExtraError: XGBoost is not installed.
+    """
+    if name not in _PROBES:
+        raise UsageError(f"probe must be one of {', '.join(_PROBES)}, got {name!r}")
+    return Chosen(_PROBES[name](seed, sizes), seed)
+
+
+def _fit(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # early stopping is a regulariser here, not a fault
+        return model.fit(X, y)
+
+
+def _before(sizes: Sequence[int] | None) -> list[tuple[str, Any]]:
+    # The rotation loses nothing (as many components as rows) and makes wide vectors as cheap as narrow ones.
+    return [("scale", BlockScaler(sizes)), ("rotate", PCA(svd_solver="full"))]
+
+
+def _lr(seed: int, sizes: Sequence[int] | None, strengths: Sequence[float] = (0.003, 0.03, 0.3)) -> dict[str, Any]:
+    def make(c: float) -> Callable[[], Pipeline]:
+        probe = LogisticRegression(C=c, max_iter=200, tol=1e-3, class_weight="balanced")
+        return lambda: Pipeline([*_before(sizes), ("probe", probe)])
+
+    return {f"lr C={c:g}": make(c) for c in strengths}
+
+
+def _svm(seed: int, sizes: Sequence[int] | None, strengths: Sequence[float] = (1.0, 8.0)) -> dict[str, Any]:
+    def make(c: float) -> Callable[[], Pipeline]:
+        probe = SVC(C=c, gamma="scale", class_weight="balanced", decision_function_shape="ovr", random_state=seed)
+        return lambda: Pipeline([*_before(sizes), ("probe", probe)])
+
+    return {f"svm C={c:g}": make(c) for c in strengths}
+
+
+def _xgboost(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
+    try:
+        from xgboost import XGBClassifier
+    except ImportError:
+        raise MissingExtraError("xgboost is not installed; pip install 'celesta[probes]'") from None
+
+    def make() -> Pipeline:
+        trees = XGBClassifier(
+            n_estimators=200, max_depth=4, learning_rate=0.1, subsample=0.8, colsample_bytree=0.3, random_state=seed,
+            tree_method="hist", n_jobs=1,
+        )  # fmt: skip
+        return Pipeline([("number", _Numbered(trees))])
+
+    return {"xgboost": make}
+
+
+def _mlp(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
+    def make(alpha: float) -> Callable[[], Pipeline]:
+        probe = MLPClassifier((128,), alpha=alpha, max_iter=60, learning_rate_init=2e-3, random_state=seed)
+        return lambda: Pipeline([*_before(sizes), ("probe", probe)])
+
+    return {f"mlp alpha={a:g}": make(a) for a in (0.1, 3.0)}
+
+
+def _chosen(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
+    return _lr(seed, sizes) | _svm(seed, sizes)
+
+
+class _Numbered(ClassifierMixin, BaseEstimator):
+    """A classifier that wants classes as numbers from 0, for classes of any name."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> _Numbered:
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.model.fit(X, numbers)
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return np.asarray(self.model.predict_proba(X))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return found
+
+
+_PROBES: dict[str, Callable[[int, Sequence[int] | None], dict[str, Any]]] = {
+    "lr": _lr,
+    "svm": _svm,
+    "xgboost": _xgboost,
+    "mlp": _mlp,
+    "chosen": _chosen,
+}

@@ -7,11 +7,15 @@ Runs in an environment of its own, never in Celesta's:
     /tmp/tf/bin/python scripts/convert_musicnn.py
 
 Made: src/celesta/weights/musicnn-{msd,mtt}.safetensors (kernels in half precision) and
-tests/golden/musicnn.safetensors (float32 answers of the original, TensorFlow and librosa, to three sounds).
+tests/golden/musicnn.safetensors (float32 answers of the original, TensorFlow and librosa, to three sounds; for one of
+them also those it gives with its kernels rounded to half precision, which shows what is rounding and what is not. The
+sound that no formula makes is with them, as the bytes of a FLAC file).
 """
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import os
 import tempfile
@@ -19,6 +23,7 @@ from pathlib import Path
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
+import librosa
 import musicnn
 import numpy as np
 import soundfile
@@ -31,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 WHEEL = Path(musicnn.__file__).parent
 CONVOLUTIONS = ("timbral.0", "timbral.1", "temporal.0", "temporal.1", "temporal.2", "mid.0", "mid.1", "mid.2")
 RATE = 16_000
+LAYERS = ("penultimate", "mean_pool", "max_pool")
 
 
 def numbered(name: str, number: int) -> str:
@@ -63,23 +69,44 @@ def convert(checkpoint: str) -> dict[str, np.ndarray]:
 
 
 def sounds() -> dict[str, np.ndarray]:
-    """Two synthetic sounds and a clip that ships, quiet enough for the original's half-precision spectrogram."""
-    t = np.arange(7 * RATE) / RATE
-    rng = np.random.default_rng(0)
+    """Two synthetic sounds and a clip that ships, quiet enough for the original's half-precision spectrogram.
+
+    Chord and pulses are made again by the formulas in tests/unit/test_musicnn.py: change both.
+    """
+    t = np.arange(4 * RATE) / RATE
     chord = sum(np.sin(2 * np.pi * f * t) / k for k, f in enumerate((220, 277.2, 329.6, 880), 1))
-    pulses = rng.standard_normal(len(t)) * np.exp(-12 * (t % 0.5))
+    pulses = np.sin(2 * np.pi * 1000 * t**2) * np.exp(-12 * (t % 0.5))
     clip, rate = soundfile.read(ROOT / "src/celesta/clips/reggae.ogg", frames=9 * 44_100, dtype="float32")
     assert rate == 44_100
-    import librosa
-
     real = librosa.resample(clip.mean(1), orig_sr=rate, target_sr=RATE)
-    made = {"chord": 0.05 * chord, "pulses": 0.05 * pulses, "clip": 0.2 * real}
+    made = {"chord": 0.05 * chord, "pulses": 0.1 * pulses, "clip": 0.2 * real}
     return {name: np.round(x * 32_768).astype(np.int16) for name, x in made.items()}
+
+
+def restore_rounded(saver: tf.compat.v1.train.Saver, session: tf.compat.v1.Session, path: str) -> None:
+    """What the original loads its checkpoint with, then kernels rounded as ours are."""
+    restore(saver, session, path)
+    for variable in tf.compat.v1.global_variables():
+        if variable.shape.ndims > 1:
+            variable.load(session.run(variable).astype(np.float16).astype(np.float32), session)
+
+
+restore = tf.compat.v1.train.Saver.restore
+
+
+def answers(x: np.ndarray, checkpoint: str) -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "x.wav"
+        soundfile.write(file, x, RATE, subtype="PCM_16")
+        taggram, _, layers = extractor(str(file), model=checkpoint)
+    return {"tags": taggram.astype(np.float32)} | {layer: layers[layer].astype(np.float32) for layer in LAYERS}
 
 
 def main() -> None:
     # One batch a sound: in its loop over further batches the extractor repeats the first batch's penultimate layer.
     extractor.__globals__["config"].BATCH_SIZE = 64
+    # Sounds mirrored at their ends, as in librosa 0.7, which the original was made with; since 0.10 it is silence.
+    librosa.feature.melspectrogram = functools.partial(librosa.feature.melspectrogram, pad_mode="reflect")
     labels = {"msd": configuration.MSD_LABELS, "mtt": configuration.MTT_LABELS}
     golden: dict[str, np.ndarray] = {}
     for name, tags in labels.items():
@@ -91,14 +118,14 @@ def main() -> None:
         }
         save_file(convert(checkpoint), ROOT / f"src/celesta/weights/musicnn-{name}.safetensors", about)
         for title, x in sounds().items():
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "x.wav"
-                soundfile.write(file, x, RATE, subtype="PCM_16")
-                taggram, _, layers = extractor(str(file), model=checkpoint)
-            golden[f"{title}.sound"] = x
-            golden[f"{title}.{name}.tags"] = taggram.astype(np.float32)
-            for layer in ("penultimate", "mean_pool", "max_pool"):
-                golden[f"{title}.{name}.{layer}"] = layers[layer].astype(np.float32)
+            golden |= {f"{title}.{name}.{layer}": made for layer, made in answers(x, checkpoint).items()}
+            if title == "clip":
+                flac = io.BytesIO()
+                soundfile.write(flac, x, RATE, format="FLAC", subtype="PCM_16")
+                golden["clip.flac"] = np.frombuffer(flac.getvalue(), np.uint8)
+                tf.compat.v1.train.Saver.restore = restore_rounded
+                golden |= {f"rounded.{name}.{layer}": made for layer, made in answers(x, checkpoint).items()}
+                tf.compat.v1.train.Saver.restore = restore
     save_file(golden, ROOT / "tests/golden/musicnn.safetensors")
 
 

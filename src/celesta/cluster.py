@@ -16,9 +16,9 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
-from sklearn.preprocessing import StandardScaler
 
 from celesta.errors import DataError, UsageError
+from celesta.probes.estimators import Blocks, BlockScaler
 
 METHODS = ("kmeans", "gmm", "ward", "spectral")
 SPACES: tuple[int | None, ...] = (2, 20, None)
@@ -79,6 +79,7 @@ def cluster(
     groups: int | None = None,
     pca: int | None = 2,
     seed: int = 0,
+    blocks: Blocks | None = None,
 ) -> Clustering:
     """Cluster songs by their vectors; the labels only score the result and tell the number of groups if None.
 
@@ -89,6 +90,7 @@ def cluster(
         groups: number of groups; None for as many as there are labels.
         pca: components to cluster; None for all standardised numbers.
         seed: of the method's starts.
+        blocks: of the vectors, see :class:`celesta.probes.estimators.BlockScaler`.
 
     Raises:
         DataError: shapes do not match, numbers are not finite, or there are fewer than two songs a group.
@@ -99,7 +101,7 @@ def cluster(
     names = np.asarray(labels).astype(str)
     wanted = len(np.unique(names)) if groups is None else groups
     _check(X, names, wanted, pca)
-    standard = StandardScaler().fit_transform(np.asarray(X, np.float64))
+    standard = BlockScaler(blocks).fit_transform(np.asarray(X, np.float64))
     components, shares = _components(standard)
     space = standard if pca is None else components[:, :pca]
     assignment = _assign(space, method, wanted, seed)
@@ -125,6 +127,7 @@ def sweep(
     spaces: Sequence[int | None] = SPACES,
     groups: int | None = None,
     seeds: Sequence[int] = (0,),
+    blocks: Blocks | None = None,
 ) -> list[Clustering]:
     """Every method in every space with every seed, in that order; spaces larger than the vectors are left out.
 
@@ -133,7 +136,7 @@ def sweep(
     """
     fitting = [pca for pca in spaces if pca is None or np.ndim(X) != 2 or pca <= min(np.shape(X))]
     return [
-        cluster(X, labels, method, groups=groups, pca=pca, seed=seed)
+        cluster(X, labels, method, groups=groups, pca=pca, seed=seed, blocks=blocks)
         for pca, method, seed in itertools.product(fitting, methods, seeds)
     ]
 

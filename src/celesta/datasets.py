@@ -51,7 +51,7 @@ def load(paths: Iterable[str | Path], *, lists: str | Path | None = None) -> lis
     left out of training (split ``faulty``), so that held-out figures stay held out.
 
     Args:
-        paths: folders (or single files).
+        paths: folders, single files, or a CSV of labels (see :func:`labelled`).
         lists: folder of GTZAN's ``{train,valid,test}_filtered.txt`` and ``artists.tsv``; looked for in and beside
             the GTZAN folder when not given.
 
@@ -71,6 +71,8 @@ def load(paths: Iterable[str | Path], *, lists: str | Path | None = None) -> lis
 def _load_one(path: Path, lists: str | Path | None) -> list[Track]:
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
+    if path.suffix.lower() == ".csv":
+        return labelled(path)
     if (path / "tracks.tsv").is_file():
         return qaed(path)
     if path.is_dir() and sum((path / g).is_dir() for g in GTZAN_GENRES) >= 4:
@@ -98,6 +100,29 @@ def folder(path: str | Path) -> list[Track]:
     if len(tracks) > 1 and not any(t.split == "valid" for t in tracks):
         last = tracks[-1]
         tracks[-1] = _with_split(last, "valid")
+    return tracks
+
+
+def labelled(path: str | Path) -> list[Track]:
+    """Tracks of a CSV with the columns ``path`` (relative to the CSV), ``label`` and, where known, ``group``.
+
+    Raises:
+        DataError: a column or a file is missing; the message names the line.
+    """
+    file = Path(path)
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        reader = csv.DictReader(opened)
+        if not {"path", "label"} <= set(reader.fieldnames or ()):
+            raise DataError(f"{file}: needs the columns path and label (and group, such as the artist, where known)")
+        tracks = []
+        for number, row in enumerate(reader, start=2):
+            sound = file.parent / (row["path"] or "")
+            if not row["path"] or not sound.is_file():
+                raise DataError(f"{file}, line {number}: no sound file {row['path']!r}; mend the path or take it out")
+            name = row["path"]
+            tracks.append(Track(sound, name, "folder", row.get("group") or name, row["label"] or ""))
+    if not tracks:
+        raise DataError(f"{file}: no tracks in it")
     return tracks
 
 

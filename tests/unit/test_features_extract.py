@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 
 from celesta import audio, codec
 from celesta.errors import DataError, ModelError, UsageError
-from celesta.features import extract as module
 from celesta.features.cache import FeatureCache
 from celesta.features.extract import extract
 from celesta.features.handcrafted import handcrafted
@@ -18,6 +18,7 @@ from celesta.features.kinds import extractor, names
 from celesta.features.pooling import pool
 from celesta.features.rhythm import descriptors
 
+module = importlib.import_module("celesta.features.extract")  # the package has a function of this name
 KINDS = ("handcrafted", "rhythm", "latent:linear-8", "latent:sparse-8")
 
 

@@ -50,7 +50,7 @@ def test_nothing_learns_from_test_rows(probe):
     pytest.importorskip("xgboost") if probe == "xgboost" else None
     _, artist, names, X = fake(120, 24)
     train, test = np.arange(0, 90), np.arange(90, 120)
-    model = estimators.probe(probe, 0, [4, 6])
+    model = estimators.probe(probe, 0, [(4, 1.0), (6, 0.5)])
     before = clone(model).fit(X[train], names[train], artist[train]).predict_proba(X[test[:1]])
     X[test[1:]] = 1e6
     names[test] = "metal"
@@ -69,7 +69,7 @@ def test_a_fold_gives_the_probe_its_training_rows_only(monkeypatch):
             seen.append((np.array(X), np.array(y), np.array(groups)))
             return super().fit(X, y, groups)
 
-    monkeypatch.setattr(run, "make_probe", lambda name, seed, sizes: Spy(estimators._PROBES["lr"](seed, sizes), seed))
+    monkeypatch.setattr(run, "make_probe", lambda name, seed, blocks: Spy(estimators._PROBES["lr"](seed, blocks), seed))
     run.run(protocol, X, "lr")
     assert len(seen) == len(protocol.splits) == 5
     for split, (x, y, groups) in zip(protocol.splits, seen, strict=True):
@@ -170,11 +170,12 @@ def test_permutation_test_tells_same_from_different():
     assert scores.permutation_p(a, a, "accuracy") == 1
 
 
-def test_block_scaler_gives_blocks_equal_weight():
+def test_block_scaler_weighs_blocks_whatever_their_size():
     X = np.random.default_rng(0).standard_normal((500, 12)) * np.arange(1, 13) + 3
-    Z = estimators.BlockScaler([2, 10]).fit_transform(X)
+    Z = estimators.BlockScaler([(2, 1.0), (10, 0.5)]).fit_transform(X)
     energy = (Z**2).sum(0)
-    assert np.isclose(energy[:2].sum(), energy[2:].sum(), rtol=0.02)
+    assert np.isclose(energy[:2].sum(), 4 * energy[2:].sum(), rtol=0.02)
+    assert np.isclose(energy.sum(), 500 * 12, rtol=0.02)
     constant = estimators.BlockScaler().fit(np.ones((5, 3)))
     assert np.array_equal(constant.transform(np.full((1, 3), 7.0)), np.zeros((1, 3)))
 

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from celesta._version import __version__
-from celesta.cli import coding, evaluating, looking, training
+from celesta.cli import classifying, coding, evaluating, knowing, looking, training
 from celesta.cli.console import err
 from celesta.errors import CelestaError
 
@@ -40,7 +40,7 @@ def _root(
     pass
 
 
-for module in (evaluating, coding, training, looking):
+for module in (evaluating, coding, training, knowing, classifying, looking):
     module.register(app)
 
 

@@ -10,33 +10,36 @@ import numpy as np
 from celesta.errors import UsageError
 from celesta.features.extract import Features
 
-FUSED: dict[str, tuple[str, ...]] = {
-    "celesta-features": (
-        "musicnn-msd/penultimate.mean",
-        "musicnn-msd/mean_pool.mean",
-        "musicnn-msd/max_pool.mean",
-        "musicnn-mtt/penultimate.mean",
-        "musicnn-mtt/mean_pool.mean",
-        "musicnn-mtt/max_pool.mean",
-        "handcrafted",
-        "rhythm",
-    ),
-    "musicnn": ("musicnn-msd/mean",),
+Blocks = list[tuple[int, float]]
+"""Size of each block and its weight."""
+
+FUSED: dict[str, dict[str, float]] = {
+    "celesta-features": {
+        "musicnn-msd/penultimate.mean": 1.0,
+        "musicnn-msd/mean_pool.mean": 0.5,
+        "musicnn-msd/max_pool.mean": 0.5,
+        "musicnn-mtt/penultimate.mean": 0.5,
+        "musicnn-mtt/mean_pool.mean": 0.25,
+        "musicnn-mtt/max_pool.mean": 0.25,
+        "handcrafted": 0.35,
+        "rhythm": 0.35,
+    },
+    "musicnn": {"musicnn-msd/mean": 1.0},
 }
-"""Name to its blocks: a kind of feature, or one part of it behind a slash."""
+"""Name to its blocks (a kind of feature, or one part of it behind a slash) and their weights in a probe's distance."""
 
 
 def needed(kinds: Iterable[str]) -> list[str]:
     """The kinds to extract for these, fused ones taken apart."""
     found: dict[str, None] = {}
     for kind in kinds:
-        for block in FUSED.get(kind, (kind,)):
+        for block in FUSED.get(kind, {kind: 1.0}):
             found[block.partition("/")[0]] = None
     return list(found)
 
 
-def blocks(features: Features, kind: str, paths: Sequence[Path] | None = None) -> tuple[np.ndarray, list[int]]:
-    """Vectors ``(n, D)`` of a kind, fused or not, and the sizes of its blocks.
+def blocks(features: Features, kind: str, paths: Sequence[Path] | None = None) -> tuple[np.ndarray, Blocks]:
+    """Vectors ``(n, D)`` of a kind, fused or not, and its blocks.
 
     Args:
         features: that hold what :func:`needed` says.
@@ -46,8 +49,8 @@ def blocks(features: Features, kind: str, paths: Sequence[Path] | None = None) -
     Raises:
         UsageError: a part or a song is not there.
     """
-    parts = []
-    for block in FUSED.get(kind, (kind,)):
+    parts, weights = [], FUSED.get(kind, {kind: 1.0})
+    for block in weights:
         of, slash, part = block.partition("/")
         if of not in features.matrices:
             raise UsageError(f"{kind}: its block {of} was not extracted")
@@ -59,4 +62,4 @@ def blocks(features: Features, kind: str, paths: Sequence[Path] | None = None) -
         if missing:
             raise UsageError(f"{missing[0]}: no features of it")
         X = X[[row[path] for path in paths]]
-    return X, [part.shape[1] for part in parts]
+    return X, [(part.shape[1], weight) for part, weight in zip(parts, weights.values(), strict=True)]

@@ -87,7 +87,7 @@ def _musicnn(kind: str) -> Extractor:
         means = {f"{name}.mean": layers[name].mean(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
         return means | {f"{name}.std": layers[name].std(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
 
-    return Extractor(kind, f"1 {_PRECISION}", state_hash(tagger), 16_000, measure)
+    return Extractor(kind, f"2 {_PRECISION}", state_hash(tagger), 16_000, measure)
 
 
 def _latent(kind: str, model: str) -> Extractor:

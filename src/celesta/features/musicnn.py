@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import scipy.fft
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from celesta.codec import WEIGHTS
 from celesta.errors import ModelError, UsageError
-from celesta.features._spectra import magnitudes, mel_area_filters
+from celesta.features._spectra import mel_area_filters
 from celesta.training.precision import use_bfloat16
 
 SAMPLE_RATE = 16_000
@@ -26,7 +27,8 @@ CHECKPOINTS = ("MSD", "MTT")
 LAYERS = ("penultimate", "mean_pool", "max_pool", "tags")
 _N_FFT, _HOP, _BANDS = 512, 256, 96
 _EPS = 1e-3
-_BATCH = 8
+_BATCH = 2  # patches at once: the copied places of two fit the cache, more are a third slower
+_BLOCK_FRAMES = 2 * PATCH_FRAMES
 
 
 class _Front(nn.Module):
@@ -110,7 +112,8 @@ class Musicnn(nn.Module):
     def layers(self, samples: np.ndarray, hop: int = PATCH_FRAMES, precision: str = "float32") -> dict[str, np.ndarray]:
         """Layers of a song, a row a patch of 3 s; a last piece shorter than a patch is left out.
 
-        A sound shorter than a patch is followed by silence (the original refuses it).
+        A sound shorter than a patch is followed by silence (the original refuses it). Beyond the samples and what is
+        returned, the memory needed does not grow with the song: spectra are made as the patches need them.
 
         Args:
             samples: ``(n,)`` mono at 16 kHz, full scale 1.
@@ -119,14 +122,18 @@ class Musicnn(nn.Module):
 
         Returns:
             :data:`LAYERS` to float32 ``(patches, dim)``.
+
+        Raises:
+            UsageError: not mono, empty or not finite, or ``hop`` is less than 1.
         """
-        spectrogram = log_mel(samples)
-        if len(spectrogram) < PATCH_FRAMES:
-            spectrogram = np.pad(spectrogram, ((0, PATCH_FRAMES - len(spectrogram)), (0, 0)))
-        starts = range(0, len(spectrogram) - PATCH_FRAMES + 1, hop)
+        if hop < 1:
+            raise UsageError(f"musicnn: hop must be 1 frame or more, got {hop}")
+        x = _checked(samples)
+        x = _centred(np.pad(x, (0, max(0, (PATCH_FRAMES - 1) * _HOP - len(x)))))
+        starts = range(0, _frames(x) - PATCH_FRAMES + 1, hop)
         made: dict[str, list[np.ndarray]] = {name: [] for name in LAYERS}
         for first in range(0, len(starts), _BATCH):
-            batch = [spectrogram[at : at + PATCH_FRAMES] for at in starts[first : first + _BATCH]]
+            batch = [_log_mel(x, at, at + PATCH_FRAMES) for at in starts[first : first + _BATCH]]
             with torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(precision)):
                 layers = self(torch.from_numpy(np.stack(batch)))
             for name in LAYERS:
@@ -137,16 +144,47 @@ class Musicnn(nn.Module):
 def log_mel(samples: np.ndarray) -> np.ndarray:
     """``(frames, 96)`` float32: log10(10000 m + 1) of the mel power m, rounded as the original rounds.
 
-    The original computes in half precision, in which loud bands overflow to infinity; those are computed in single.
+    ``1 + n // 256`` frames of 16 ms. The original computes in half precision, in which loud bands overflow to infinity;
+    those are computed in single.
+
+    Args:
+        samples: ``(n,)`` mono at 16 kHz, full scale 1.
 
     Raises:
         UsageError: not mono, empty or not finite.
     """
+    x = _centred(_checked(samples))
+    firsts = range(0, _frames(x), _BLOCK_FRAMES)
+    return np.concatenate([_log_mel(x, first, min(first + _BLOCK_FRAMES, _frames(x))) for first in firsts])
+
+
+def _checked(samples: np.ndarray) -> np.ndarray:
     x = np.asarray(samples, np.float32)
     if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
         raise UsageError(f"musicnn hears finite mono samples (n,), got shape {x.shape}")
-    filters = mel_area_filters(_N_FFT, _BANDS, SAMPLE_RATE)
-    mel = np.concatenate([block**2 @ filters for block in magnitudes(x, _N_FFT, _HOP)])
+    return x
+
+
+def _centred(x: np.ndarray) -> np.ndarray:
+    """Sound mirrored at both ends, as librosa did when the network was trained (since 0.10 it fills in silence).
+
+    It matters: where a sound starts at once, silence before it makes a click that the largest of a layer then shows.
+    """
+    return np.pad(x, _N_FFT // 2, mode="reflect")
+
+
+def _frames(x: np.ndarray) -> int:
+    """How many frames mirrored samples hold."""
+    return 1 + (len(x) - _N_FFT) // _HOP
+
+
+def _log_mel(x: np.ndarray, first: int, last: int) -> np.ndarray:
+    """:func:`log_mel` of mirrored samples, frames ``first`` up to ``last``."""
+    window = np.hanning(_N_FFT + 1)[:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(x[first * _HOP : (last - 1) * _HOP + _N_FFT], _N_FFT)[::_HOP]
+    # In double precision: what band-limited sound leaves empty would else hold rounding noise.
+    power = np.abs(scipy.fft.rfft(frames * window, axis=-1)).astype(np.float32) ** 2
+    mel = power @ mel_area_filters(_N_FFT, _BANDS, SAMPLE_RATE)
     with np.errstate(over="ignore"):
         rounded = np.log10(np.float16(10_000) * mel.astype(np.float16) + np.float16(1)).astype(np.float32)
     made: np.ndarray = np.where(np.isfinite(rounded), rounded, np.log10(10_000 * mel + 1))

@@ -24,18 +24,19 @@ from sklearn.svm import SVC
 from celesta.errors import MissingExtraError, UsageError
 
 INNER_FOLDS = 3
+Blocks = Sequence[tuple[int, float]]
 _CLIP = 8.0
 
 
 class BlockScaler(TransformerMixin, BaseEstimator):
-    """Standardise each number, then give each block of numbers equal weight whatever its size.
+    """Standardise each number, then weigh blocks of numbers: a block's share of the distance is its weight squared.
 
     Args:
-        sizes: of the blocks, in order; None for one block.
+        blocks: size and weight of each block, in order; None for one block.
     """
 
-    def __init__(self, sizes: Sequence[int] | None = None) -> None:
-        self.sizes = sizes
+    def __init__(self, blocks: Blocks | None = None) -> None:
+        self.blocks = blocks
 
     def fit(self, X: np.ndarray, y: Any = None) -> BlockScaler:
         """Take mean and spread of ``(n, D)``."""
@@ -43,8 +44,9 @@ class BlockScaler(TransformerMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0)
         spread = X.std(axis=0)
         self.scale_ = np.where(spread > 1e-8 * (1 + np.abs(self.mean_)), spread, np.inf)
-        sizes = [X.shape[1]] if self.sizes is None else list(self.sizes)
-        self.weight_ = np.repeat([np.sqrt(X.shape[1] / len(sizes) / size) for size in sizes], sizes)
+        blocks = [(X.shape[1], 1.0)] if self.blocks is None else list(self.blocks)
+        total = sum(weight**2 for _, weight in blocks)
+        self.weight_ = np.concatenate([np.full(n, w * np.sqrt(X.shape[1] / (n * total))) for n, w in blocks])
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -115,15 +117,15 @@ class Tagger(BaseEstimator):
     Scaler and rotation are shared by the tags, which makes fourteen of them as quick as one.
 
     Args:
-        sizes: blocks of the vectors that count equally.
+        blocks: of the vectors.
     """
 
-    def __init__(self, sizes: Sequence[int] | None = None) -> None:
-        self.sizes = sizes
+    def __init__(self, blocks: Blocks | None = None) -> None:
+        self.blocks = blocks
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Tagger:
         """Fit ``(n, D)`` vectors and ``(n, tags)`` bool."""
-        self.before_ = Pipeline(_before(self.sizes)).fit(X)
+        self.before_ = Pipeline(_before(self.blocks)).fit(X)
         turned = self.before_.transform(X)
         self.share_ = y.mean(axis=0)
         self.models_: list[tuple[Any, Any] | None] = []
@@ -152,14 +154,14 @@ def names() -> tuple[str, ...]:
     return tuple(_PROBES)
 
 
-def probe(name: str, seed: int = 0, sizes: Sequence[int] | None = None) -> Chosen:
+def probe(name: str, seed: int = 0, blocks: Blocks | None = None) -> Chosen:
     """A probe, not yet fitted.
 
     Args:
         name: of :func:`names`: ``lr`` logistic regression, ``svm`` with a radial kernel, ``xgboost``, ``mlp``,
             ``chosen`` the better of the first two.
         seed: of folds and starts.
-        sizes: blocks of the vectors that count equally, see :class:`BlockScaler`.
+        blocks: of the vectors, see :class:`BlockScaler`.
 
     Raises:
         UsageError: there is no such probe.
@@ -167,7 +169,7 @@ def probe(name: str, seed: int = 0, sizes: Sequence[int] | None = None) -> Chose
     """
     if name not in _PROBES:
         raise UsageError(f"probe must be one of {', '.join(_PROBES)}, got {name!r}")
-    return Chosen(_PROBES[name](seed, sizes), seed)
+    return Chosen(_PROBES[name](seed, blocks), seed)
 
 
 def _fit(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
@@ -176,28 +178,28 @@ def _fit(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
         return model.fit(X, y)
 
 
-def _before(sizes: Sequence[int] | None) -> list[tuple[str, Any]]:
+def _before(blocks: Blocks | None) -> list[tuple[str, Any]]:
     # The rotation loses nothing (as many components as rows) and makes wide vectors as cheap as narrow ones.
-    return [("scale", BlockScaler(sizes)), ("rotate", PCA(svd_solver="full"))]
+    return [("scale", BlockScaler(blocks)), ("rotate", PCA(svd_solver="full"))]
 
 
-def _lr(seed: int, sizes: Sequence[int] | None, strengths: Sequence[float] = (0.003, 0.03, 0.3)) -> dict[str, Any]:
+def _lr(seed: int, blocks: Blocks | None, strengths: Sequence[float] = (0.003, 0.03, 0.3)) -> dict[str, Any]:
     def make(c: float) -> Callable[[], Pipeline]:
         probe = LogisticRegression(C=c, max_iter=200, tol=1e-3, class_weight="balanced")
-        return lambda: Pipeline([*_before(sizes), ("probe", probe)])
+        return lambda: Pipeline([*_before(blocks), ("probe", probe)])
 
     return {f"lr C={c:g}": make(c) for c in strengths}
 
 
-def _svm(seed: int, sizes: Sequence[int] | None, strengths: Sequence[float] = (1.0, 8.0)) -> dict[str, Any]:
+def _svm(seed: int, blocks: Blocks | None, strengths: Sequence[float] = (1.0, 8.0)) -> dict[str, Any]:
     def make(c: float) -> Callable[[], Pipeline]:
         probe = SVC(C=c, gamma="scale", class_weight="balanced", decision_function_shape="ovr", random_state=seed)
-        return lambda: Pipeline([*_before(sizes), ("probe", probe)])
+        return lambda: Pipeline([*_before(blocks), ("probe", probe)])
 
     return {f"svm C={c:g}": make(c) for c in strengths}
 
 
-def _xgboost(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
+def _xgboost(seed: int, blocks: Blocks | None) -> dict[str, Any]:
     try:
         from xgboost import XGBClassifier
     except ImportError:
@@ -213,16 +215,16 @@ def _xgboost(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
     return {"xgboost": make}
 
 
-def _mlp(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
+def _mlp(seed: int, blocks: Blocks | None) -> dict[str, Any]:
     def make(alpha: float) -> Callable[[], Pipeline]:
         probe = MLPClassifier((128,), alpha=alpha, max_iter=60, learning_rate_init=2e-3, random_state=seed)
-        return lambda: Pipeline([*_before(sizes), ("probe", probe)])
+        return lambda: Pipeline([*_before(blocks), ("probe", probe)])
 
     return {f"mlp alpha={a:g}": make(a) for a in (0.1, 3.0)}
 
 
-def _chosen(seed: int, sizes: Sequence[int] | None) -> dict[str, Any]:
-    return _lr(seed, sizes) | _svm(seed, sizes)
+def _chosen(seed: int, blocks: Blocks | None) -> dict[str, Any]:
+    return _lr(seed, blocks) | _svm(seed, blocks)
 
 
 class _Numbered(ClassifierMixin, BaseEstimator):
@@ -244,7 +246,7 @@ class _Numbered(ClassifierMixin, BaseEstimator):
         return found
 
 
-_PROBES: dict[str, Callable[[int, Sequence[int] | None], dict[str, Any]]] = {
+_PROBES: dict[str, Callable[[int, Blocks | None], dict[str, Any]]] = {
     "lr": _lr,
     "svm": _svm,
     "xgboost": _xgboost,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from celesta.errors import DataError
 from celesta.probes import scores
-from celesta.probes.estimators import Tagger
+from celesta.probes.estimators import Blocks, Tagger
 from celesta.probes.estimators import probe as make_probe
 from celesta.probes.protocols import Protocol
 
@@ -82,7 +81,7 @@ def run(
     probe: str = "chosen",
     *,
     name: str = "features",
-    sizes: Sequence[int] | None = None,
+    blocks: Blocks | None = None,
 ) -> Result:
     """Fit a probe in every fold, predict its test rows.
 
@@ -91,7 +90,7 @@ def run(
         X: ``(n, D)`` vectors of ``protocol.tracks``.
         probe: see :func:`celesta.probes.estimators.probe`; for tags always :class:`celesta.probes.estimators.Tagger`.
         name: of the features, for tables.
-        sizes: blocks of the vectors that count equally.
+        blocks: of the vectors.
 
     Raises:
         DataError: vectors do not match the tracks, or are not finite.
@@ -107,7 +106,7 @@ def run(
     choices: dict[str, int] = {}
     for split in protocol.splits:
         where = [place[int(row)] for row in split.test]
-        found, chosen = _fold(protocol, X, probe, split.train, split.test, split.seed, sizes)
+        found, chosen = _fold(protocol, X, probe, split.train, split.test, split.seed, blocks)
         probabilities[seeds.index(split.seed), where] = found
         choices[chosen] = choices.get(chosen, 0) + 1
     return Result(protocol, name, probe, rows, probabilities, choices)
@@ -120,13 +119,13 @@ def _fold(
     train: np.ndarray,
     test: np.ndarray,
     seed: int,
-    sizes: Sequence[int] | None,
+    blocks: Blocks | None,
 ) -> tuple[np.ndarray, str]:
     """Probabilities ``(test, classes)`` and which candidate made them."""
     made = np.zeros((len(test), len(protocol.classes)))
     if protocol.tagging:
-        return Tagger(sizes).fit(X[train], protocol.labels[train]).predict_proba(X[test]), "tagger"
-    model = make_probe(probe, seed, sizes).fit(X[train], protocol.labels[train], protocol.groups[train])
+        return Tagger(blocks).fit(X[train], protocol.labels[train]).predict_proba(X[test]), "tagger"
+    model = make_probe(probe, seed, blocks).fit(X[train], protocol.labels[train], protocol.groups[train])
     made[:, np.searchsorted(np.array(protocol.classes), model.classes_)] = model.predict_proba(X[test])
     return made, model.chosen_
 

@@ -1,0 +1,162 @@
+"""`celesta classify train|predict|evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from celesta.cli.console import bar, each_file, err, free_target, out, table
+from celesta.cli.knowing import Cache, Data, Lists
+
+classify = typer.Typer(
+    help="Train, use and score classifiers of songs.", no_args_is_help=True, rich_markup_mode="markdown"
+)
+
+
+@classify.command()
+def train(
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The model file.")] = Path("classifier.safetensors"),
+    features: Annotated[str, typer.Option("--features", "-f", help="Kind of features.")] = "celesta-features",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    cache: Cache = Path("cache/features"),
+    lists: Lists = None,
+) -> None:
+    """Train a classifier on labelled music: sub-folders, or a CSV with path, label and group.
+
+    Scores by repeated folds that keep groups (artists) whole are printed and kept in the file.
+
+    Example: `celesta classify train --data music/ -o mine.safetensors`
+
+    Example: `celesta classify train --data labels.csv -f handcrafted`
+    """
+    from celesta import classify as classifying
+
+    free_target(output, force)
+    X, weighed, labels, groups = _labelled(data, features, cache, lists)
+    scored = classifying.cross_validate(X, labels, groups=groups, probe="lr", seeds=(0, 1), blocks=weighed).row()
+    about = {"data": [path.name for path in data], "macro-F1, folds": scored["score"], "songs": len(labels)}
+    made = classifying.train(X, labels, groups, features=features, blocks=weighed, about=about)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    made.save(output)
+    interval = f"{scored['low']:.3f} to {scored['high']:.3f}"
+    table(
+        f"{len(labels)} songs, folds that keep {scored['groups']} groups whole",
+        ["classes", "macro-F1", "interval", "accuracy"],
+        [[", ".join(made.classes), f"{scored['score']:.3f}", interval, f"{scored['accuracy']:.3f}"]],
+    )
+    out.print(f"model: {output}", soft_wrap=True)
+
+
+@classify.command()
+def predict(
+    sources: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="Songs.", show_default=False)],
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="genre, mood, tags, or a model file; several.", show_default=False),
+    ] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and JSON.")] = Path("heard"),
+) -> None:
+    """Genre, mood (with valence and arousal) and tags of songs, whole and over time: table, JSON, page.
+
+    Example: `celesta classify predict song.mp3 albums/`
+    """
+    from celesta.audio import find_audio
+    from celesta.classify import SHIPPED, Predictor
+    from celesta.errors import UsageError
+    from celesta.hearing import Heard, Listener
+    from celesta.report.heard import write_page
+
+    wanted = models or list(SHIPPED)
+    listener = Listener({name if name in SHIPPED else Path(name).stem: Predictor.load(name) for name in wanted})
+    files = [file for source in sources for file in find_audio(source)]
+    if not files:
+        raise UsageError(f"{sources[0]}: no sound files")
+    songs: list[Heard] = []
+    try:
+        each_file(files, "listen", lambda file: songs.append(listener.hear(file)))
+    finally:
+        if songs:
+            output.mkdir(parents=True, exist_ok=True)
+            document = json.dumps([song.to_dict() for song in songs], indent=1)
+            (output / "heard.json").write_text(document, encoding="utf-8")
+            page = write_page(songs, output / "heard.html")
+            names = list(listener.predictors)
+            table("The likeliest, whole songs", ["song", *names], [_likeliest(song, names) for song in songs])
+            out.print(f"report: {page}", soft_wrap=True)
+
+
+@classify.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="genre, mood, or a model file.")],
+    data: Data,
+    cache: Cache = Path("cache/features"),
+    lists: Lists = None,
+) -> None:
+    """Score a classifier on labelled music that it was not trained on.
+
+    Example: `celesta classify evaluate mine.safetensors --data other-music/`
+    """
+    from celesta.classify import Predictor
+    from celesta.classify import evaluate as score
+    from celesta.probes.scores import per_class
+
+    predictor = Predictor.load(model)
+    X, _, labels, groups = _labelled(data, predictor.features, cache, lists)
+    result = score(predictor, X, labels, groups)
+    row, found = result.row(), per_class(result.counts.sum(0))
+    table(
+        f"{row['songs']} songs: accuracy {row['accuracy']:.3f}, macro-F1 {row['score']:.3f} "
+        f"({row['low']:.3f} to {row['high']:.3f}), calibration error {row['calibration error']:.3f}",
+        ["class", "precision", "recall", "F1", "support"],
+        [
+            [name, *(f"{found[k][i]:.2f}" for k in ("precision", "recall", "f1")), f"{found['support'][i]:.0f}"]
+            for i, name in enumerate(predictor.classes)
+        ],
+    )
+
+
+def _labelled(
+    data: list[Path], kind: str, cache: Path, lists: Path | None
+) -> tuple[np.ndarray, list[tuple[int, float]], np.ndarray, np.ndarray]:
+    """Features, their blocks, labels and groups of every labelled track that can be read."""
+    from celesta import datasets
+    from celesta.errors import DataError
+    from celesta.features import FeatureCache, extract
+    from celesta.features.fused import blocks, needed
+
+    tracks = [t for t in datasets.load(data, lists=lists) if t.label]
+    if not tracks:
+        raise DataError(f"{data[0]}: no track has a label; give one sub-folder a class, or a CSV of path and label")
+    with bar() as progress:
+        task = progress.add_task("features", total=len(tracks))
+        found = extract(
+            [t.path for t in tracks],
+            needed([kind]),
+            FeatureCache(cache),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for path, reason in found.failures.items():
+        err.print(f"left out: {path}: {reason}", soft_wrap=True)
+    readable = set(found.paths)
+    tracks = [t for t in tracks if t.path in readable]
+    X, weighed = blocks(found, kind, [t.path for t in tracks])
+    return X, weighed, np.array([t.label for t in tracks]), np.array([t.group for t in tracks])
+
+
+def _likeliest(song: Any, names: list[str]) -> list[str]:
+    cells = [song.path.name]
+    for name in names:
+        values, classes = song.whole[name], song.classes[name]
+        best = np.argsort(values)[::-1][:2]
+        cells.append(", ".join(f"{classes[i]} {values[i]:.0%}" for i in best))
+    return cells
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command."""
+    app.add_typer(classify, name="classify")

@@ -1,0 +1,241 @@
+"""The study: features once, then every protocol, the report's classifier and the clusterings; all of it as data."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+import torch
+
+from celesta import cluster, datasets
+from celesta._version import __version__
+from celesta.cluster import Clustering
+from celesta.datasets import Track
+from celesta.errors import DataError, MissingExtraError
+from celesta.features import FeatureCache, extract
+from celesta.features.fused import Blocks, blocks, needed
+from celesta.probes import protocols, scores
+from celesta.probes.estimators import probe as make_probe
+from celesta.probes.protocols import Protocol
+from celesta.probes.run import Result, compare, run
+from celesta.study import neural
+
+CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
+CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in CELS))
+DEFAULT_KINDS = (
+    *(f"latent:{name}" for name in (*CELS, "linear-64", "pca-64", "sparse-64")),
+    *CONTROLS,
+    "musicnn",
+    "celesta-features",
+)
+SEEDS = (0, 1, 2, 3, 4)
+CLUSTER_SEEDS = (0, 1, 2, 3, 4)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything the study found.
+
+    Attributes:
+        results: predictions, see :class:`celesta.probes.run.Result`.
+        clusterings: kind of features to its clusterings.
+        cluster_labels: ``(songs,)`` names of the clustered songs' classes.
+        p_values: (protocol, features) to the p-value against hand-crafted features, same protocol and probe.
+        failures: tracks that could not be read, with the reason.
+        about: data, seeds, versions, times.
+    """
+
+    results: list[Result]
+    clusterings: dict[str, list[Clustering]]
+    cluster_labels: np.ndarray
+    p_values: dict[tuple[str, str], float]
+    failures: dict[Path, str]
+    skipped: dict[str, str]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`to_json` writes: rows, per-class tables, confusion matrices, clusters."""
+        rows = []
+        for result in self.results:
+            row = result.row()
+            row["p against handcrafted"] = self.p_values.get((result.protocol.name, result.features))
+            if not result.protocol.tagging:
+                counts = result.counts.sum(0)
+                row["classes"] = list(result.protocol.classes)
+                row["confusion"] = counts.round(3).tolist()
+                row["per class"] = {k: v.round(4).tolist() for k, v in scores.per_class(counts).items()}
+            rows.append(row)
+        return {
+            "about": self.about,
+            "rows": rows,
+            "clusters": {kind: [c.row() for c in found] for kind, found in self.clusterings.items()},
+            "failures": {str(path): reason for path, reason in self.failures.items()},
+            "skipped": self.skipped,
+        }
+
+    def to_json(self, path: str | Path) -> Path:
+        """Write everything but the pictures."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
+        return path
+
+
+def study(
+    data: Sequence[str | Path],
+    *,
+    kinds: Sequence[str] = DEFAULT_KINDS,
+    cache: str | Path = "cache/features",
+    lists: str | Path | None = None,
+    seeds: Sequence[int] = SEEDS,
+    classifier: Sequence[str] = neural.MODELS,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> Study:
+    """Run everything that the data allow.
+
+    Args:
+        data: folders: GTZAN, 4QAED, or any with one sub-folder a class.
+        kinds: of features, see :func:`celesta.features.names`, and ``celesta-features``, ``musicnn``.
+        cache: folder of features, which makes the study resumable.
+        lists: folder of GTZAN's lists.
+        seeds: of the repeated folds.
+        classifier: models to train the report's own classifier on; none to leave it out.
+        workers: processes; 0 for one a core.
+        progress: told (what, done, of how many).
+
+    Raises:
+        DataError: no protocol fits the data.
+        UsageError, ModelError: a kind is unknown or its weights are missing.
+    """
+    began, tell = time.monotonic(), progress or (lambda *_: None)
+    workers = workers or os.cpu_count() or 1
+    tracks = datasets.load(data, lists=lists)
+    store = FeatureCache(cache)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a song a core is faster than a core's share of every song
+    try:
+        extracted = extract(
+            [t.path for t in tracks], needed(kinds), store, lambda i, n: tell("features", i, n), workers
+        )
+    finally:
+        torch.set_num_threads(threads)
+    extracting = time.monotonic() - began
+    readable = set(extracted.paths)
+    tracks = [t for t in tracks if t.path in readable]
+    chosen, skipped = _protocols(tracks, seeds)
+    jobs = _jobs(chosen, kinds, skipped)
+    vectors = {(p.name, k): blocks(extracted, k, [t.path for t in p.tracks]) for p, k, _ in jobs}
+    parallel = joblib.Parallel(n_jobs=min(workers, len(jobs)), return_as="generator")
+    results: list[Result] = []
+    for result in parallel(joblib.delayed(_run)(p, *vectors[p.name, k], probe, k) for p, k, probe in jobs):
+        results.append(result)
+        tell("probes", len(results), len(jobs))
+    published = next((p for p in chosen if p.name == "P4"), None)
+    if published is not None and classifier:
+        results += neural.results(published, classifier, store, lambda text: tell(text, 0, 1))
+    clustered = published or chosen[0]
+    clusterings = {}
+    for i, kind in enumerate(kinds):
+        if clustered.tagging:
+            break
+        X, weighed = blocks(extracted, kind, [t.path for t in clustered.tracks])
+        clusterings[kind] = _clusters(X, weighed, clustered)
+        tell("clusters", i + 1, len(kinds))
+    about = {
+        "celesta": __version__,
+        "scikit-learn": sklearn.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "tracks": {name: sum(t.dataset == name for t in tracks) for name in ("gtzan", "4qaed", "folder")},
+        "protocols": {p.name: {"about": p.about, "flag": p.flag} for p in chosen},
+        "seeds": list(seeds),
+        "seconds": {"features": round(extracting, 1), "all": round(time.monotonic() - began, 1)},
+        "clustered": clustered.name,
+    }
+    labels = clustered.labels if not clustered.tagging else np.array([])
+    return Study(results, clusterings, labels, _p_values(results), extracted.failures, skipped, about)
+
+
+def _protocols(tracks: Sequence[Track], seeds: Sequence[int]) -> tuple[list[Protocol], dict[str, str]]:
+    """Every protocol that these tracks allow, and why the others are left out."""
+    here = {t.dataset for t in tracks}
+    if here == {"folder"}:
+        return [protocols.folder(tracks, seeds)], {}
+    makers: dict[str, Callable[[], Protocol]] = {}
+    if "gtzan" in here:
+        makers |= {
+            "P4": lambda: protocols.p4(tracks),
+            "P10": lambda: protocols.p10(tracks, seeds),
+            "naive": lambda: protocols.naive(tracks, seeds),
+        }
+        counts = [sum(t.label == genre and t.split == "test" for t in tracks) for genre in datasets.GTZAN_GENRES]
+        if min(counts) >= 10:
+            makers["full"] = lambda: protocols.full(tracks)
+    if "4qaed" in here:
+        makers |= {"mood": lambda: protocols.mood(tracks, seeds), "tags": lambda: protocols.tags(tracks, seeds)}
+    if {"gtzan", "4qaed"} <= here:
+        makers["cross"] = lambda: protocols.cross(tracks)
+    made, skipped = [], {}
+    for name, make in makers.items():
+        try:
+            made.append(make())
+        except DataError as error:
+            skipped[name] = str(error)
+    if not made:
+        raise DataError("; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
+    return made, skipped
+
+
+def _jobs(chosen: Sequence[Protocol], kinds: Sequence[str], skipped: dict[str, str]) -> list[tuple[Protocol, str, str]]:
+    """Which probe on which features under which protocol: the better of two everywhere, all where it is cheap."""
+    try:
+        make_probe("xgboost")
+        trees = True
+    except MissingExtraError as error:
+        skipped["xgboost"], trees = str(error), False
+    jobs = []
+    for protocol in chosen:
+        for kind in kinds:
+            jobs.append((protocol, kind, "chosen"))
+            if protocol.name in ("P4", "full", "folder"):
+                jobs += [(protocol, kind, probe) for probe in ("lr", "svm", "mlp")]
+            if trees and (protocol.name in ("P4", "full") or (protocol.name == "naive" and kind in _LATENTS)):
+                jobs.append((protocol, kind, "xgboost"))
+    return jobs
+
+
+_LATENTS = tuple(f"latent:{name}" for name in CELS)
+
+
+def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: str) -> Result:
+    torch.set_num_threads(1)
+    if probe == "xgboost" and protocol.name == "naive":  # a repetition is enough to stand beside the report's one split
+        first = [split for split in protocol.splits if split.seed == protocol.splits[0].seed]
+        protocol = Protocol(**{**vars(protocol), "splits": first})
+    return run(protocol, X, probe, name=kind, blocks=weighed)
+
+
+def _clusters(X: np.ndarray, weighed: Blocks, protocol: Protocol) -> list[Clustering]:
+    """The report's PCA(2), PCA(20) and all numbers; starts are averaged over seeds where they matter."""
+    several = cluster.sweep(X, protocol.labels, methods=("kmeans", "gmm"), seeds=CLUSTER_SEEDS, blocks=weighed)
+    return several + cluster.sweep(X, protocol.labels, methods=("ward", "spectral"), blocks=weighed)
+
+
+def _p_values(results: Sequence[Result]) -> dict[tuple[str, str], float]:
+    control = {r.protocol.name: r for r in results if r.features == "handcrafted" and r.probe == "chosen"}
+    return {
+        (r.protocol.name, r.features): compare(r, control[r.protocol.name])
+        for r in results
+        if r.probe == "chosen" and r.features != "handcrafted" and r.protocol.name in control
+    }

@@ -1,0 +1,139 @@
+"""The study, clusters and classifiers from the command line, on real music where it is there."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from celesta import audio, datasets
+from celesta.cli.main import app
+from celesta.errors import DataError
+from celesta.report.study import write_page
+from celesta.study import study
+
+KINDS = ("latent:linear-64", "handcrafted", "latent-random:cel-3")
+
+
+def link(tracks, root):
+    for track in tracks:
+        target = root / track.label / track.path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.symlink(track.path, target)
+
+
+@pytest.fixture(scope="module")
+def small_gtzan(real_music, tmp_path_factory):
+    """Six training and two test tracks of each complete genre."""
+    root = tmp_path_factory.mktemp("data") / "gtzan"
+    tracks = datasets.load([real_music / "gtzan"])
+    for genre in ("blues", "classical", "country", "metal"):
+        for split, count in (("train", 6), ("test", 2)):
+            link([t for t in tracks if t.label == genre and t.split == split][:count], root)
+    return root
+
+
+def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
+    lists = real_music / "gtzan-lists"
+    cache = tmp_path / "cache"
+    made = study([small_gtzan], kinds=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=2)
+    names = {r.protocol.name for r in made.results}
+    assert {"P4", "naive"} <= names
+    document = json.loads(made.to_json(tmp_path / "study.json").read_text())
+    rows = {(r["protocol"], r["features"], r["probe"]): r for r in document["rows"]}
+    assert rows["P4", "handcrafted", "chosen"]["songs"] == 8
+    assert rows["P4", "handcrafted", "xgboost"]["accuracy"] > 0.25  # better than chance
+    assert all(0 <= r["low"] <= r["score"] <= r["high"] <= 1 for r in document["rows"])
+    assert "4qaed" not in {r["protocol"] for r in document["rows"]}
+    page = write_page(made, tmp_path / "study.html").read_text()
+    for word in ("does not beat", "Flagged", "not the same experiment", "PCA(2)", "latent-random:cel-3"):
+        assert word in page, word
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    again = study([small_gtzan], kinds=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=1)
+    for one, other in zip(made.results, again.results, strict=True):
+        assert np.allclose(one.probabilities, other.probabilities)
+    assert again.about["seconds"]["features"] < made.about["seconds"]["features"] / 3
+
+
+@pytest.fixture
+def labelled(music, tmp_path):
+    """Two classes of synthetic songs in folders: low and high."""
+    for i in range(12):
+        name = ("low", "high")[i % 2]
+        t = np.arange(3 * 22_050) / 22_050
+        x = 0.3 * np.sin(2 * np.pi * (200 if name == "low" else 3000) * t) + 0.05 * music(len(t), seed=i)[0]
+        path = tmp_path / "music" / name / f"{i}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        audio.write(path, x[None].astype(np.float32), 22_050)
+    return tmp_path / "music"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_train_predict_evaluate_a_classifier(labelled, tmp_path):
+    model, cache = tmp_path / "mine.safetensors", tmp_path / "cache"
+    made = invoke("classify", "train", "--data", labelled, "-o", model, "-f", "handcrafted", "--cache", cache)
+    assert made.exit_code == 0, made.output
+    scored = invoke("classify", "evaluate", model, "--data", labelled, "--cache", cache)
+    assert "accuracy 1.000" in scored.output.replace("\n", " ")
+    heard = invoke("classify", "predict", labelled / "low", "-m", model, "-o", tmp_path / "heard")
+    assert heard.exit_code == 0
+    songs = json.loads((tmp_path / "heard" / "heard.json").read_text())
+    assert len(songs) == 6
+    assert all(song["mine"]["low"] > 0.5 for song in songs)
+    assert (tmp_path / "heard" / "heard.html").stat().st_size > 10_000
+
+
+def test_a_csv_of_labels_and_groups(labelled, tmp_path):
+    lines = ["path,label,group"]
+    lines += [
+        f"music/{p.parent.name}/{p.name},{p.parent.name},artist {i}"
+        for i, p in enumerate(sorted(labelled.rglob("*.wav")))
+    ]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(lines))
+    tracks = datasets.load([table])
+    assert len(tracks) == 12
+    assert tracks[3].group == "artist 3"
+    table.write_text("\n".join([*lines, "gone.wav,low,x"]))
+    with pytest.raises(DataError, match=r"labels\.csv, line 14: no sound file 'gone\.wav'"):
+        datasets.load([table])
+    table.write_text("a,b\n1,2")
+    with pytest.raises(DataError, match="columns path and label"):
+        datasets.load([table])
+
+
+def test_cluster_from_the_command_line(labelled, tmp_path):
+    made = invoke(
+        "cluster", "--data", labelled, "-f", "handcrafted", "-o", tmp_path / "c", "--cache", tmp_path / "cache"
+    )
+    assert made.exit_code == 0, made.output
+    assert "kmeans" in made.output
+    assert (tmp_path / "c" / "clusters.html").exists()
+
+
+def test_what_cannot_be_studied_is_one_line(labelled, tmp_path):
+    for path in sorted((labelled / "low").iterdir())[2:]:
+        path.unlink()
+    with pytest.raises(DataError, match="fewer than 5 folds") as caught:
+        study([labelled], kinds=("handcrafted",), cache=tmp_path / "cache", classifier=())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["genre", "mood", "tags"])
+def test_shipped_predictors_hear_a_clip(name, tmp_path):
+    from celesta.report.demo import CLIPS
+
+    clip = Path(CLIPS) / "rock.ogg"
+    made = invoke("classify", "predict", clip, "-m", name, "-o", tmp_path)
+    assert made.exit_code == 0, made.output
+    song = json.loads((tmp_path / "heard.json").read_text())[0]
+    assert len(song[f"{name} over time"]) == 2
+    if name == "genre":
+        assert max(song["genre"], key=song["genre"].get) in ("rock", "metal", "pop", "country", "blues", "disco")
+    if name == "mood":
+        assert -1 <= song["valence"] <= 1

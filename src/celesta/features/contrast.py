@@ -1,7 +1,7 @@
 """Features learnt without labels: windows of one song are to be alike, windows of others not.
 
-Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations"; for music Spijkervet &
-Burgoyne 2021, CLMR, whose recipe is followed in kind (two windows of a song, altered) on log-mel patches.
+Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations"; Spijkervet &
+Burgoyne 2021, CLMR, whose recipe for music is followed in kind (two windows of a song, altered) on log-mel patches.
 """
 
 from __future__ import annotations

@@ -90,6 +90,14 @@ def _musicnn(kind: str) -> Extractor:
     return Extractor(kind, f"2 {_PRECISION}", state_hash(tagger), 16_000, measure)
 
 
+def _ssl(kind: str) -> Extractor:
+    """What contrast between songs taught, without labels and without outside weights."""
+    from celesta.features.contrast import load_contrast
+
+    network = load_contrast()
+    return Extractor(kind, f"1 {_PRECISION}", state_hash(network), 16_000, lambda x: network.song(x, _PRECISION))
+
+
 def _latent(kind: str, model: str) -> Extractor:
     loaded = codec.load(model, precision=_PRECISION)
     return _pooled(kind, loaded, loaded.weights)
@@ -127,5 +135,6 @@ _FIXED: dict[str, Callable[[str], Extractor]] = {
     "rhythm": _rhythm,
     "musicnn-msd": _musicnn,
     "musicnn-mtt": _musicnn,
+    "celesta-ssl": _ssl,
 }
 _OF_MODEL: dict[str, Callable[[str, str], Extractor]] = {"latent": _latent, "latent-random": _latent_random}

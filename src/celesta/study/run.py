@@ -34,6 +34,7 @@ CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in CELS))
 DEFAULT_KINDS = (
     *(f"latent:{name}" for name in (*CELS, "linear-64", "pca-64", "sparse-64")),
     *CONTROLS,
+    "celesta-ssl",
     "musicnn",
     "celesta-features",
 )

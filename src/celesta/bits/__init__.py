@@ -1,0 +1,1 @@
+"""The codec's latents as bits: whole numbers, range-coded with static integer tables."""

@@ -1,0 +1,52 @@
+"""The static tables: counts of training music turned into whole numbers once, the same on every machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from celesta.errors import UsageError
+
+TOTAL = 1 << 16
+NEAR, WIDE, ZONES, PHASES = 14, 7, 10, 2
+AROUND, LARGEST = 9, 18
+MOVES = 33
+LIVELY = 4
+
+
+@dataclass(frozen=True, eq=False)
+class BitTables:
+    """Probabilities in units of 2^-16; no entry is 0 or 65 536.
+
+    Attributes:
+        found: ``(PHASES, ZONES, WIDE, NEAR)`` of a coefficient not being zero.
+        size: ``(AROUND, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
+        move: ``(channels, LIVELY, MOVES)`` of a base channel's step from the frame before, -15 to 15 in the middle
+            31 entries, the last two for larger ones down and up.
+    """
+
+    found: np.ndarray
+    size: np.ndarray
+    move: np.ndarray
+
+    def __post_init__(self) -> None:
+        shapes = ((PHASES, ZONES, WIDE, NEAR), (AROUND, LARGEST), (len(self.move), LIVELY, MOVES))
+        for name, shape in zip(("found", "size", "move"), shapes, strict=True):
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != np.int32 or array.min() < 1 or array.max() >= TOTAL:
+                raise UsageError(f"bit tables: {name} must be int32 {shape} from 1 to 65,535, got {array.shape}")
+        if (self.size.sum(-1) != TOTAL).any() or (self.move.sum(-1) != TOTAL).any():
+            raise UsageError("bit tables: probabilities do not add up to 65,536")
+
+
+def as_shares(counts: np.ndarray, prior: np.ndarray, weight: float = 24.0) -> np.ndarray:
+    """Counts ``(..., symbols)`` as whole shares that add up to 65 536, leaning on ``prior`` where there are few."""
+    symbols = counts.shape[-1]
+    prior = (prior + 0.05) / (prior + 0.05).sum(-1, keepdims=True)
+    share = (counts + weight * prior) / (counts.sum(-1, keepdims=True) + weight)
+    made = np.floor(share * (TOTAL - symbols)).astype(np.int64) + 1
+    at = made.argmax(-1)[..., None]
+    np.put_along_axis(made, at, np.take_along_axis(made, at, -1) + TOTAL - made.sum(-1, keepdims=True), -1)
+    whole: np.ndarray = made.astype(np.int32)
+    return whole

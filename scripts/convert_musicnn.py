@@ -7,7 +7,7 @@ Runs in an environment of its own, never in Celesta's:
     /tmp/tf/bin/python scripts/convert_musicnn.py
 
 Made: src/celesta/weights/musicnn-{msd,mtt}.safetensors (kernels in half precision) and
-tests/golden/musicnn.safetensors (float32 answers of the original, TensorFlow and librosa, to three sounds; for one of
+tests/unit/musicnn.safetensors (float32 answers of the original, TensorFlow and librosa, to three sounds; for one of
 them also those it gives with its kernels rounded to half precision, which shows what is rounding and what is not. The
 sound that no formula makes is with them, as the bytes of a FLAC file).
 """
@@ -126,7 +126,7 @@ def main() -> None:
                 tf.compat.v1.train.Saver.restore = restore_rounded
                 golden |= {f"rounded.{name}.{layer}": made for layer, made in answers(x, checkpoint).items()}
                 tf.compat.v1.train.Saver.restore = restore
-    save_file(golden, ROOT / "tests/golden/musicnn.safetensors")
+    save_file(golden, ROOT / "tests/unit/musicnn.safetensors")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,10 @@ from celesta.errors import LatentError
 
 VERSION = 1
 LARGEST_HEADER = 1 << 20
-_SIZES = {"F32": 4, "F16": 2, "U16": 2, "U8": 1}
+_SIZES = {"F32": 4, "U32": 4, "F16": 2, "U16": 2, "U8": 1}
+CODED = "coded-1"
+BASE_GROUPS = 4
+"""A coded base is kept in groups of channels, so that the later ones can be left out."""
 _NUMBERS = {
     # name: (smallest, largest)
     "sample_rate": (8_000, 192_000),
@@ -32,12 +35,17 @@ _NUMBERS = {
     "detail_size": (0, 1 << 16),
     "frames": (1, 1 << 24),
 }
-_ENCODINGS = ("float32", "float16", *(f"bits-{n}" for n in range(1, 17)))
+_ENCODINGS = ("float32", "float16", *(f"bits-{n}" for n in range(1, 17)), CODED)
+_CODED_NUMBERS = {"payload_bytes": (0, 1 << 48), "mid_side": (0, 1)}
 
 
 @dataclass(frozen=True)
 class CelMeta:
-    """What a .cel file says of itself. Numbers as in :class:`celesta.latent.Latent`."""
+    """What a .cel file says of itself. Numbers as in :class:`celesta.latent.Latent`.
+
+    ``payload_bytes`` (of range-coded windows) and ``mid_side`` (whether two channels are middle and side) are 0 but in
+    coded files.
+    """
 
     model: str
     weights: str
@@ -54,6 +62,8 @@ class CelMeta:
     frames: int
     encoding: str
     tags: dict[str, str] = field(default_factory=dict)
+    payload_bytes: int = 0
+    mid_side: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,13 @@ def layout(meta: CelMeta) -> dict[str, Tensor]:
     """The tensors that a file with these numbers has, in order: wide numbers first, so that each lies aligned.
 
     ``float32`` and ``float16`` files hold base and values as such; ``bits-n`` files hold them as n-bit codes, packed
-    window by window, and for each window and channel a ``scale`` and ``offset`` per row.
+    window by window, and for each window and channel a ``scale`` and ``offset`` per row. Coded files hold for each
+    window and channel the sizes in bytes of the base's groups and of the detail, and the step's number, then the bytes.
     """
     w, c = meta.windows, meta.channels
+    if meta.encoding == CODED:
+        wanted = [("index", "U32", (w, c, BASE_GROUPS + 2)), ("payload", "U8", (meta.payload_bytes,))]
+        return _placed(wanted)
     dense, sparse = (meta.latent_dim, meta.frames), (meta.detail_size, meta.frames)
     rows = meta.latent_dim + meta.detail_size
     if meta.encoding.startswith("bits-"):
@@ -96,6 +110,10 @@ def layout(meta: CelMeta) -> dict[str, Tensor]:
             ("values", kind, (w, c, *sparse)),
             ("places", "U16", (w, c, *sparse)),
         ]
+    return _placed(wanted)
+
+
+def _placed(wanted: list[tuple[str, str, tuple[int, ...]]]) -> dict[str, Tensor]:
     tensors, at = {}, 0
     for name, dtype, shape in wanted:
         tensors[name] = Tensor(dtype, shape, at)
@@ -109,7 +127,8 @@ def check(meta: CelMeta) -> None:
     Raises:
         ValueError: one of them is out of range, or they contradict each other; the message says which.
     """
-    for name, (smallest, largest) in _NUMBERS.items():
+    numbers = _NUMBERS | _CODED_NUMBERS if meta.encoding == CODED else _NUMBERS
+    for name, (smallest, largest) in numbers.items():
         value = getattr(meta, name)
         if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= largest:
             raise ValueError(f"{name} is {value!r}, not a whole number from {smallest} to {largest}")
@@ -122,6 +141,8 @@ def check(meta: CelMeta) -> None:
     coded = meta.windows * (meta.window - meta.overlap) + meta.overlap
     if meta.n_samples * meta.sample_rate > coded * meta.source_rate:
         raise ValueError(f"{meta.n_samples} samples do not fit into {meta.windows} windows")
+    if meta.mid_side and meta.channels != 2:
+        raise ValueError("only two channels are middle and side")
     if not all(isinstance(text, str) for pair in meta.tags.items() for text in pair):
         raise ValueError("tags are not texts")
     for name in ("model", "weights"):
@@ -146,6 +167,8 @@ def pack(meta: CelMeta, payload_sha256: str) -> bytes:
         "payload_sha256": payload_sha256,
         **{name: str(getattr(meta, name)) for name in _NUMBERS},
     }
+    if meta.encoding == CODED:
+        metadata |= {name: str(getattr(meta, name)) for name in _CODED_NUMBERS}
     metadata["header_sha256"] = _digest(metadata)
     header: dict[str, Any] = {"__metadata__": metadata}
     for name, tensor in layout(meta).items():
@@ -181,7 +204,8 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
     if version > VERSION:
         raise LatentError(f"{where}: written by a newer Celesta (format {version}); update Celesta")
     try:
-        numbers = {name: _number(name, metadata[name]) for name in _NUMBERS}
+        wanted_numbers = {**_NUMBERS, **(_CODED_NUMBERS if metadata["encoding"] == CODED else {})}
+        numbers = {name: _number(name, metadata[name]) for name in wanted_numbers}
         tags = json.loads(metadata["tags"], object_pairs_hook=_no_duplicates)
         if not isinstance(tags, dict):
             raise ValueError("tags are not texts")

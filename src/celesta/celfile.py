@@ -6,6 +6,7 @@ A .cel file is a safetensors file, which any reader of that format opens. Its na
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import operator
 import os
@@ -21,11 +22,14 @@ import numpy as np
 
 from celesta._celbits import dequantise, pack_bits, quantise, unpack_bits
 from celesta._celdisk import disk_errors, sync_folder
-from celesta._celheader import LARGEST_HEADER, CelMeta, check, layout, pack, unpack
+from celesta._celheader import BASE_GROUPS, CODED, LARGEST_HEADER, CelMeta, check, layout, pack, unpack
+from celesta.bits import window as bits_window
+from celesta.bits.tables import load_tables
 from celesta.errors import LatentError, UsageError
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
+    "U32": np.dtype("<u4"),
     "F16": np.dtype("<f2"),
     "U16": np.dtype("<u2"),
     "U8": np.dtype("u1"),
@@ -193,7 +197,7 @@ class CelReader:
 
     Attributes:
         meta: what the file says of itself.
-        encoding: ``float16``, ``float32`` or ``bits-n``.
+        encoding: ``float16``, ``float32``, ``bits-n`` or ``coded-1``.
 
     Raises:
         LatentError: the file is missing, damaged or no .cel file.
@@ -240,6 +244,8 @@ class CelReader:
         """
         if not 0 <= i < self.meta.windows:
             raise IndexError(f"{self.path}: window {i} of {self.meta.windows}")
+        if self.encoding == CODED:
+            return self._coded(i)
         gain, places = self._part("gain", i), self._part("places", i)
         if self.encoding.startswith("bits-"):
             scale, offset = self._part("scale", i), self._part("offset", i)
@@ -252,6 +258,47 @@ class CelReader:
         if not (np.isfinite(base).all() and np.isfinite(values).all() and np.isfinite(gain).all()):
             raise LatentError(f"{self.path}: window {i} holds values that are not finite; encode the sound again")
         return base, places, values, gain
+
+    def numbers(self, i: int) -> list[bits_window.Numbers]:
+        """The whole numbers of window ``i`` of a coded file, one entry a channel.
+
+        Raises:
+            LatentError: the file is not coded, or damaged.
+        """
+        if self.encoding != CODED:
+            raise LatentError(f"{self.path}: is not coded; encode the sound with --kbps or --quality")
+        m, tables = self.meta, load_tables()
+        index, starts = self._index
+        made = []
+        for channel, row in enumerate(index[i]):
+            self._file.seek(self._start + self._layout["payload"].begin + int(starts[i, channel]))
+            parts = [self._file.read(int(size)) for size in row[: BASE_GROUPS + 1]]
+            try:
+                made.append(bits_window.decode(parts, m.latent_dim, m.frames, int(row[-1]), tables))
+            except LatentError as error:
+                raise LatentError(f"{self.path}: window {i}: {error}; encode the sound again") from None
+        return made
+
+    @functools.cached_property
+    def _index(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes ``(windows, channels, parts + 1)`` and where each channel's bytes begin ``(windows, channels)``."""
+        tensor = self._layout["index"]
+        self._file.seek(self._start + tensor.begin)
+        data = self._file.read(tensor.end - tensor.begin)
+        if len(data) != tensor.end - tensor.begin:
+            raise LatentError(f"{self.path}: it was cut short while being read")
+        index = np.frombuffer(data, "<u4").reshape(tensor.shape)
+        ends = np.cumsum(index[..., :-1].sum(-1, dtype=np.int64).ravel())
+        if int(ends[-1]) != self.meta.payload_bytes or self.meta.latent_dim > len(load_tables().move):
+            raise LatentError(f"{self.path}: damaged: its parts do not add up; encode the sound again")
+        starts = np.concatenate([[0], ends[:-1]]).reshape(index.shape[:2])
+        return index, starts
+
+    def _coded(self, i: int) -> Arrays:
+        made = [bits_window.floats(numbers, load_tables()) for numbers in self.numbers(i)]
+        k = max(values.shape[0] for _, _, values in made)
+        places, values = (np.stack([np.pad(one[j], ((0, k - len(one[j])), (0, 0))) for one in made]) for j in (1, 2))
+        return np.stack([base for base, _, _ in made]), places, values, np.ones(len(made), np.float32)
 
     def check_payload(self) -> None:
         """Compare the payload with the SHA-256 in the header.

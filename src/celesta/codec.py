@@ -17,7 +17,7 @@ from celesta import audio, grid
 from celesta.audio import Audio
 from celesta.celfile import CelReader, CelWriter, verify
 from celesta.errors import AudioError, CelestaError, LatentError, ModelError, UsageError
-from celesta.latent import Latent
+from celesta.latent import Latent, fill_detail
 from celesta.models import registry
 from celesta.models.base import Model, Parts
 from celesta.models.baselines import PcaBaseline
@@ -74,7 +74,7 @@ class Codec:
         Raises:
             AudioError: the file cannot be read, or samples are not finite.
         """
-        rate, n_samples, tags, blocks = self._open(source, mono)
+        rate, n_samples, tags, blocks = self.open(source, mono)
         coded = list(self.encode_blocks(blocks))
         base, places, values, gain = (np.stack(arrays) for arrays in zip(*coded, strict=True))
         return Latent(
@@ -105,7 +105,7 @@ class Codec:
         def window(i: int) -> Coded:
             return Coded(latent.base[i], latent.places[i], latent.values[i], latent.gain[i])
 
-        blocks = self.decode_windows(window, latent.windows)
+        blocks = _left_right(self.decode_windows(window, latent.windows), latent.mid_side)
         parts = list(_at_rate(blocks, self.model.sample_rate, latent.source_rate, latent.n_samples, rate))
         return Audio(np.concatenate(parts, axis=1), rate)
 
@@ -136,11 +136,11 @@ class Codec:
         Raises:
             AudioError, LatentError: reading or writing failed; nothing is left under the target's name.
         """
-        rate, n_samples, tags, blocks = self._open(source, mono)
+        rate, n_samples, tags, blocks = self.open(source, mono)
         target = Path(target)
         written = target.with_name(f".{target.name}.{os.getpid()}.unverified") if check else target
         try:
-            with CelWriter(written, self._meta(rate, tags), dtype=dtype, bits=bits) as writer:
+            with CelWriter(written, self.meta(rate, tags), dtype=dtype, bits=bits) as writer:
                 seconds = (self.model.window - self.model.overlap) / self.model.sample_rate
                 for number, coded in enumerate(self.encode_blocks(blocks), start=1):
                     writer.append(*coded)
@@ -175,6 +175,7 @@ class Codec:
             self.check(meta.model, meta.weights, meta.latent_dim, meta.detail_size)
             rate = sample_rate or meta.source_rate
             blocks = self.decode_windows(lambda i: Coded(*reader.window(i)), len(reader))
+            blocks = _left_right(blocks, bool(meta.mid_side))
             done = 0
             with audio.Writer(target, rate, meta.channels) as writer:
                 for block in _at_rate(blocks, self.model.sample_rate, meta.source_rate, meta.n_samples, rate):
@@ -223,7 +224,10 @@ class Codec:
             around.insert(0, _frames(window(i - 1), slice(-left, None)))
         if right:
             around.append(_frames(window(i + 1), slice(0, right)))
-        base, places, values = (np.concatenate([part[k] for part in around], axis=-1) for k in range(3))
+        most = max(part.places.shape[1] for part in around)
+        base = np.concatenate([part.base for part in around], axis=-1)
+        places = np.concatenate([fill_detail(part.places, most) for part in around], axis=-1)
+        values = np.concatenate([fill_detail(part.values, most) for part in around], axis=-1)
         start, length = left * model.hop_length, model.window
         first = i * (model.window - model.overlap) // model.hop_length - left
         total = (left + right) * model.hop_length + length
@@ -255,10 +259,10 @@ class Codec:
                 f"the latent was made with other weights of {model} ({weights[:12]}..., here {self.weights[:12]}...);"
                 " load the weights or the run folder that made it"
             )
-        if latent_dim > self.model.latent_dim or detail_size > self.model.detail_size:
+        if latent_dim > self.model.latent_dim or detail_size > self.model.detail_limit:
             raise LatentError(f"the latent has more channels than {self.name} decodes")
 
-    def _open(
+    def open(
         self, source: str | Path | Audio, mono: bool
     ) -> tuple[int, Callable[[], int], dict[str, str], Iterator[np.ndarray]]:
         """Rate, a function that gives the number of samples once all are read, tags, and blocks at the model's rate."""
@@ -280,7 +284,8 @@ class Codec:
 
         return rate, lambda: seen, tags, _resampled(counted(), rate, self.model.sample_rate)
 
-    def _meta(self, rate: int, tags: dict[str, str]) -> dict[str, object]:
+    def meta(self, rate: int, tags: dict[str, str]) -> dict[str, object]:
+        """What the head of a .cel file of this codec says, sizes apart."""
         m = self.model
         return {
             "model": self.name,
@@ -375,6 +380,12 @@ def _at_rate(
     cut = grid.limit(blocks, audio.resampled_length(n_samples, source_rate, model_rate))
     total = n_samples if rate == source_rate else audio.resampled_length(n_samples, source_rate, rate)
     return grid.limit(_resampled(cut, model_rate, rate), total)
+
+
+def _left_right(blocks: Iterable[np.ndarray], mid_side: bool) -> Iterator[np.ndarray]:
+    """Blocks ``(2, n)`` of middle and side as left and right; others as they are."""
+    for block in blocks:
+        yield np.stack([block[0] + block[1], block[0] - block[1]]) * np.float32(0.5**0.5) if mid_side else block
 
 
 def _frames(coded: Coded, which: slice) -> Coded:

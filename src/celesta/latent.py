@@ -32,6 +32,8 @@ class Latent:
         source_rate: Hz of the source.
         n_samples: of the source, at its rate.
         tags: of the source.
+        mid_side: whether the two channels are middle and side, ``(left + right) / sqrt(2)`` and
+            ``(left - right) / sqrt(2)``.
     """
 
     base: np.ndarray
@@ -47,6 +49,7 @@ class Latent:
     source_rate: int
     n_samples: int
     tags: dict[str, str] = field(default_factory=dict)
+    mid_side: bool = False
 
     __array_ufunc__ = None  # numpy scalars leave `number * latent` to __rmul__
 
@@ -139,6 +142,10 @@ class Latent:
         Raises:
             LatentError: the latent holds values that are not finite.
         """
+        if self.mid_side:
+            raise LatentError(
+                "a latent of middle and side is kept by the coded file it came from; encode the sound again"
+            )
         kept = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags")
         with CelWriter(path, {name: getattr(self, name) for name in kept}, dtype=dtype, bits=bits) as writer:
             for i in range(self.windows):
@@ -155,8 +162,10 @@ class Latent:
         with CelReader(path) as reader:
             reader.check_payload()
             parts = [reader.window(i) for i in range(len(reader))]
-            base, places, values, gain = (np.stack(arrays) for arrays in zip(*parts, strict=True))
             m = reader.meta
+        most = max(part[1].shape[1] for part in parts)  # windows of coded files have details of their own sizes
+        base, gain = (np.stack([part[j] for part in parts]) for j in (0, 3))
+        places, values = (np.stack([fill_detail(part[j], most) for part in parts]) for j in (1, 2))
         return cls(
             base=base,
             places=places,
@@ -171,6 +180,7 @@ class Latent:
             source_rate=m.source_rate,
             n_samples=m.n_samples,
             tags=m.tags,
+            mid_side=bool(m.mid_side),
         )
 
     def __mul__(self, factor: float) -> Latent:
@@ -211,3 +221,8 @@ class Latent:
                 " or truncate(detail=0) both"
             )
         return self.replace(base=operation(self.base, other.base), values=operation(self.values, other.values))
+
+
+def fill_detail(part: np.ndarray, size: int) -> np.ndarray:
+    """A detail ``(channels, k, frames)`` with zeros behind it, ``(channels, size, frames)``; a zero changes nothing."""
+    return np.pad(part, ((0, 0), (0, size - part.shape[1]), (0, 0)))

@@ -29,7 +29,7 @@ def tables():
         q, b = numbers(100, seed + 100)
         found.add(q)
         moves.add(b)
-    return BitTables(*found.tables(), moves.table())
+    return BitTables(*found.tables(), moves.table(), np.ones(BANDS, np.float32))
 
 
 @settings(max_examples=40, deadline=None)
@@ -72,7 +72,7 @@ def test_contexts_pay(tables):
     flat = blind_counts.found.sum(0)
     found = np.full_like(tables.found, int(TOTAL * flat[1] / flat.sum()))
     size = np.broadcast_to(as_shares(blind_counts.size.sum(0), blind_counts.size.sum(0)), tables.size.shape)
-    blind = BitTables(found, np.ascontiguousarray(size), tables.move)
+    blind = BitTables(found, np.ascontiguousarray(size), tables.move, tables.spread)
     assert len(detail.encode(q, tables)) < 0.93 * len(detail.encode(q, blind))
 
 
@@ -101,6 +101,6 @@ def test_tables_are_whole_probabilities(tables):
     assert (tables.size.sum(-1) == TOTAL).all()
     assert (tables.move.sum(-1) == TOTAL).all()
     with pytest.raises(UsageError, match="int32"):
-        BitTables(tables.found.astype(float), tables.size, tables.move)
+        BitTables(tables.found.astype(float), tables.size, tables.move, tables.spread)
     with pytest.raises(UsageError, match="add up"):
-        BitTables(tables.found, tables.size, np.maximum(tables.move - 1, 1))
+        BitTables(tables.found, tables.size, np.maximum(tables.move - 1, 1), tables.spread)

@@ -12,7 +12,7 @@ from celesta.errors import CelestaError, ModelError, UsageError
 from celesta.features import musicnn
 from celesta.features.musicnn import LAYERS, PATCH_FRAMES, load_musicnn
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "musicnn.safetensors"
+GOLDEN = Path(__file__).with_name("musicnn.safetensors")
 RATE = 16_000
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
-from celesta.errors import UsageError
+from celesta.errors import ModelError, UsageError
+
+FILE = Path(__file__).parents[1] / "weights" / "nested-bits.safetensors"
 
 TOTAL = 1 << 16
 NEAR, WIDE, ZONES, PHASES = 14, 7, 10, 2
@@ -22,13 +28,15 @@ class BitTables:
     Attributes:
         found: ``(PHASES, ZONES, WIDE, NEAR)`` of a coefficient not being zero.
         size: ``(AROUND, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
-        move: ``(channels, LIVELY, MOVES)`` of a base channel's step from the frame before, -15 to 15 in the middle
+        move: ``(channels, LIVELY, MOVES)`` of a base channel's step from the frame before, -15 to 15 in the first
             31 entries, the last two for larger ones down and up.
+        spread: ``(bands,)`` float32, what a coefficient is divided by to give its worth.
     """
 
     found: np.ndarray
     size: np.ndarray
     move: np.ndarray
+    spread: np.ndarray
 
     def __post_init__(self) -> None:
         shapes = ((PHASES, ZONES, WIDE, NEAR), (AROUND, LARGEST), (len(self.move), LIVELY, MOVES))
@@ -50,3 +58,17 @@ def as_shares(counts: np.ndarray, prior: np.ndarray, weight: float = 24.0) -> np
     np.put_along_axis(made, at, np.take_along_axis(made, at, -1) + TOTAL - made.sum(-1, keepdims=True), -1)
     whole: np.ndarray = made.astype(np.int32)
     return whole
+
+
+@lru_cache(maxsize=1)
+def load_tables() -> BitTables:
+    """The tables that ship with the codec.
+
+    Raises:
+        ModelError: they are missing or damaged.
+    """
+    try:
+        arrays = load_file(FILE)
+        return BitTables(*(arrays[name] for name in ("found", "size", "move", "spread")))
+    except (SafetensorError, OSError, KeyError, UsageError) as error:
+        raise ModelError(f"{FILE}: no tables of the codec ({error}); install Celesta again") from None

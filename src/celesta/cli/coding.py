@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(decode)
     app.command()(info)
     app.command()(verify)
+    app.command()(truncate)
 
 
 def encode(
@@ -31,6 +32,9 @@ def encode(
     mono: Annotated[bool, typer.Option(help="Mix to one channel; else each channel is coded by itself.")] = False,
     dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
     bits: Annotated[int | None, typer.Option(min=1, max=16, help="Quantise to so many bits a number.")] = None,
+    kbps: Annotated[float | None, typer.Option(help="nested only: code to so many kbit/s over the song.")] = None,
+    quality: Annotated[float | None, typer.Option(help="nested only: code to a quality, 0 to 10.")] = None,
+    channels: Annotated[int | None, typer.Option("-K", min=1, help="nested only: channels of the base.")] = None,
     check: Annotated[bool, typer.Option("--verify", help="Decode each file before its name appears.")] = False,
     precision: Precision = "float32",
     force: Force = False,
@@ -40,15 +44,26 @@ def encode(
     Example: `celesta encode song.mp3 -m cel-silu -o song.cel`
 
     Example: `celesta encode albums/ -m linear-64 -o latents/`
+
+    Example: `celesta encode song.wav -m nested --kbps 12 -o song.cel`
     """
     from celesta import codec as codecs
+    from celesta import scalable
     from celesta.audio import find_audio
+    from celesta.celfile import verify as verify_file
 
     codec = codecs.load(model, precision=precision)
     pairs = _pairs(sources, output, ".cel", find_audio, force)
+    coded = kbps is not None or quality is not None or channels is not None
+    wanted = scalable.Target(kbps, quality, channels)
 
     def work(file: Path) -> None:
-        codec.encode_file(file, pairs[file], mono=mono, dtype=dtype, bits=bits, check=check)
+        if coded:
+            scalable.encode_file(codec, file, pairs[file], wanted, mono=mono)
+            if check:
+                verify_file(pairs[file])
+        else:
+            codec.encode_file(file, pairs[file], mono=mono, dtype=dtype, bits=bits, check=check)
         _say_size(file, pairs[file])
 
     each_file(list(pairs), "encode", work)
@@ -176,3 +191,23 @@ _SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 def _say_size(file: Path, target: Path) -> None:
     out.print(f"{file} -> {target}  {target.stat().st_size:,} bytes", markup=False)
+
+
+def truncate(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A coded .cel file.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The smaller .cel file.", show_default=False)],
+    kbps: Annotated[float | None, typer.Option(help="At most so many kbit/s over the song.")] = None,
+    channels: Annotated[int | None, typer.Option("-K", min=1, help="Channels of the base to keep.")] = None,
+    force: Force = False,
+) -> None:
+    """Make a coded .cel file smaller without decoding its sound.
+
+    Example: `celesta truncate song.cel --kbps 3 -o small.cel`
+    """
+    from celesta.scalable import truncate_file
+
+    if kbps is None and channels is None:
+        raise UsageError("truncate: give --kbps or -K")
+    free_target(output, force)
+    truncate_file(source, output, kbps=kbps, channels=channels)
+    out.print(f"{source} {source.stat().st_size:,} -> {output} {output.stat().st_size:,} bytes", soft_wrap=True)

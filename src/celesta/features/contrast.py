@@ -18,7 +18,7 @@ from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, log_mel
 from celesta.training.precision import use_bfloat16
 
 __all__ = ["SAMPLE_RATE", "Contrast", "load_contrast"]
-WIDTHS = (24, 48, 96, 192)
+WIDTHS = (16, 32, 64, 128)
 SIZE = 2 * WIDTHS[-1]
 _BATCH = 8
 
@@ -50,14 +50,14 @@ class Contrast(nn.Module):
         self.project = nn.Sequential(nn.Linear(SIZE, 256), nn.ReLU(), nn.Linear(256, 128))
 
     def forward(self, patches: Tensor) -> Tensor:
-        """``(B, frames, 96)`` to ``(B, 384)``: mean and largest over time of the mean over frequency."""
+        """``(B, frames, 96)`` to ``(B, 256)``: mean and largest over time of the mean over frequency."""
         x = self.norm(patches.transpose(1, 2))[:, None].contiguous(memory_format=torch.channels_last)
         y = self.stages(x).float().mean(2)
         return torch.cat([y.mean(-1), y.amax(-1)], dim=1)
 
     @torch.inference_mode()
     def song(self, samples: np.ndarray, precision: str = "auto") -> dict[str, np.ndarray]:
-        """``mean`` and ``std`` ``(384,)`` over the patches of 3 s of a song ``(n,)``, mono at 16 kHz.
+        """``mean`` and ``std`` ``(256,)`` over the patches of 3 s of a song ``(n,)``, mono at 16 kHz.
 
         Raises:
             UsageError: not mono, empty or not finite.

@@ -82,6 +82,11 @@ class Model(nn.Module, ABC):
         return self.window // self.hop_length
 
     @property
+    def detail_limit(self) -> int:
+        """The most sparse coefficients a frame that :meth:`decode` takes."""
+        return self.detail_size
+
+    @property
     def floats_per_second(self) -> float:
         """Numbers a second that the latent holds for one sound channel (a place counts as a number)."""
         stride = self.window - self.overlap

@@ -141,6 +141,11 @@ class Nested(Model):
 
     # ---- the contract
 
+    @property
+    def detail_limit(self) -> int:
+        """All coefficients of a frame: fewer are kept as a choice."""
+        return int(self.config.bands)
+
     def encode(self, x: Tensor) -> Parts:
         """Encode ``(B, 1, T)``: the base, and the ``detail`` coefficients of most worth in each frame, most first."""
         c = self.mdct(x[:, 0])

@@ -1,0 +1,102 @@
+"""One window of one sound channel: floats to whole numbers to bytes and back.
+
+A coefficient's worth is its magnitude over the training music's spread; the detail is its worth in uniform steps with a
+dead zone, so what is left out anywhere is worth less than what is kept anywhere: at one step the best that a mean
+squared error of worth can get for the bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from celesta._celheader import BASE_GROUPS
+from celesta.bits import base as base_coder
+from celesta.bits import detail as detail_coder
+from celesta.bits.tables import BitTables
+from celesta.errors import LatentError
+
+BASE_STEP = 0.3
+DEAD_ZONE = 0.62  # a coefficient counts from this share of a step on; below it costs more bits than it is worth
+SHRINK = 0.08
+STEPS = 256
+NO_DETAIL = STEPS - 1
+
+
+def step_of(number: int) -> float:
+    """The worth of a step by its number: 0 is finest (2^-20), eight numbers double it."""
+    return float(2.0 ** (number / 8 - 20))
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A window of a channel as whole numbers.
+
+    Attributes:
+        base: ``(channels, frames)`` int32.
+        detail: ``(bands, frames)`` int32.
+        step: number of the detail's step, :data:`NO_DETAIL` for none.
+    """
+
+    base: np.ndarray
+    detail: np.ndarray
+    step: int
+
+
+def quantise(base: np.ndarray, coefficients: np.ndarray, step: int, tables: BitTables) -> Numbers:
+    """Whole numbers of a base ``(channels, frames)`` and coefficients ``(bands, frames)``."""
+    whole = np.rint(base / BASE_STEP).astype(np.int32)
+    if step == NO_DETAIL:
+        return Numbers(whole, np.zeros(coefficients.shape, np.int32), step)
+    size = np.abs(coefficients) / (tables.spread[:, None] * np.float32(step_of(step)))
+    count = np.where(size < DEAD_ZONE, 0, np.maximum(np.floor(size + (0.5 - SHRINK)), 1))
+    count = np.minimum(count, detail_coder.MOST)
+    return Numbers(whole, (np.sign(coefficients) * count).astype(np.int32), step)
+
+
+def floats(numbers: Numbers, tables: BitTables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Base ``(channels, frames)`` float32, places ``(k, frames)`` uint16 and values float32, k as many as needed."""
+    detail = numbers.detail
+    frame, place = np.nonzero(detail.T)
+    counts = np.bincount(frame, minlength=detail.shape[1])
+    k = int(counts.max(initial=0))
+    row = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.zeros((k, detail.shape[1]), np.uint16)
+    values = np.zeros((k, detail.shape[1]), np.float32)
+    places[row, frame] = place
+    values[row, frame] = detail[place, frame] * np.float32(step_of(numbers.step)) * tables.spread[place]
+    return numbers.base.astype(np.float32) * np.float32(BASE_STEP), places, values
+
+
+def groups(channels: int) -> list[slice]:
+    """The base's channels in groups that can be left out from behind."""
+    size = max(1, -(-channels // BASE_GROUPS))
+    return [slice(min(channels, g * size), min(channels, (g + 1) * size)) for g in range(BASE_GROUPS)]
+
+
+def encode(numbers: Numbers, tables: BitTables) -> list[bytes]:
+    """The base's groups and the detail as bytes."""
+    full = groups(len(tables.move))
+    parts = [base_coder.encode(numbers.base[g], tables, g.start) for g in full]
+    return [*parts, detail_coder.encode(numbers.detail, tables)]
+
+
+def decode(parts: list[bytes], channels: int, frames: int, step: int, tables: BitTables) -> Numbers:
+    """The numbers that :func:`encode` coded, ``channels`` of the base.
+
+    Raises:
+        LatentError: the bytes are damaged.
+    """
+    if not 0 <= step < STEPS:
+        raise LatentError("coded window: its step does not make sense")
+    base = np.zeros((channels, frames), np.int32)
+    for part, group in zip(parts[:-1], groups(len(tables.move)), strict=True):
+        stop = min(group.stop, channels)
+        if group.start < stop:
+            base[group.start : stop] = base_coder.decode(part, stop - group.start, frames, tables, group.start)
+        elif part:
+            raise LatentError("coded window: it holds a base that its header does not name")
+    if step == NO_DETAIL and parts[-1]:
+        raise LatentError("coded window: it holds a detail without a step")
+    return Numbers(base, detail_coder.decode(parts[-1], len(tables.spread), frames, tables), step)

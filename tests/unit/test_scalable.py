@@ -1,0 +1,179 @@
+"""Coded songs: the size asked for, the length exact, the same bytes again, smaller without decoding, damage refused."""
+
+import numpy as np
+import pytest
+import torch
+
+import celesta
+from celesta import scalable
+from celesta.audio import Audio, read, write
+from celesta.bits import tables as bit_tables
+from celesta.bits.window import NO_DETAIL, quantise, step_of
+from celesta.celfile import CelReader, verify
+from celesta.codec import Codec
+from celesta.errors import LatentError, ModelError, UsageError
+from celesta.metrics import si_sdr
+from celesta.models import registry
+from celesta.models.nested import NestedConfig
+from celesta.scalable import Target
+
+SMALL = NestedConfig(encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    """The codec's architecture, narrow and untrained: what it adds is next to nothing, so the detail is what counts."""
+    torch.manual_seed(0)
+    model = registry.build(SMALL)
+    model.spread.copy_(torch.from_numpy(bit_tables.load_tables().spread))
+    return Codec("nested", model, "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def song(music):
+    return Audio(0.5 * music(44_100 * 13, 1, 44_100, 3), 44_100)
+
+
+def kbps(path, sound):
+    return path.stat().st_size * 8 / (sound.samples.shape[1] / sound.sample_rate) / 1000
+
+
+def test_the_bitrate_is_met_and_more_bits_are_better(codec, song, tmp_path):
+    found = []
+    for wanted in (6, 12, 24, 64):
+        file = tmp_path / f"{wanted}.cel"
+        scalable.encode_file(codec, song, file, Target(kbps=wanted))
+        verify(file)
+        assert 0.9 * wanted <= kbps(file, song) <= wanted
+        codec.decode_file(file, tmp_path / "back.wav")
+        back = read(tmp_path / "back.wav")
+        assert back.samples.shape == song.samples.shape
+        found.append(si_sdr(song.samples, back.samples))
+    assert found == sorted(found)
+    assert found[-1] > found[0] + 10
+
+
+def test_quality_is_a_ladder(codec, song, tmp_path):
+    sizes = []
+    for quality in (0, 4, 7, 10):
+        scalable.encode_file(codec, song, tmp_path / "q.cel", Target(quality=quality))
+        sizes.append(kbps(tmp_path / "q.cel", song))
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 10 * sizes[0]
+
+
+@pytest.mark.parametrize("n", [1, 1023, 44_101])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_any_length_and_channels(codec, music, tmp_path, n, channels):
+    x = Audio(music(n, channels, 48_000, 1), 48_000)
+    scalable.encode_file(codec, x, tmp_path / "x.cel", Target(quality=3))
+    codec.decode_file(tmp_path / "x.cel", tmp_path / "x.wav")
+    assert read(tmp_path / "x.wav").samples.shape == (channels, n)
+
+
+@pytest.mark.parametrize("kind", ["silence", "dc", "impulse", "noise", "clipped"])
+def test_odd_sounds_have_defined_results(codec, tmp_path, kind):
+    rng = np.random.default_rng(0)
+    x = np.zeros((1, 30_000), np.float32)
+    if kind == "dc":
+        x += 0.5
+    elif kind == "impulse":
+        x[0, 15_000] = 1
+    elif kind == "noise":
+        x = rng.uniform(-1, 1, x.shape).astype(np.float32)
+    elif kind == "clipped":
+        x = np.clip(5 * np.sin(np.arange(30_000) / 30), -1, 1)[None].astype(np.float32)
+    scalable.encode_file(codec, Audio(x, 44_100), tmp_path / "x.cel", Target(kbps=24))
+    z = celesta.Latent.load(tmp_path / "x.cel")
+    back = codec.decode(z).samples
+    assert np.isfinite(back).all()
+    assert np.abs(back).max() < 4
+    if kind == "silence":
+        assert z.values.size == 0 or np.abs(z.values).max() == 0
+
+
+def test_middle_and_side_are_chosen_where_they_cost_less(codec, music, tmp_path):
+    one = 0.4 * music(88_200, 1, 44_100, 5)
+    alike = Audio(np.concatenate([one, 0.97 * one]), 44_100)
+    apart = Audio(np.concatenate([one, 0.4 * music(88_200, 1, 44_100, 6)]), 44_100)
+    for sound, wanted in ((alike, 1), (apart, 0)):
+        scalable.encode_file(codec, sound, tmp_path / "s.cel", Target(quality=6))
+        with CelReader(tmp_path / "s.cel") as reader:
+            assert reader.meta.mid_side == wanted
+        codec.decode_file(tmp_path / "s.cel", tmp_path / "s.wav")
+        back = read(tmp_path / "s.wav").samples
+        assert all(si_sdr(a[None], b[None]) > 8 for a, b in zip(sound.samples, back, strict=True))
+        z = celesta.Latent.load(tmp_path / "s.cel")
+        assert np.allclose(codec.decode(z).samples, back, atol=1e-4)
+
+
+def test_same_bytes_again_and_whatever_the_source(codec, song, tmp_path):
+    write(tmp_path / "song.wav", song)
+    scalable.encode_file(codec, read(tmp_path / "song.wav"), tmp_path / "a.cel", Target(kbps=8))
+    scalable.encode_file(codec, read(tmp_path / "song.wav"), tmp_path / "b.cel", Target(kbps=8))
+    assert (tmp_path / "a.cel").read_bytes() == (tmp_path / "b.cel").read_bytes()
+    scalable.encode_file(codec, tmp_path / "song.wav", tmp_path / "c.cel", Target(kbps=8))
+    with CelReader(tmp_path / "a.cel") as a, CelReader(tmp_path / "c.cel") as c:
+        for i in range(len(a)):
+            for one, other in zip(a.numbers(i), c.numbers(i), strict=True):
+                assert one.step == other.step
+                # The base is rounded from floats, which may differ in the last digit between block sizes.
+                assert np.mean(one.base != other.base) < 1e-3
+                assert np.mean(one.detail != other.detail) < 1e-4
+
+
+def test_truncation_needs_no_decoding_and_is_nearly_as_good_as_encoding_anew(codec, song, tmp_path):
+    scalable.encode_file(codec, song, tmp_path / "large.cel", Target(kbps=48))
+    scalable.truncate_file(tmp_path / "large.cel", tmp_path / "small.cel", kbps=12)
+    verify(tmp_path / "small.cel")
+    size = kbps(tmp_path / "small.cel", song)
+    assert 6 < size <= 12
+    scalable.encode_file(codec, song, tmp_path / "anew.cel", Target(kbps=size))
+    found = []
+    for name in ("small", "anew"):
+        codec.decode_file(tmp_path / f"{name}.cel", tmp_path / "x.wav")
+        found.append(si_sdr(song.samples, read(tmp_path / "x.wav").samples))
+    assert found[0] > found[1] - 1.5
+    scalable.truncate_file(tmp_path / "large.cel", tmp_path / "base.cel", channels=8)
+    with CelReader(tmp_path / "base.cel") as reader:
+        assert reader.meta.latent_dim == 8
+    codec.decode_file(tmp_path / "base.cel", tmp_path / "x.wav")
+    with pytest.raises(UsageError, match="less than the 500"):
+        scalable.truncate_file(tmp_path / "large.cel", tmp_path / "y.cel", kbps=500)
+
+
+def test_the_decoder_does_not_depend_on_the_encoders_rounding():
+    """Whole numbers are what is coded: floats that differ in the last digits mostly give the same."""
+    tables = bit_tables.load_tables()
+    rng = np.random.default_rng(0)
+    c = (rng.standard_normal((1024, 20)) * tables.spread[:, None]).astype(np.float32)
+    b = rng.standard_normal((32, 20)).astype(np.float32)
+    one, other = quantise(b, c, 160, tables), quantise(b, c * np.float32(1 + 1e-6), 160, tables)
+    assert np.mean(one.detail != other.detail) < 1e-4
+    assert np.array_equal(one.base, other.base)
+    assert not quantise(b, c, NO_DETAIL, tables).detail.any()
+    assert step_of(168) == 2 * step_of(160)
+
+
+def test_damage_is_one_line(codec, song, tmp_path):
+    scalable.encode_file(codec, Audio(song.samples[:, :60_000], 44_100), tmp_path / "x.cel", Target(kbps=12))
+    whole = (tmp_path / "x.cel").read_bytes()
+    rng = np.random.default_rng(0)
+    bad = tmp_path / "bad.cel"
+    for _ in range(300):
+        data = bytearray(whole)
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+        bad.write_bytes(data[: rng.integers(1, len(data))] if rng.random() < 0.2 else data)
+        with pytest.raises(LatentError) as caught:
+            verify(bad)
+        assert "\n" not in str(caught.value)
+
+
+def test_wrong_use(codec, song, tmp_path):
+    with pytest.raises(ModelError, match="only the codec nested"):
+        scalable.encode_file(celesta.load("linear-64"), song, tmp_path / "x.cel", Target(kbps=8))
+    with pytest.raises(UsageError, match="not both"):
+        Target(kbps=8, quality=3)
+    for wrong in ({"kbps": 0.1}, {"quality": 11}, {"channels": 0}):
+        with pytest.raises(UsageError):
+            Target(**wrong)

@@ -51,8 +51,7 @@ def main() -> None:
         # From one to four hundred coefficients a frame: the tables serve every bitrate.
         share = np.exp(rng.uniform(0, np.log(400))) / len(spread)
         least = float(np.quantile(np.abs(c) / spread[:, None], 1 - share))
-        step = int(np.clip(round(8 * (np.log2(max(least, 1e-6) / bits.DEAD_ZONE) + 20)), 0, bits.NO_DETAIL - 1))
-        numbers = bits.quantise(base, c, step, blank)
+        numbers = bits.quantise(base, c, bits.step_keeping(least), blank)
         details.add(numbers.detail)
         bases.add(numbers.base)
     found, size = details.tables()

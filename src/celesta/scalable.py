@@ -33,7 +33,7 @@ _SAMPLES = 8
 _HALF = np.float32(0.5**0.5)
 _TOLERANCE = 0.02
 _PASSES = 5
-COARSEST, FINEST = 176, 96
+COARSEST, FINEST = 216, 96
 FEWEST = 8
 _HEADER = 1_000  # bytes of a usual header
 _DENSITY = np.array([1.0, 4.0, 12.0, 24.0, 48.0, 400.0])
@@ -249,12 +249,11 @@ def _first_step(analyses: list[Analysis], wanted: Target, channels: int, sounds:
     cost = counts * np.interp(counts / sounds, _DENSITY, _BITS_EACH)
     count = float(np.interp(left, cost, counts))
     at = min(len(ordered) - 1, round(count * frames))
-    smallest = max(float(ordered[at]), 1e-6)
-    return int(np.clip(round(8 * (np.log2(smallest / bits.DEAD_ZONE) + 20)), 0, NO_DETAIL - 1))
+    return bits.step_keeping(float(ordered[at]))
 
 
 def _quality_step(quality: float) -> int:
-    """Quality 0 has few coefficients a frame, 10 is beyond what is heard; 1.5 dB of worth are two numbers."""
+    """Quality 0 has few coefficients a frame, 10 is beyond what is heard; 6 dB of worth are twelve numbers."""
     return round(COARSEST - quality * (COARSEST - FINEST) / 10)
 
 
@@ -266,13 +265,13 @@ def _next_step(tried: dict[int, float], wanted: Target) -> int | None:
     low = max((s for s, kbps in tried.items() if kbps > wanted.kbps), default=-1)
     high = min((s for s, kbps in tried.items() if kbps <= wanted.kbps and s > low), default=None)
     if high is None:
-        # Eight numbers are 6 dB of worth, at which about half of the bits go.
-        return None if low >= NO_DETAIL else min(NO_DETAIL, low + max(1, round(10 * np.log2(tried[low] / wanted.kbps))))
+        # Twelve numbers are 6 dB of worth, at which about half of the bits go.
+        return None if low >= NO_DETAIL else min(NO_DETAIL, low + max(1, round(15 * np.log2(tried[low] / wanted.kbps))))
     short = wanted.kbps / tried[high]
     if short <= 1 + _TOLERANCE or high - low == 1 or len(tried) >= _PASSES:
         return high
     if low < 0 or high == NO_DETAIL:
-        return max(low + 1, high - max(1, int(9 * np.log2(short))) if high < NO_DETAIL else (low + high) // 2)
+        return max(low + 1, high - max(1, int(13 * np.log2(short))) if high < NO_DETAIL else (low + high) // 2)
     share = np.log(tried[low] / wanted.kbps) / np.log(tried[low] / tried[high])
     return int(np.clip(round(low + share * (high - low)), low + 1, high - 1))
 

@@ -21,12 +21,19 @@ BASE_STEP = 0.3
 DEAD_ZONE = 0.62  # a coefficient counts from this share of a step on; below it costs more bits than it is worth
 SHRINK = 0.08
 STEPS = 256
+PER_OCTAVE = 12
 NO_DETAIL = STEPS - 1
 
 
 def step_of(number: int) -> float:
-    """The worth of a step by its number: 0 is finest (2^-20), eight numbers double it."""
-    return float(2.0 ** (number / 8 - 20))
+    """The worth of a step by its number: 0 is finest (2^-16), twelve numbers double it."""
+    return float(2.0 ** (number / PER_OCTAVE - 16))
+
+
+def step_keeping(worth: float) -> int:
+    """The number of the step at which a coefficient of this worth is just kept."""
+    number = round(PER_OCTAVE * (np.log2(max(worth, 1e-6) / DEAD_ZONE) + 16))
+    return int(np.clip(number, 0, NO_DETAIL - 1))
 
 
 @dataclass(frozen=True, eq=False)

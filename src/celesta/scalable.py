@@ -25,7 +25,7 @@ from celesta.codec import Codec
 from celesta.errors import ModelError, UsageError
 from celesta.models.nested import Nested
 
-BASE_LADDER = ((1.2, 8), (3.0, 16), (6.0, 24))
+BASE_LADDER = ((4.5, 8), (9.0, 16), (16.0, 24))
 """Below so many kbit/s a sound channel, so many channels of the base; above, all of them."""
 Analysis = list[tuple[np.ndarray, np.ndarray]]
 """Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each sound channel of a window."""

@@ -197,7 +197,9 @@ class Nested(Model):
         worth = torch.where(kept, size / self.spread, torch.inf).amin(dim=-1, keepdim=True)
         # What was left out is worth less than the least that was kept; without any detail nothing is known.
         known = torch.isfinite(worth)
-        limit = torch.where(known, worth, 1e3)
+        # A frame without detail beside frames with some: whatever it has is worth less than the least of theirs.
+        least = worth.amin(dim=1, keepdim=True)
+        limit = torch.where(known, worth, torch.where(torch.isfinite(least), least, 1e3))
         seen = torch.sign(detail) * torch.log1p(size * 300)
         level = torch.where(known, torch.log10(worth.clamp(1e-5, 1e3)), 2.0)
         inputs = torch.cat([base, share, level, seen, torch.log10(detail**2 @ self.pooling + _QUIET) / 2 + 2], dim=-1)

@@ -32,7 +32,7 @@ Analysis = list[tuple[np.ndarray, np.ndarray]]
 _SAMPLES = 8
 _HALF = np.float32(0.5**0.5)
 _TOLERANCE = 0.02
-_PASSES = 5
+_PASSES = 7
 COARSEST, FINEST = 216, 96
 FEWEST = 8
 _HEADER = 1_000  # bytes of a usual header
@@ -118,6 +118,7 @@ def encode_file(
             dear = better is None and wanted.kbps is not None and tried[step] > wanted.kbps
             if dear and channels > FEWEST and wanted.channels is None:
                 channels, tried = channels - FEWEST, {}  # the base alone costs too much
+                step = _first_step(analyses, wanted, channels, opened.channels, tables)
                 continue
             if better is None or better == step:
                 writer.close(opened.seen())

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celesta.bits import base, detail
-from celesta.bits.tables import TOTAL, BitTables, as_shares
+from celesta.bits.tables import TOTAL, BitTables, as_shares, load_tables
 from celesta.errors import LatentError, UsageError
 
 BANDS = 64
@@ -104,3 +104,10 @@ def test_tables_are_whole_probabilities(tables):
         BitTables(tables.found.astype(float), tables.size, tables.move, tables.spread)
     with pytest.raises(UsageError, match="add up"):
         BitTables(tables.found, tables.size, np.maximum(tables.move - 1, 1), tables.spread)
+
+
+def test_shipped_tables_are_those_of_music():
+    """A coefficient in silence is rare, one among large neighbours is not: rows of the file are where they belong."""
+    shipped = load_tables()
+    assert (shipped.found[:, :, 0, 0] < 0.05 * TOTAL).all()
+    assert (shipped.found[:, 2:6, 4, -1] > 0.4 * TOTAL).all()

@@ -15,6 +15,7 @@ from celesta.errors import LatentError, ModelError, UsageError
 from celesta.metrics import si_sdr
 from celesta.models import registry
 from celesta.models.nested import NestedConfig
+from celesta.report.demo import CLIPS
 from celesta.scalable import Target
 
 SMALL = NestedConfig(encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
@@ -30,8 +31,9 @@ def codec():
 
 
 @pytest.fixture(scope="module")
-def song(music):
-    return Audio(0.5 * music(44_100 * 13, 1, 44_100, 3), 44_100)
+def song():
+    """Real music: made-up noise is flat, so that its coefficients come and go all at once."""
+    return read(CLIPS / "reggae.ogg", mono=True, duration=12)
 
 
 def kbps(path, sound):
@@ -40,11 +42,11 @@ def kbps(path, sound):
 
 def test_the_bitrate_is_met_and_more_bits_are_better(codec, song, tmp_path):
     found = []
-    for wanted in (8, 24, 64):
+    for wanted in (6, 12, 24, 64):
         file = tmp_path / f"{wanted}.cel"
         scalable.encode_file(codec, song, file, Target(kbps=wanted))
         verify(file)
-        assert 0.85 * wanted <= kbps(file, song) <= wanted  # the sound is synthetic: coefficients go in groups
+        assert 0.9 * wanted <= kbps(file, song) <= wanted
         codec.decode_file(file, tmp_path / "back.wav")
         back = read(tmp_path / "back.wav")
         assert back.samples.shape == song.samples.shape

@@ -93,7 +93,7 @@ class DetailCounts:
         found = self.found.reshape(PHASES, ZONES, WIDE, NEAR, 2)
         prior = found.sum((1, 2), keepdims=True)
         shares = as_shares(found, np.broadcast_to(prior, found.shape))[..., 1]
-        return shares, as_shares(self.size, self.size.sum(0, keepdims=True))
+        return np.ascontiguousarray(shares), as_shares(self.size, self.size.sum(0, keepdims=True))
 
 
 def encode(q: np.ndarray, tables: BitTables) -> bytes:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.pipeline import Pipeline
 
 from celesta.datasets import Track
 from celesta.errors import DataError, UsageError
@@ -69,7 +70,10 @@ def test_a_fold_gives_the_probe_its_training_rows_only(monkeypatch):
             seen.append((np.array(X), np.array(y), np.array(groups)))
             return super().fit(X, y, groups)
 
-    monkeypatch.setattr(run, "make_probe", lambda name, seed, blocks: Spy(estimators._PROBES["lr"](seed, blocks), seed))
+    def spied(name, seed, blocks):
+        return Spy(lambda: estimators._before(blocks), estimators._PROBES[name](seed), seed)
+
+    monkeypatch.setattr(run, "make_probe", spied)
     run.run(protocol, X, "lr")
     assert len(seen) == len(protocol.splits) == 5
     for split, (x, y, groups) in zip(protocol.splits, seen, strict=True):
@@ -87,7 +91,9 @@ def test_inner_folds_keep_groups_whole(monkeypatch):
         return model.fit(x, y)
 
     monkeypatch.setattr(estimators, "_fit", fit)
-    estimators.probe("svm").fit(X, names, artist)
+    model = estimators.probe("svm")
+    model.before = lambda: Pipeline([("nothing", "passthrough")])  # so that rows can be told
+    model.fit(X, names, artist)
     assert len(seen) == 2 * estimators.INNER_FOLDS + 1
     for artists in seen:
         assert set(np.unique(artists, return_counts=True)[1]) == {5}  # all five songs of an artist, or none

@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+GTZAN ?= ../shared/data/gtzan
 
-.PHONY: demo test bench docs format clean
+.PHONY: demo test bench bench-codec docs format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +23,10 @@ test: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/speed.py
+
+bench-codec: $(VENV)/installed
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt visqol-python
+	$(BIN)/python benchmarks/codec.py --data $(GTZAN)
 
 docs: $(VENV)/installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'

@@ -79,14 +79,15 @@ def peer_curves(clips: Sequence[Audio]) -> list[RatePoint]:
     ):
         for kbps in rates:
             try:
-                coded = [_through(program, clip, suffix, [*options, "-b:a", f"{kbps}k"]) for clip in clips]
+                coded = [through(program, clip, suffix, [*options, "-b:a", f"{kbps}k"]) for clip in clips]
             except (subprocess.CalledProcessError, CelestaError):
                 continue  # this ffmpeg lacks the encoder or refuses the rate
             points.append(_point(name, kbps, [c[0] for c in coded], clips, [c[1] for c in coded]))
     return points
 
 
-def _through(program: str, clip: Audio, suffix: str, options: list[str]) -> tuple[int, Audio]:
+def through(program: str, clip: Audio, suffix: str, options: list[str]) -> tuple[int, Audio]:
+    """A clip through one of ffmpeg's encoders: bits of the file, and the sound that comes back."""
     with tempfile.TemporaryDirectory() as folder:
         wav, coded, back = Path(folder) / "x.wav", Path(folder) / f"x{suffix}", Path(folder) / "y.wav"
         # Full scale is where 16-bit files end; limiting it here keeps the warning for users' own files.

@@ -38,7 +38,8 @@ def study(
 
     Example: `celesta study --data music/ -f latent:cel-3 -f handcrafted --no-classifier`
     """
-    from celesta.report.study import write_page
+    from celesta.report.figures import png
+    from celesta.report.study import cluster_figure, summary_figure, write_page
     from celesta.study import DEFAULT_KINDS
     from celesta.study import study as run_study
     from celesta.study.neural import MODELS
@@ -60,6 +61,9 @@ def study(
         )
     json_file = made.to_json(output / "study.json")
     page = write_page(made, output / "study.html")
+    (output / "scores.png").write_bytes(png(summary_figure(made)))
+    if (songs := cluster_figure(made)) is not None:
+        (output / "clusters.png").write_bytes(png(songs))
     rows = [r.row() for r in made.results if r.probe == "chosen"]
     table(
         "The better of LR and SVM, chosen inside the training folds; 95 % intervals over artists",

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from celesta.cluster import Clustering
 from celesta.probes import scores
 from celesta.probes.run import Result
 from celesta.report import clusters
+from celesta.report.figures import CHANGED, ORIGINAL, THIRD
 from celesta.report.html import Page
 from celesta.study import Study
 
@@ -50,6 +52,41 @@ def write_page(study: Study, path: str | Path) -> Path:
     )
 
 
+def summary_figure(study: Study) -> Figure:
+    """Scores of every kind of features under the honest protocols, hand-crafted features as a line."""
+    best = {(r.protocol.name, r.features): float(r.row()["score"]) for r in study.results if r.probe == "chosen"}
+    flagged = {r.protocol.name for r in study.results if r.protocol.flag}
+    names = [n for n in dict.fromkeys(n for n, _ in best) if n not in flagged] or list(flagged)
+    kinds = list(dict.fromkeys(kind for _, kind in best))
+    figure = Figure(figsize=(2.2 * len(names) + 1.6, 0.5 + 0.22 * len(kinds)), layout="constrained")
+    panes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panes, names, strict=True):
+        metric = next(r.protocol.metric for r in study.results if r.protocol.name == name)
+        values = [best.get((name, kind), 0.0) for kind in kinds]
+        colours = [THIRD if k.startswith("latent") else CHANGED if k == "handcrafted" else ORIGINAL for k in kinds]
+        axes.barh(kinds, values, color=colours)
+        if (name, "handcrafted") in best:
+            axes.axvline(best[name, "handcrafted"], color=CHANGED, lw=1)
+        axes.set_xlim(min(values) * 0.9, 1)
+        axes.set_title(f"{name}: {metric}", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.25, axis="x")
+    panes[0].invert_yaxis()
+    return figure
+
+
+def cluster_figure(study: Study) -> Figure | None:
+    """Songs by label and by cluster (K-Means on PCA(2)) of the features whose clusters fit the labels best."""
+    shown = {
+        kind: next(c for c in found if c.method == "kmeans" and c.pca == 2) for kind, found in study.clusterings.items()
+    }
+    if not shown:
+        return None
+    kind = max(shown, key=lambda k: shown[k].ami)
+    one = shown[kind]
+    return clusters.scatter(one.coordinates, study.cluster_labels, one.assignment, f"{kind}, AMI {one.ami:.2f}")
+
+
 def _summary(page: Page, study: Study, names: Sequence[str]) -> None:
     page.section("Summary")
     best: dict[tuple[str, str], Result] = {
@@ -65,6 +102,7 @@ def _summary(page: Page, study: Study, names: Sequence[str]) -> None:
         rows.append(cells)
     heads = [f"{n} ({next(r for r in study.results if r.protocol.name == n).protocol.metric})" for n in names]
     page.table(["features", *heads], rows)
+    page.figure(summary_figure(study), "scores of all features under the honest protocols")
     for kind in kinds:
         if kind.startswith("latent:"):
             page.text(_in_words(study, best, kind, names))

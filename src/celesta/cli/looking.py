@@ -33,7 +33,7 @@ def models() -> None:
         model = registry.create(name)
         try:
             facts = codecs.load(name).facts
-            weights = f"held-out MSE {facts['best']:.5f}" if "best" in facts else "none needed"
+            weights = f"validation MSE {facts['best']:.5f}" if "best" in facts else "none needed"
         except CelestaError:
             weights = "not installed"
         numbers = model.floats_per_second

@@ -66,7 +66,7 @@ def train(
             facts = f"loss {p.loss:.5f}  {p.audio_per_second:.1f} s of audio/s"
             progress.update(task, completed=p.step, total=p.steps, facts=facts)
             if p.valid is not None or (not err.is_terminal and p.step % 500 == 0):
-                valid = "" if p.valid is None else f"  held-out {p.valid:.5f}"
+                valid = "" if p.valid is None else f"  validation {p.valid:.5f}"
                 err.print(f"step {p.step}/{p.steps}  {facts}{valid}  {p.eta / 60:.1f} min to go", soft_wrap=True)
 
         options = {
@@ -103,5 +103,5 @@ def train(
         except Interrupted as stop:
             err.print(f"stopped at step {stop.step}, saved; go on with: celesta train --resume {run}", markup=False)
             raise typer.Exit(EXIT_INTERRUPTED) from None
-    out.print(f"{run}: {facts['step']} steps, best held-out error {facts['best']:.5f}", markup=False)
+    out.print(f"{run}: {facts['step']} steps, best validation error {facts['best']:.5f}", markup=False)
     out.print(f"use it: celesta encode song.mp3 -m {run}", markup=False)

@@ -40,6 +40,8 @@ _WHERE = {
     "compare": "celesta.report.compare",
 }
 
+_MODULES = ("classify", "cluster", "features", "scalable", "study")
+
 __all__ = [
     "Audio",
     "CelestaError",
@@ -62,8 +64,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"celesta.{name}")
     raise AttributeError(f"module 'celesta' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_WHERE]
+    return [*globals(), *_WHERE, *_MODULES]

@@ -164,7 +164,7 @@ def test_rms_of_known_levels() -> None:
 
 def test_k_weighting_has_the_standards_coefficients_at_48_khz() -> None:
     """ITU-R BS.1770-4, tables 1 and 2."""
-    (shelf, shelf_back), (high_pass, high_pass_back) = metrics._k_weighting(48_000)
+    (shelf, shelf_back), (high_pass, high_pass_back) = metrics.k_weighting(48_000)
     assert shelf == pytest.approx([1.53512485958697, -2.69169618940638, 1.19839281085285], abs=1e-9)
     assert shelf_back == pytest.approx([1.0, -1.69065929318241, 0.73248077421585], abs=1e-9)
     assert high_pass == [1.0, -2.0, 1.0]

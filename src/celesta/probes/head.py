@@ -42,6 +42,7 @@ class NeuralConfig:
         seconds: the most seconds of fine-tuning, validation with it; 0 for no limit. Where this limit ends the
             training the result depends on the machine's speed, else only on the seed.
         tune_batch: windows a step of fine-tuning.
+        tune_seconds: length of such a window; the latent is averaged over time, so it may be shorter.
         encoder_lr: learning rate of the encoder in fine-tuning.
         tuned_lr: learning rate of the head in fine-tuning.
         valid_every: steps of fine-tuning from one validation to the next.
@@ -63,6 +64,7 @@ class NeuralConfig:
     steps: int = 200
     seconds: float = 0.0
     tune_batch: int = 8
+    tune_seconds: float = 1.5
     encoder_lr: float = 1e-4
     tuned_lr: float = 3e-4
     valid_every: int = 20
@@ -73,7 +75,9 @@ class NeuralConfig:
         whole = (self.pool, *self.hidden, self.epochs, self.batch, self.tune_batch, self.valid_every)
         if min(*whole, self.valid_windows) < 1 or self.steps < 0 or self.seconds < 0:
             raise UsageError("classifier: pool, hidden, epochs, batches and validation must be 1 or more")
-        if not (0 <= self.dropout < 1 and 0 < self.valid_share <= 0.5 and self.crop_seconds > 0):
+        if not (
+            0 <= self.dropout < 1 and 0 < self.valid_share <= 0.5 and min(self.crop_seconds, self.tune_seconds) > 0
+        ):
             raise UsageError("classifier: dropout must be in [0, 1), valid_share in (0, 0.5], crop_seconds above 0")
         if min(self.lr, self.encoder_lr, self.tuned_lr) <= 0 or self.weight_decay < 0:
             raise UsageError("classifier: learning rates must be above 0 and weight_decay not below")

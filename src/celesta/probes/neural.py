@@ -138,6 +138,7 @@ def fine_tune(
     config: NeuralConfig | None = None,
     groups: Sequence[Any] | np.ndarray | None = None,
     watch: Callable[[int, float], None] = lambda step, loss: None,
+    windows: Sequence[np.ndarray] | None = None,
 ) -> Classifier:
     """Train encoder and head together on random crops, within ``config.steps`` and ``config.seconds``.
 
@@ -152,6 +153,7 @@ def fine_tune(
         config: see :class:`NeuralConfig`.
         groups: ``(songs,)``, such as artists, that validation keeps apart; None for every song its own.
         watch: told step and validation's log loss.
+        windows: :func:`window_latents` of each song by the encoder as it is, where they are known already.
 
     Raises:
         DataError: numbers of songs, labels and groups differ, or a class has fewer than two groups.
@@ -167,7 +169,9 @@ def fine_tune(
     classes, target = np.unique(names, return_inverse=True)
     inside, outside = validation_split(target, group, config.valid_share, config.seed)
     model = _clone(codec_model)
-    head = _frozen_head(model, songs, target, classes, inside, config)
+    if windows is None:
+        windows = [window_latents(model, sound, config.pool, config.crop_seconds) for sound in songs]
+    head = _frozen_head(windows, target, classes, inside, config)
     valid = [torch.from_numpy(cut_windows(model, songs[i], config.crop_seconds, config.valid_windows)) for i in outside]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -195,7 +199,7 @@ def _tune(
         weight_decay=config.weight_decay,
     )
     rng = np.random.default_rng(config.seed)
-    size = round(config.crop_seconds * model.sample_rate)
+    size = round(min(config.tune_seconds, config.crop_seconds) * model.sample_rate)
     began, step, best, curve = time.monotonic(), 0, math.inf, []
     kept: dict[str, Tensor] = {}
     queue: list[int] = []
@@ -248,19 +252,17 @@ def _validate(model: Model, head: Head, valid: Sequence[Tensor], target: np.ndar
 
 
 def _frozen_head(
-    model: Model,
-    songs: Sequence[np.ndarray],
+    windows: Sequence[np.ndarray],
     target: np.ndarray,
     classes: np.ndarray,
     inside: np.ndarray,
     config: NeuralConfig,
 ) -> Head:
     """The head of the frozen encoder, trained on the songs ``inside`` alone; the others choose its epochs."""
-    made = [window_latents(model, sound, config.pool, config.crop_seconds) for sound in songs]
-    song = np.repeat(np.arange(len(songs)), [len(part) for part in made])
+    song = np.repeat(np.arange(len(windows)), [len(part) for part in windows])
     within = np.isin(song, inside)
     rows, others = np.flatnonzero(within), np.flatnonzero(~within)
-    return chosen_head(np.concatenate(made), target[song], song, rows, others, rows, classes, config)
+    return chosen_head(np.concatenate(windows), target[song], song, rows, others, rows, classes, config)
 
 
 def _clone(model: Model) -> Model:

@@ -75,6 +75,7 @@ def _train(protocol: Protocol, name: str, config: neural.NeuralConfig) -> dict[s
         protocol.labels[split.train],
         config,
         protocol.groups[split.train],
+        windows=[windows[int(i)] for i in split.train],
     )
     return {
         "frozen": frozen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ from celesta.cluster import Clustering
 from celesta.datasets import Track
 from celesta.errors import DataError, MissingExtraError
 from celesta.features import FeatureCache, extract
+from celesta.features.cache import Key
 from celesta.features.fused import Blocks, blocks, needed
 from celesta.probes import protocols, scores
 from celesta.probes.estimators import probe as make_probe
@@ -40,6 +42,8 @@ DEFAULT_KINDS = (
 )
 SEEDS = (0, 1, 2, 3, 4)
 CLUSTER_SEEDS = (0, 1, 2, 3, 4)
+PROBES_VERSION = "1"
+"""Goes up when probes answer differently, so that what is cached is not used."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -139,7 +143,8 @@ def study(
     vectors = {(p.name, k): blocks(extracted, k, [t.path for t in p.tracks]) for p, k, _ in jobs}
     parallel = joblib.Parallel(n_jobs=min(workers, len(jobs)), return_as="generator")
     results: list[Result] = []
-    for result in parallel(joblib.delayed(_run)(p, *vectors[p.name, k], probe, k) for p, k, probe in jobs):
+    folder = store.folder
+    for result in parallel(joblib.delayed(_run)(p, *vectors[p.name, k], probe, k, folder) for p, k, probe in jobs):
         results.append(result)
         tell("probes", len(results), len(jobs))
     published = next((p for p in chosen if p.name == "P4"), None)
@@ -219,12 +224,33 @@ def _jobs(chosen: Sequence[Protocol], kinds: Sequence[str], skipped: dict[str, s
 _LATENTS = tuple(f"latent:{name}" for name in CELS)
 
 
-def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: str) -> Result:
+def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: str, folder: Path) -> Result:
+    """One result, from the cache where the same vectors were asked the same."""
     torch.set_num_threads(1)
     if probe == "xgboost" and protocol.name == "naive":  # a repetition is enough to stand beside the report's one split
         first = [split for split in protocol.splits if split.seed == protocol.splits[0].seed]
         protocol = Protocol(**{**vars(protocol), "splits": first})
-    return run(protocol, X, probe, name=kind, blocks=weighed)
+    cache = FeatureCache(folder)
+    key = Key(_asked(protocol, X, weighed), f"probe:{protocol.name}:{probe}", "", PROBES_VERSION)
+    arrays = cache.get(key)
+    if arrays is None:
+        made = run(protocol, X, probe, name=kind, blocks=weighed)
+        choices = {f"choice:{name}": np.array([count]) for name, count in made.choices.items()}
+        cache.put(key, {"rows": made.rows, "probabilities": made.probabilities, **choices})
+        arrays = cache.get(key)
+        assert arrays is not None  # what was just written; both ways give the same numbers
+    choices_of = {n.removeprefix("choice:"): int(a[0]) for n, a in arrays.items() if n.startswith("choice:")}
+    rows, probabilities = arrays["rows"].astype(int), arrays["probabilities"].astype(np.float64)
+    return Result(protocol, kind, probe, rows, probabilities, choices_of)
+
+
+def _asked(protocol: Protocol, X: np.ndarray, weighed: Blocks) -> str:
+    """SHA-256 of vectors, labels, groups, folds and blocks."""
+    digest = hashlib.sha256(np.ascontiguousarray(X).tobytes())
+    digest.update(json.dumps([protocol.labels.tolist(), protocol.groups.tolist(), weighed]).encode())
+    for split in protocol.splits:
+        digest.update(json.dumps([split.train.tolist(), split.test.tolist(), split.seed]).encode())
+    return digest.hexdigest()
 
 
 def _clusters(X: np.ndarray, weighed: Blocks, protocol: Protocol) -> list[Clustering]:

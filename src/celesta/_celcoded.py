@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from celesta._celdisk import disk_errors, sync_folder
+from celesta._celdisk import disk_errors, write_whole
 from celesta._celheader import BASE_GROUPS, CODED, CelMeta, check, pack
 from celesta.bits import window as bits_window
 from celesta.bits.tables import BitTables
@@ -87,22 +84,7 @@ class CodedWriter:
             check(meta)
         except ValueError as error:
             raise LatentError(f"{self.path}: cannot be written: {error}") from None
-        temporary = self.path.with_name(f".cel-{secrets.token_hex(8)}.tmp")
-        try:
-            with disk_errors(self.path):
-                digest = hashlib.sha256()
-                for block in self._payload():
-                    digest.update(block)
-                with temporary.open("xb") as file:
-                    file.write(pack(meta, digest.hexdigest()))
-                    for block in self._payload():
-                        file.write(block)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self.path)
-                sync_folder(self.path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(self.path, lambda sha256: pack(meta, sha256), self._payload)
         return meta
 
     def _payload(self) -> Iterator[bytes]:

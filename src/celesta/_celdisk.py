@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from celesta.errors import LatentError
@@ -17,6 +19,36 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise LatentError(f"{path}: cannot be written ({error.strerror}); mend its folder or the disk") from None
+
+
+def write_whole(path: Path, head: Callable[[str], bytes], payload: Callable[[], Iterable[bytes]]) -> None:
+    """Write a file under another name, flush it to the disk, and give it its own name when it is whole.
+
+    Args:
+        path: its final name.
+        head: the file's head, given the payload's SHA-256.
+        payload: its blocks, asked for twice: to be hashed, then to be written.
+
+    Raises:
+        LatentError: the disk is full or broken; nothing is left under either name.
+    """
+    temporary = path.with_name(f".cel-{secrets.token_hex(8)}.tmp")
+    try:
+        with disk_errors(path):
+            digest = hashlib.sha256()
+            for block in payload():
+                digest.update(block)
+            start = head(digest.hexdigest())
+            with temporary.open("xb") as file:
+                file.write(start)
+                for block in payload():
+                    file.write(block)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,6 @@ import functools
 import hashlib
 import operator
 import os
-import secrets
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from celesta._celbits import dequantise, pack_bits, quantise, unpack_bits
-from celesta._celdisk import disk_errors, sync_folder
+from celesta._celdisk import disk_errors, write_whole
 from celesta._celheader import BASE_GROUPS, CODED, LARGEST_HEADER, CelMeta, check, layout, pack, unpack
 from celesta.bits import window as bits_window
 from celesta.bits.tables import load_tables
@@ -110,23 +109,10 @@ class CelWriter:
         """
         if self._shape is None or self._closed:
             raise LatentError(f"{self.path}: {'it is written already' if self._closed else 'nothing to write'}")
-        temporary = self.path.with_name(f".cel-{secrets.token_hex(8)}.tmp")
+        shape, n = self._shape, operator.index(n_samples)
         try:
-            with disk_errors(self.path):
-                digest = hashlib.sha256()
-                for block in self._payload():
-                    digest.update(block)
-                head, _ = self._head(self._shape, self._windows, operator.index(n_samples), digest.hexdigest())
-                with temporary.open("xb") as file:
-                    file.write(head)
-                    for block in self._payload():
-                        file.write(block)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self.path)
-                sync_folder(self.path.parent)
+            write_whole(self.path, lambda sha256: self._head(shape, self._windows, n, sha256)[0], self._payload)
         finally:
-            temporary.unlink(missing_ok=True)
             self._drop()
 
     def __enter__(self) -> CelWriter:

@@ -12,7 +12,7 @@ import numpy as np
 from celesta import audio
 from celesta.audio import Audio
 from celesta.classify import Predictor, mood_plane
-from celesta.features.extract import Features
+from celesta.features.extract import Features, slices
 from celesta.features.fused import blocks, needed
 from celesta.features.kinds import Extractor, extractor
 
@@ -89,10 +89,6 @@ class Listener:
         for one in self.extractors:
             rows = [one.measure(audio.resample(s.samples, s.sample_rate, one.sample_rate)[0]) for s in sounds]
             matrices[one.kind] = np.stack([np.concatenate(list(row.values())) for row in rows])
-            ends = np.cumsum([array.size for array in rows[0].values()])
-            parts[one.kind] = {
-                name: slice(int(end) - array.size, int(end))
-                for (name, array), end in zip(rows[0].items(), ends, strict=True)
-            }
+            parts[one.kind] = slices(rows[0])
         features = Features(names, matrices, parts, {})
         return {name: blocks(features, p.features)[0] for name, p in self.predictors.items()}

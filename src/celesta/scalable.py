@@ -241,7 +241,7 @@ def _first_step(analyses: list[Analysis], wanted: Target, channels: int, sounds:
     frames = sum(c.shape[1] for a in analyses for _, c in a) / max(1, sounds)
     worth = np.concatenate([(np.abs(c) / tables.spread[:, None]).ravel() for a in analyses for _, c in a])
     ordered = np.sort(worth)[::-1]
-    base_bits = 57 * sum(1 for _ in range(channels)) / 32 * sounds  # a frame, all channels of the base: measured
+    base_bits = 57 * channels / 32 * sounds  # a frame, all channels of the base: measured
     frame_rate = 44_100 / 1_024
     left = wanted.kbps * 1000 / frame_rate - base_bits
     if left <= 2:

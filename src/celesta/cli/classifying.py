@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from celesta.cli.console import bar, each_file, err, free_target, out, table
-from celesta.cli.knowing import Cache, Data, Lists
+from celesta.cli.console import each_file, free_target, out, table
+from celesta.cli.knowing import Cache, Data, Lists, labelled_features
 
 classify = typer.Typer(
     help="Train, use and score classifiers of songs.", no_args_is_help=True, rich_markup_mode="markdown"
@@ -37,7 +37,7 @@ def train(
     from celesta import classify as classifying
 
     free_target(output, force)
-    X, weighed, labels, groups = _labelled(data, features, cache, lists)
+    X, weighed, labels, groups = labelled_features(data, features, cache, lists)
     scored = classifying.cross_validate(X, labels, groups=groups, probe="lr", seeds=(0, 1), blocks=weighed).row()
     about = {"data": [path.name for path in data], "macro-F1, folds": scored["score"], "songs": len(labels)}
     made = classifying.train(X, labels, groups, features=features, blocks=weighed, about=about)
@@ -106,7 +106,7 @@ def evaluate(
     from celesta.probes.scores import per_class
 
     predictor = Predictor.load(model)
-    X, _, labels, groups = _labelled(data, predictor.features, cache, lists)
+    X, _, labels, groups = labelled_features(data, predictor.features, cache, lists)
     result = score(predictor, X, labels, groups)
     row, found = result.row(), per_class(result.counts.sum(0))
     table(
@@ -118,34 +118,6 @@ def evaluate(
             for i, name in enumerate(predictor.classes)
         ],
     )
-
-
-def _labelled(
-    data: list[Path], kind: str, cache: Path, lists: Path | None
-) -> tuple[np.ndarray, list[tuple[int, float]], np.ndarray, np.ndarray]:
-    """Features, their blocks, labels and groups of every labelled track that can be read."""
-    from celesta import datasets
-    from celesta.errors import DataError
-    from celesta.features import FeatureCache, extract
-    from celesta.features.fused import blocks, needed
-
-    tracks = [t for t in datasets.load(data, lists=lists) if t.label]
-    if not tracks:
-        raise DataError(f"{data[0]}: no track has a label; give one sub-folder a class, or a CSV of path and label")
-    with bar() as progress:
-        task = progress.add_task("features", total=len(tracks))
-        found = extract(
-            [t.path for t in tracks],
-            needed([kind]),
-            FeatureCache(cache),
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    for path, reason in found.failures.items():
-        err.print(f"left out: {path}: {reason}", soft_wrap=True)
-    readable = set(found.paths)
-    tracks = [t for t in tracks if t.path in readable]
-    X, weighed = blocks(found, kind, [t.path for t in tracks])
-    return X, weighed, np.array([t.label for t in tracks]), np.array([t.group for t in tracks])
 
 
 def _likeliest(song: Any, names: list[str]) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from celesta.cli.console import bar, out, table
+from celesta.cli.console import bar, err, out, table
 
 Data = Annotated[
     list[Path],
@@ -89,27 +90,10 @@ def cluster(
     Example: `celesta cluster --data music/ -f latent:cel-3`
     """
     from celesta import cluster as clustering
-    from celesta import datasets
-    from celesta.errors import DataError
-    from celesta.features import FeatureCache, extract
-    from celesta.features.fused import blocks, needed
     from celesta.report.clusters import scatter
     from celesta.report.html import Page
 
-    tracks = [t for t in datasets.load(data, lists=lists) if t.label and t.split != "faulty"]
-    if not tracks:
-        raise DataError(f"{data[0]}: no track has a label; give a folder with one sub-folder a class")
-    with bar() as progress:
-        task = progress.add_task("features", total=len(tracks))
-        found = extract(
-            [t.path for t in tracks],
-            needed([features]),
-            FeatureCache(cache),
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    readable = set(found.paths)
-    labels = [t.label for t in tracks if t.path in readable]
-    X, weighed = blocks(found, features, [t.path for t in tracks if t.path in readable])
+    X, weighed, labels, _ = labelled_features(data, features, cache, lists, faulty=False)
     made = clustering.sweep(X, labels, groups=groups, seeds=(seed,), blocks=weighed)
     page = Page("Celesta: clusters", f"{features} of {len(labels)} songs; labels only score.")
     head = ["method", "space", "ARI", "AMI", "V-measure"]
@@ -121,9 +105,38 @@ def cluster(
         page.heading(f"{one.method}, {one.space}")
         page.figure(scatter(one.coordinates, labels, one.assignment), f"{one.method} in {one.space}")
     table(f"{features}, {len(labels)} songs", head, rows)
-    for path, reason in found.failures.items():
-        out.print(f"left out: {path}: {reason}", soft_wrap=True)
     out.print(f"report: {page.write(output / 'clusters.html')}", soft_wrap=True)
+
+
+def labelled_features(
+    data: list[Path], kind: str, cache: Path, lists: Path | None, *, faulty: bool = True
+) -> tuple[np.ndarray, list[tuple[int, float]], np.ndarray, np.ndarray]:
+    """Features, their blocks, labels and groups of every labelled track that can be read; the others are named.
+
+    ``faulty``: whether tracks that GTZAN's lists leave out are taken too.
+    """
+    from celesta import datasets
+    from celesta.errors import DataError
+    from celesta.features import FeatureCache, extract
+    from celesta.features.fused import blocks, needed
+
+    tracks = [t for t in datasets.load(data, lists=lists) if t.label and (faulty or t.split != "faulty")]
+    if not tracks:
+        raise DataError(f"{data[0]}: no track has a label; give one sub-folder a class, or a CSV of path and label")
+    with bar() as progress:
+        task = progress.add_task("features", total=len(tracks))
+        found = extract(
+            [t.path for t in tracks],
+            needed([kind]),
+            FeatureCache(cache),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for path, reason in found.failures.items():
+        err.print(f"left out: {path}: {reason}", soft_wrap=True)
+    readable = set(found.paths)
+    tracks = [t for t in tracks if t.path in readable]
+    X, weighed = blocks(found, kind, [t.path for t in tracks])
+    return X, weighed, np.array([t.label for t in tracks]), np.array([t.group for t in tracks])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

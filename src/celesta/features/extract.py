@@ -97,7 +97,7 @@ def extract(
     matrices, parts = {}, {}
     for column, one in enumerate(extractors):
         matrices[one.kind] = np.stack([np.concatenate(list(done[path][column].values())) for path in readable])
-        parts[one.kind] = _slices(done[readable[0]][column])
+        parts[one.kind] = slices(done[readable[0]][column])
     return Features(readable, matrices, parts, failures)
 
 
@@ -135,7 +135,8 @@ def _hear(path: Path, sample_rate: int, heard: dict[int, np.ndarray]) -> np.ndar
     return heard[sample_rate]
 
 
-def _slices(arrays: Arrays) -> dict[str, slice]:
+def slices(arrays: Arrays) -> dict[str, slice]:
+    """Where each named array lies in the song's vector, the arrays one behind the other."""
     ends = np.cumsum([array.size for array in arrays.values()])
     return {
         name: slice(int(end) - array.size, int(end)) for (name, array), end in zip(arrays.items(), ends, strict=True)

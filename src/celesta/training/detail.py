@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-DEAD_ZONE = 0.62  # a coefficient counts from this share of a step on; below it costs more bits than it is worth
-SHRINK = 0.08
+from celesta.bits.window import DEAD_ZONE, SHRINK
 
 
 def choose(c: Tensor, spread: Tensor, rng: np.random.Generator, mean: float | None = None) -> Tensor:

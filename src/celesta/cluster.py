@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans, SpectralClustering
@@ -96,27 +97,7 @@ def cluster(
         DataError: shapes do not match, numbers are not finite, or there are fewer than two songs a group.
         UsageError: an unknown method, or more components than songs or numbers.
     """
-    if method not in METHODS:
-        raise UsageError(f"cluster: method must be one of {', '.join(METHODS)}, got {method!r}")
-    names = np.asarray(labels).astype(str)
-    wanted = len(np.unique(names)) if groups is None else groups
-    _check(X, names, wanted, pca)
-    standard = BlockScaler(blocks).fit_transform(np.asarray(X, np.float64))
-    components, shares = _components(standard)
-    space = standard if pca is None else components[:, :pca]
-    assignment = _assign(space, method, wanted, seed)
-    return Clustering(
-        method=method,
-        groups=wanted,
-        pca=pca,
-        seed=seed,
-        assignment=assignment,
-        coordinates=_two(components),
-        ari=float(adjusted_rand_score(names, assignment)),
-        ami=float(adjusted_mutual_info_score(names, assignment)),
-        v_measure=float(v_measure_score(names, assignment)),
-        explained=1.0 if pca is None else float(shares[:pca].sum()),
-    )
+    return _one(_prepared(X, labels, blocks), method, groups, pca, seed)
 
 
 def sweep(
@@ -134,25 +115,61 @@ def sweep(
     Raises:
         DataError, UsageError: as :func:`cluster`.
     """
-    fitting = [pca for pca in spaces if pca is None or np.ndim(X) != 2 or pca <= min(np.shape(X))]
+    songs = _prepared(X, labels, blocks)
+    fitting = [pca for pca in spaces if pca is None or pca <= min(songs.standard.shape)]
     return [
-        cluster(X, labels, method, groups=groups, pca=pca, seed=seed, blocks=blocks)
-        for pca, method, seed in itertools.product(fitting, methods, seeds)
+        _one(songs, method, groups, pca, seed) for pca, method, seed in itertools.product(fitting, methods, seeds)
     ]
 
 
-def _check(X: np.ndarray, names: np.ndarray, groups: int, pca: int | None) -> None:
+class _Songs(NamedTuple):
+    """What every method and space starts from: it costs more than most of them."""
+
+    names: np.ndarray
+    standard: np.ndarray
+    components: np.ndarray
+    shares: np.ndarray
+
+
+def _prepared(X: np.ndarray, labels: Sequence[str] | np.ndarray, blocks: Blocks | None) -> _Songs:
+    names = np.asarray(labels).astype(str)
     if np.ndim(X) != 2 or len(X) != len(names) or np.shape(X)[1] == 0:
         raise DataError(f"cluster: vectors of shape {np.shape(X)} do not fit {len(names)} labels")
     if not np.isfinite(X).all():
         song = int(np.argmin(np.isfinite(X).all(axis=1)))
         raise DataError(f"cluster: the vector of song {song} holds NaN or infinite numbers; extract it again")
-    if groups < 2:
-        raise DataError(f"cluster: it needs two or more groups, got {groups}; give more labels or a number of groups")
-    if len(X) < 2 * groups:
-        raise DataError(f"cluster: {len(X)} songs are too few for {groups} groups; give at least {2 * groups}")
-    if pca is not None and not 1 <= pca <= min(np.shape(X)):
-        raise UsageError(f"cluster: pca must be 1 to {min(np.shape(X))} for vectors of shape {np.shape(X)}, got {pca}")
+    if len(X) < 4:
+        raise DataError(f"cluster: {len(X)} songs are too few for 2 groups; give at least 4")
+    standard = BlockScaler(blocks).fit_transform(np.asarray(X, np.float64))
+    return _Songs(names, standard, *_components(standard))
+
+
+def _one(songs: _Songs, method: str, groups: int | None, pca: int | None, seed: int) -> Clustering:
+    if method not in METHODS:
+        raise UsageError(f"cluster: method must be one of {', '.join(METHODS)}, got {method!r}")
+    wanted = len(np.unique(songs.names)) if groups is None else groups
+    count, size = songs.standard.shape
+    if wanted < 2:
+        raise DataError(f"cluster: it needs two or more groups, got {wanted}; give more labels or a number of groups")
+    if count < 2 * wanted:
+        raise DataError(f"cluster: {count} songs are too few for {wanted} groups; give at least {2 * wanted}")
+    if pca is not None and not 1 <= pca <= min(count, size):
+        raise UsageError(f"cluster: pca must be 1 to {min(count, size)} for vectors of shape {count, size}, got {pca}")
+    # All components lie as far apart as the numbers themselves, and are far fewer; only mixtures see their axes.
+    space = songs.standard if pca is None and method == "gmm" else songs.components[:, :pca]
+    assignment = _assign(space, method, wanted, seed)
+    return Clustering(
+        method=method,
+        groups=wanted,
+        pca=pca,
+        seed=seed,
+        assignment=assignment,
+        coordinates=_two(songs.components),
+        ari=float(adjusted_rand_score(songs.names, assignment)),
+        ami=float(adjusted_mutual_info_score(songs.names, assignment)),
+        v_measure=float(v_measure_score(songs.names, assignment)),
+        explained=1.0 if pca is None else float(songs.shares[:pca].sum()),
+    )
 
 
 def _components(standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

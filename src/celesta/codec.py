@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -169,8 +170,8 @@ class Codec:
         Raises:
             LatentError, AudioError: the file is damaged, of other weights, or the sound cannot be written.
         """
-        verify(source)
         with CelReader(source) as reader:
+            reader.check_payload()
             meta = reader.meta
             self.check(meta.model, meta.weights, meta.latent_dim, meta.detail_size)
             rate = sample_rate or meta.source_rate
@@ -193,7 +194,8 @@ class Codec:
 
     def decode_windows(self, window: Callable[[int], Coded], count: int) -> Iterator[np.ndarray]:
         """Blocks ``(channels, n)`` at the model's rate from ``count`` windows, each asked for by its number."""
-        return grid.join((self._decode_window(window, i, count) for i in range(count)), self.model.overlap)
+        kept = functools.lru_cache(maxsize=3)(window)  # each is its neighbours' context too
+        return grid.join((self._decode_window(kept, i, count) for i in range(count)), self.model.overlap)
 
     @torch.inference_mode()
     def _encode_window(self, window: grid.Window) -> Coded:

@@ -55,12 +55,12 @@ def test_size_is_near_the_ideal_code_length(tables):
     """The tables' own entropy of the numbers, a bit a sign; the coder may cost a few words more."""
     q, _ = numbers(400, 7)
     bits = 0.0
-    for cell, row, half in detail._walk(q):
-        share = tables.found.ravel()[cell] / TOTAL
-        some = half != 0
-        bits -= np.log2(np.where(some, share, 1 - share)).sum()
-        sizes = np.minimum(np.abs(half[some]), detail.LARGEST) - 1
-        bits += some.sum() - np.log2(tables.size[row[some], sizes] / TOTAL).sum()
+    cell, row, numbers_ = detail._walk(q)
+    share = tables.found.ravel()[cell] / TOTAL
+    some = numbers_ != 0
+    bits -= np.log2(np.where(some, share, 1 - share)).sum()
+    sizes = np.minimum(np.abs(numbers_[some]), detail.LARGEST) - 1
+    bits += some.sum() - np.log2(tables.size[row[some], sizes] / TOTAL).sum()
     assert bits <= 8 * len(detail.encode(q, tables)) < 1.01 * bits + 400
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import constriction
 import numpy as np
 
@@ -74,8 +76,41 @@ def decode(data: bytes, channels: int, frames: int, tables: BitTables, first: in
     Raises:
         LatentError: the bytes are no such channels.
     """
-    if not channels:
-        return np.zeros((0, frames), np.int32)
+    return decode_all([(data, first, channels)], frames, tables)[0]
+
+
+def decode_all(coded: Sequence[tuple[bytes, int, int]], frames: int, tables: BitTables) -> list[np.ndarray]:
+    """Several of one length at once, frame by frame, each with its first channel and its number of channels.
+
+    Raises:
+        LatentError: the bytes of one of them are no such channels.
+    """
+    edges = np.cumsum([0, *(channels for _, _, channels in coded)])
+    q = np.zeros((frames + 2, edges[-1]), np.int64)
+    rows = np.concatenate([np.arange(0), *(first + np.arange(channels) for _, first, channels in coded)])
+    jobs = [
+        (slice(begin, end), *_opened(data))
+        for (data, _, channels), begin, end in zip(coded, edges[:-1], edges[1:], strict=True)
+        if channels
+    ]
+    table, family = tables.move / TOTAL, Family(perfect=False)
+    try:
+        for t in range(frames):
+            lively = _lively(q[t + 1], q[t])
+            for which, coder, large in jobs:
+                symbols = coder.decode(family, table[rows[which], lively[which]])
+                moves = symbols.astype(np.int64) - REACH
+                for i in np.flatnonzero(symbols >= MOVES - 2):
+                    moves[i] = (next(large) + REACH + 1) * (-1 if symbols[i] == MOVES - 2 else 1)
+                q[t + 2, which] = q[t + 1, which] + moves
+    except (AssertionError, ValueError, IndexError, StopIteration):
+        raise LatentError("coded base: damaged, or coded with other tables") from None
+    if any(next(large, None) is not None for _, _, large in jobs) or np.abs(q).max(initial=0) > 1 << 30:
+        raise LatentError("coded base: damaged, or coded with other tables")
+    return [q[2:, begin:end].T.astype(np.int32) for begin, end in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _opened(data: bytes) -> tuple[constriction.stream.queue.RangeDecoder, Iterator[int]]:
     if len(data) < _HEAD:
         raise LatentError("coded base: cut short")
     words, extra = (int(v) for v in np.frombuffer(data[:_HEAD], "<u4"))
@@ -83,22 +118,10 @@ def decode(data: bytes, channels: int, frames: int, tables: BitTables, first: in
     if end + extra != len(data):
         raise LatentError("coded base: its sizes do not make sense")
     coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data[_HEAD:end], "<u4").astype(np.uint32))
-    q = np.zeros((frames + 2, channels), np.int64)
-    table, family = tables.move[first : first + channels] / TOTAL, Family(perfect=False)
-    large = iter(_all(data[end:]))
-    rows = np.arange(channels)
     try:
-        for t in range(frames):
-            symbols = coder.decode(family, table[rows, _lively(q[t + 1], q[t])])
-            moves = symbols.astype(np.int64) - REACH
-            for i in np.flatnonzero(symbols >= MOVES - 2):
-                moves[i] = (next(large) + REACH + 1) * (-1 if symbols[i] == MOVES - 2 else 1)
-            q[t + 2] = q[t + 1] + moves
-    except (AssertionError, ValueError, IndexError, StopIteration):
+        return coder, iter(_all(data[end:]))
+    except ValueError:
         raise LatentError("coded base: damaged, or coded with other tables") from None
-    if next(large, None) is not None or np.abs(q).max() > 1 << 30:
-        raise LatentError("coded base: damaged, or coded with other tables")
-    return q[2:].T.astype(np.int32)
 
 
 def _all(data: bytes) -> list[int]:

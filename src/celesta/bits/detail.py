@@ -6,7 +6,7 @@ neighbours too. So a decoder works on half a frame at once. Three streams: zero 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import constriction
 import numpy as np
@@ -16,62 +16,78 @@ from celesta.errors import LatentError
 
 MOST = 1 << 20  # no magnitude is larger
 _HEAD = 4 * 4
-_NEAR_EDGES = np.array([1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 30, 42])
-_WIDE_EDGES = np.array([1, 2, 4, 7, 11, 16])
-_AROUND_EDGES = np.array([1, 2, 3, 5, 8, 13, 20, 32])
+_CAP = 15
 _SIDE = 6
+MARGIN = _SIDE + 2
+_NEAR = np.searchsorted([1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 30, 42], np.arange(30 * _CAP), side="right")
+_WIDE = NEAR * np.searchsorted([1, 2, 4, 7, 11, 16], np.arange(64), side="right")
+_AROUND = np.searchsorted([1, 2, 3, 5, 8, 13, 20, 32], np.arange(4 * _CAP), side="right")
 Family = constriction.stream.model.Categorical
 Bernoulli = constriction.stream.model.Bernoulli
+_FAMILY, _BERNOULLI = Family(perfect=False), Bernoulli(perfect=False)
 
 
-class _Frames:
-    """Contexts of a frame's halves from magnitudes, the same for coder and decoder."""
+class Contexts:
+    """Rows of the tables for the two halves of frames, the same for coder and decoder; many frames at a time.
 
-    def __init__(self, bands: int) -> None:
-        self.bands = bands
-        place = np.arange(bands)
-        self.zone = np.minimum(np.log2(1 + place / 4).astype(int), ZONES - 1)
-        self.halves = (place[0::2], place[1::2])
+    Magnitudes come capped at 15, in arrays ``(n, top + 2 * MARGIN)`` with zeros on both sides, ``top`` even.
+    """
 
-    def contexts(self, before: np.ndarray, earlier: np.ndarray, now: np.ndarray, phase: int) -> tuple[np.ndarray, ...]:
-        """Cells of the zero-or-not table and rows of the magnitudes' table of one half.
+    def __init__(self, top: int) -> None:
+        self.top = top
+        place = np.arange(top)
+        zone = np.minimum(np.log2(1 + place / 4).astype(int), ZONES - 1)
+        self.offset = [NEAR * WIDE * (zone[phase::2] + ZONES * phase) for phase in range(PHASES)]
 
-        Args:
-            before: ``(bands,)`` magnitudes of the frame before.
-            earlier: of the one before that.
-            now: of this frame, the even half filled in where ``phase`` is 1.
-            phase: 0 for the even half, 1 for the odd one.
-        """
-        capped, far = np.minimum(before, 15), np.minimum(earlier, 15)
-        side = np.pad(capped, 2)
-        near = 3 * capped + 2 * (side[1:-3] + side[3:-1]) + side[:-4] + side[4:] + far
-        sums = np.cumsum(np.pad((before > 0).astype(np.int64), (_SIDE + 1, _SIDE)))
-        wide = sums[2 * _SIDE + 1 :] - sums[: -2 * _SIDE - 1]
-        around = np.maximum(capped, np.maximum(side[1:-3], side[3:-1]))
-        if phase:
-            now = np.where(np.arange(self.bands) % 2, 0, now)  # a coder knows the odd half already, a decoder does not
-            own = np.pad(np.minimum(now, 15), 3)
-            near = near + 4 * (own[2:-4] + own[4:-2]) + own[:-6] + own[6:]
-            around = around + own[2:-4] + own[4:-2]
-            counts = np.cumsum(np.pad((now > 0).astype(np.int64), (_SIDE + 1, _SIDE)))
-            wide = wide + 2 * (counts[2 * _SIDE + 1 :] - counts[: -2 * _SIDE - 1])
-        half = self.halves[phase]
-        cell = np.searchsorted(_NEAR_EDGES, near[half], side="right")
-        cell = cell + NEAR * np.searchsorted(_WIDE_EDGES, wide[half], side="right")
-        cell = cell + NEAR * WIDE * (self.zone[half] + ZONES * phase)
-        return cell, np.searchsorted(_AROUND_EDGES, around[half], side="right")
+    def known_before(self, before: np.ndarray, earlier: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the frame before and the one before that tell: near, wide and around, ``(n, top)`` each."""
+
+        def at(shift: int, of: np.ndarray = before) -> np.ndarray:
+            return of[:, MARGIN + shift : MARGIN + shift + self.top]
+
+        beside = at(-1) + at(1)
+        near = 3 * at(0) + 2 * beside + at(-2) + at(2) + at(0, earlier)
+        sums = np.cumsum(before != 0, axis=1, dtype=np.int16)
+        wide = sums[:, MARGIN + _SIDE : MARGIN + _SIDE + self.top] - sums[:, MARGIN - _SIDE - 1 : MARGIN - _SIDE - 1 + self.top]
+        return near, wide, np.maximum(at(0), np.maximum(at(-1), at(1)))
+
+    def even(self, known: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Cells of the zero-or-not table and rows of the magnitudes' table for the even half, ``(n, top / 2)``."""
+        near, wide, around = (one[:, 0::2] for one in known)
+        return _NEAR[near] + _WIDE[wide] + self.offset[0], _AROUND[around]
+
+    def odd(
+        self, known: tuple[np.ndarray, np.ndarray, np.ndarray], now: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same for the odd half, given the even half of ``now``."""
+        near, wide, around = (one[:, 1::2] for one in known)
+        even = now[:, MARGIN % 2 :: 2]  # zeros of the margin, then the even half, then zeros
+        first = MARGIN // 2
+
+        def at(shift: int, of: np.ndarray = even) -> np.ndarray:
+            return of[:, first + shift : first + shift + self.top // 2]
+
+        beside = at(0) + at(1)
+        some = (even != 0).astype(np.int16)
+        count = at(-2, some) + at(-1, some) + at(0, some) + at(1, some) + at(2, some) + at(3, some)
+        cell = _NEAR[near + 4 * beside + at(-1) + at(2)] + _WIDE[wide + 2 * count] + self.offset[1]
+        return cell, _AROUND[around + beside]
 
 
-def _walk(q: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Half after half of ``(bands, frames)`` numbers: cells, rows, and the half's numbers."""
-    frames = _Frames(len(q))
-    size = np.abs(q).T.astype(np.int64)
-    silent = np.zeros(len(q), np.int64)
-    for t in range(q.shape[1]):
-        before, earlier = (size[t - 1] if t else silent), (size[t - 2] if t > 1 else silent)
-        for phase in range(PHASES):
-            cell, row = frames.contexts(before, earlier, size[t], phase)
-            yield cell, row, q[frames.halves[phase], t]
+def _padded(frames: int, streams: int, top: int) -> np.ndarray:
+    """Room for capped magnitudes, two silent frames ahead."""
+    return np.zeros((frames + 2, streams, top + 2 * MARGIN), np.int16)
+
+
+def _walk(q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cells, rows and numbers ``(frames, PHASES, bands / 2)`` of ``(bands, frames)`` numbers, in coding order."""
+    top, frames = q.shape
+    contexts, capped = Contexts(top), _padded(frames, 1, top)[:, 0]
+    capped[2:, MARGIN : MARGIN + top] = np.minimum(np.abs(q), _CAP).T
+    known = contexts.known_before(capped[1:-1], capped[:-2])
+    made = (contexts.even(known), contexts.odd(known, capped[2:]))
+    cells, rows = (np.stack([half[i] for half in made], axis=1) for i in range(2))
+    return cells, rows, q.T.reshape(frames, top // 2, PHASES).transpose(0, 2, 1)
 
 
 class DetailCounts:
@@ -83,10 +99,11 @@ class DetailCounts:
 
     def add(self, q: np.ndarray) -> None:
         """Count ``(bands, frames)`` numbers."""
-        for cell, row, half in _walk(q):
-            some = half != 0
-            np.add.at(self.found, (cell, some.astype(int)), 1)
-            np.add.at(self.size, (row[some], np.minimum(np.abs(half[some]), LARGEST) - 1), 1)
+        cell, row, numbers = _walk(q)
+        some = numbers != 0
+        self.found += np.bincount((2 * cell + some).ravel(), minlength=self.found.size).reshape(self.found.shape)
+        sizes = np.minimum(np.abs(numbers[some]), LARGEST) - 1
+        self.size += np.bincount(row[some] * LARGEST + sizes, minlength=self.size.size).reshape(self.size.shape)
 
     def tables(self) -> tuple[np.ndarray, np.ndarray]:
         """``found`` and ``size`` of :class:`celesta.bits.tables.BitTables`."""
@@ -103,15 +120,15 @@ def encode(q: np.ndarray, tables: BitTables) -> bytes:
         return b""
     top = int(rows[-1]) + 1
     top += top % 2
-    halves = list(_walk(np.pad(q, ((0, max(0, top - len(q))), (0, 0)))[:top]))
-    cells, around, numbers = (np.concatenate([half[i] for half in halves]) for i in range(3))
+    walked = _walk(np.pad(q, ((0, max(0, top - len(q))), (0, 0)))[:top])
+    cells, around, numbers = (one.ravel() for one in walked)
     some = numbers != 0
     size = np.abs(numbers[some])
     found = constriction.stream.queue.RangeEncoder()
-    found.encode(some.astype(np.int32), Bernoulli(perfect=False), tables.found.ravel()[cells] / TOTAL)
+    found.encode(some.astype(np.int32), _BERNOULLI, tables.found.ravel()[cells] / TOTAL)
     sizes = constriction.stream.queue.RangeEncoder()
     symbols = (np.minimum(size, LARGEST) - 1).astype(np.int32)
-    sizes.encode(symbols, Family(perfect=False), tables.size[around[some]] / TOTAL)
+    sizes.encode(symbols, _FAMILY, tables.size[around[some]] / TOTAL)
     parts = [found.get_compressed().astype("<u4").tobytes(), sizes.get_compressed().astype("<u4").tobytes()]
     signs = np.packbits(numbers[some] < 0).tobytes()
     large = _long(size[size >= LARGEST] - LARGEST)
@@ -126,51 +143,81 @@ def decode(data: bytes, bands: int, frames: int, tables: BitTables) -> np.ndarra
     Raises:
         LatentError: the bytes are no such window.
     """
-    q = np.zeros((bands, frames), np.int32)
-    if not data:
-        return q
-    if len(data) < _HEAD:
-        raise LatentError("coded detail: cut short")
-    top, words, more, extra = (int(v) for v in np.frombuffer(data[:_HEAD], "<u4"))
-    first, second, third = _HEAD + 4 * words, _HEAD + 4 * (words + more), _HEAD + 4 * (words + more) + extra
-    if not 2 <= top <= bands + 1 or top % 2 or third > len(data):
-        raise LatentError("coded detail: its sizes do not make sense")
-    found = constriction.stream.queue.RangeDecoder(np.frombuffer(data[_HEAD:first], "<u4").astype(np.uint32))
-    sizes = constriction.stream.queue.RangeDecoder(np.frombuffer(data[first:second], "<u4").astype(np.uint32))
-    size = np.zeros((frames + 2, top), np.int64)
-    walk, shares, rows = _Frames(top), tables.found.ravel() / TOTAL, tables.size / TOTAL
-    bernoulli, family = Bernoulli(perfect=False), Family(perfect=False)
-    order: list[tuple[int, np.ndarray]] = []
+    return decode_all([data], bands, frames, tables)[0]
+
+
+def decode_all(coded: Sequence[bytes], bands: int, frames: int, tables: BitTables) -> list[np.ndarray]:
+    """Several windows of one length at once, frame by frame: much faster than one behind the other.
+
+    Raises:
+        LatentError: the bytes of one of them are no such window.
+    """
+    made = [np.zeros((bands, frames), np.int32) for _ in coded]
+    streams = [_Stream(data, q) for data, q in zip(coded, made, strict=True) if data]
+    if not streams:
+        return made
+    top = max(stream.top for stream in streams)
+    contexts, capped = Contexts(top), _padded(frames, len(streams), top)
+    shares, sizes = tables.found.ravel() / TOTAL, tables.size / TOTAL
     try:
         for t in range(frames):
-            now = size[t + 2]
+            now = capped[t + 2]
+            known = contexts.known_before(capped[t + 1], capped[t])
             for phase in range(PHASES):
-                cell, row = walk.contexts(size[t + 1], size[t], now, phase)
-                some = np.flatnonzero(found.decode(bernoulli, shares[cell]))
-                if len(some):
-                    places = walk.halves[phase][some]
-                    now[places] = sizes.decode(family, rows[row[some]]) + 1
-                    order.append((t, places))
-        _finish(q, size[2:], order, data[second:third], data[third:])
-    except (AssertionError, ValueError, IndexError, StopIteration):
+                cell, row = contexts.odd(known, now) if phase else contexts.even(known)
+                share = shares[cell]
+                for i, stream in enumerate(streams):
+                    places, values = stream.half(t, phase, share[i], row[i], sizes)
+                    now[i, MARGIN + places] = values
+        for stream in streams:
+            stream.finish()
+    except (AssertionError, ValueError, IndexError):
         raise LatentError("coded detail: damaged, or coded with other tables") from None
-    return q
+    return made
 
 
-def _finish(q: np.ndarray, size: np.ndarray, order: list[tuple[int, np.ndarray]], large: bytes, signs: bytes) -> None:
-    """Large magnitudes and signs into ``q``. Contexts cap magnitudes, so what is large could wait until here."""
-    if not order:
-        raise ValueError("nothing in it")
-    times = np.concatenate([np.full(len(places), t) for t, places in order])
-    places = np.concatenate([places for _, places in order])
-    values = size[times, places]
-    rest = _short(large, int(np.sum(values == LARGEST)))
-    values[values == LARGEST] += rest
-    if len(signs) != -(-len(values) // 8):
-        raise ValueError("signs")
-    negative = np.unpackbits(np.frombuffer(signs, np.uint8), count=len(values)).astype(bool)
-    keep = places < len(q)
-    q[places[keep], times[keep]] = np.where(negative, -values, values)[keep]
+class _Stream:
+    """One window being decoded into ``q``."""
+
+    def __init__(self, data: bytes, q: np.ndarray) -> None:
+        if len(data) < _HEAD:
+            raise LatentError("coded detail: cut short")
+        self.top, words, more, extra = (int(v) for v in np.frombuffer(data[:_HEAD], "<u4"))
+        first, second = _HEAD + 4 * words, _HEAD + 4 * (words + more)
+        third = second + extra
+        if not 2 <= self.top <= len(q) + 1 or self.top % 2 or third > len(data):
+            raise LatentError("coded detail: its sizes do not make sense")
+        self.found, self.sizes = (
+            constriction.stream.queue.RangeDecoder(np.frombuffer(part, "<u4").astype(np.uint32))
+            for part in (data[_HEAD:first], data[first:second])
+        )
+        self.large, self.signs, self.q = data[second:third], data[third:], q
+        self.order: list[tuple[int, np.ndarray, np.ndarray]] = []
+
+    def half(
+        self, t: int, phase: int, share: np.ndarray, row: np.ndarray, sizes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Places of a half frame that are not zero, and their capped magnitudes."""
+        some = np.flatnonzero(self.found.decode(_BERNOULLI, share[: self.top // 2]))
+        if not len(some):
+            return some, some
+        places, values = 2 * some + phase, self.sizes.decode(_FAMILY, sizes[row[some]]) + 1
+        self.order.append((t, places, values))
+        return places, np.minimum(values, _CAP)
+
+    def finish(self) -> None:
+        """Large magnitudes and signs. Contexts cap magnitudes, so what is large could wait until here."""
+        if not self.order:
+            raise ValueError("nothing in it")
+        times = np.concatenate([np.full(len(places), t) for t, places, _ in self.order])
+        places = np.concatenate([places for _, places, _ in self.order])
+        values = np.concatenate([values for _, _, values in self.order]).astype(np.int64)
+        values[values == LARGEST] += _short(self.large, int(np.sum(values == LARGEST)))
+        if len(self.signs) != -(-len(values) // 8):
+            raise ValueError("signs")
+        negative = np.unpackbits(np.frombuffer(self.signs, np.uint8), count=len(values)).astype(bool)
+        keep = places < len(self.q)
+        self.q[places[keep], times[keep]] = np.where(negative, -values, values)[keep]
 
 
 def _long(values: np.ndarray) -> bytes:

@@ -7,6 +7,7 @@ squared error of worth can get for the bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,21 +90,28 @@ def encode(numbers: Numbers, tables: BitTables) -> list[bytes]:
     return [*parts, detail_coder.encode(numbers.detail, tables)]
 
 
-def decode(parts: list[bytes], channels: int, frames: int, step: int, tables: BitTables) -> Numbers:
-    """The numbers that :func:`encode` coded, ``channels`` of the base.
+def decode_all(
+    coded: Sequence[tuple[list[bytes], int]], channels: int, frames: int, tables: BitTables
+) -> list[Numbers]:
+    """The numbers that :func:`encode` coded, ``channels`` of the base, for several pairs of parts and step at once.
 
     Raises:
-        LatentError: the bytes are damaged.
+        LatentError: the bytes of one of them are damaged.
     """
-    if not 0 <= step < STEPS:
-        raise LatentError("coded window: its step does not make sense")
-    base = np.zeros((channels, frames), np.int32)
-    for part, group in zip(parts[:-1], groups(len(tables.move)), strict=True):
-        stop = min(group.stop, channels)
-        if group.start < stop:
-            base[group.start : stop] = base_coder.decode(part, stop - group.start, frames, tables, group.start)
-        elif part:
-            raise LatentError("coded window: it holds a base that its header does not name")
-    if step == NO_DETAIL and parts[-1]:
-        raise LatentError("coded window: it holds a detail without a step")
-    return Numbers(base, detail_coder.decode(parts[-1], len(tables.spread), frames, tables), step)
+    jobs = []
+    for parts, step in coded:
+        if not 0 <= step < STEPS:
+            raise LatentError("coded window: its step does not make sense")
+        if step == NO_DETAIL and parts[-1]:
+            raise LatentError("coded window: it holds a detail without a step")
+        for part, group in zip(parts[:-1], groups(len(tables.move)), strict=True):
+            stop = min(group.stop, channels)
+            if part and group.start >= stop:
+                raise LatentError("coded window: it holds a base that its header does not name")
+            jobs.append((part, group.start, max(0, stop - group.start)))
+    bases = base_coder.decode_all(jobs, frames, tables)
+    details = detail_coder.decode_all([parts[-1] for parts, _ in coded], len(tables.spread), frames, tables)
+    return [
+        Numbers(np.concatenate(bases[i * BASE_GROUPS : (i + 1) * BASE_GROUPS]), detail, step)
+        for i, (detail, (_, step)) in enumerate(zip(details, coded, strict=True))
+    ]

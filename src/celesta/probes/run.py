@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ class Result:
 
     def row(self) -> dict[str, Any]:
         """A line of the table: scores with the interval of the one that counts."""
+        return dict(self._row)
+
+    @cached_property
+    def _row(self) -> dict[str, Any]:
+        """Kept, for its intervals take seconds and tables, figures and JSON all ask for it."""
         mean = self.probabilities.mean(0)
         head = {"protocol": self.protocol.name, "features": self.features, "probe": self.probe, "songs": len(self.rows)}
         head |= {"groups": int(self.groups.max()) + 1, "metric": self.protocol.metric}

@@ -13,6 +13,7 @@ from celesta import losses
 from celesta.models.base import Model
 from celesta.models.cel import CelAutoencoder, looks_linear_
 from celesta.models.nested import NOISE_FRAMES, Nested
+from celesta.training.augment import augment
 from celesta.training.config import TrainConfig
 from celesta.training.corpus import Corpus
 from celesta.training.detail import choose
@@ -97,6 +98,12 @@ class Scalable(Task):
             model.encoder.compile()
             model.decoder.compile()
             self.mel.compile()
+
+    def batch(self, corpus: Corpus, step: int) -> Tensor:
+        """The crops of one step, some of them mixed, band-limited or softer, ``(batch, 1, crop)``."""
+        crops = super().batch(corpus, step).numpy()[:, 0]
+        rng = np.random.default_rng([self.config.seed, step, 1])
+        return torch.from_numpy(augment(crops, self.model.sample_rate, rng))[:, None]
 
     def loss(self, x: Tensor, step: int) -> Tensor:
         """The loss of a batch."""

@@ -42,10 +42,10 @@ class CodedWriter:
         with disk_errors(self.path):
             self._spool: IO[bytes] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115 (closed in __exit__)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the windows so far, their index with them."""
-        return self._bytes + 4 * (BASE_GROUPS + 2) * sum(map(len, self._index))
+    def size(self, n_samples: int) -> int:
+        """Bytes of the file if it were closed now."""
+        head = len(pack(self._about(n_samples), "0" * 64))
+        return head + self._bytes + 4 * (BASE_GROUPS + 2) * sum(map(len, self._index))
 
     def append(self, window: list[Numbers]) -> None:
         """Add a window: the numbers of each channel."""
@@ -66,6 +66,11 @@ class CodedWriter:
         Raises:
             LatentError: nothing was appended, n_samples does not fit, or the disk is full.
         """
+        meta = self._about(n_samples)
+        write_whole(self.path, lambda sha256: pack(meta, sha256), self._payload)
+        return meta
+
+    def _about(self, n_samples: int) -> CelMeta:
         if not self._index:
             raise LatentError(f"{self.path}: nothing to write")
         try:
@@ -84,7 +89,6 @@ class CodedWriter:
             check(meta)
         except ValueError as error:
             raise LatentError(f"{self.path}: cannot be written: {error}") from None
-        write_whole(self.path, lambda sha256: pack(meta, sha256), self._payload)
         return meta
 
     def _payload(self) -> Iterator[bytes]:

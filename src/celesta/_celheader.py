@@ -37,6 +37,8 @@ _NUMBERS = {
 }
 _ENCODINGS = ("float32", "float16", *(f"bits-{n}" for n in range(1, 17)), CODED)
 _CODED_NUMBERS = {"payload_bytes": (0, 1 << 48), "mid_side": (0, 1)}
+_ALL_NUMBERS = (*_NUMBERS, *_CODED_NUMBERS)
+_MOST_CODED_FRAMES = 4_096
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ def check(meta: CelMeta) -> None:
     coded = meta.windows * (meta.window - meta.overlap) + meta.overlap
     if meta.n_samples * meta.sample_rate > coded * meta.source_rate:
         raise ValueError(f"{meta.n_samples} samples do not fit into {meta.windows} windows")
+    if meta.encoding == CODED and (meta.frames > _MOST_CODED_FRAMES or meta.frames * meta.hop_length != meta.window):
+        raise ValueError(f"{meta.frames} coded frames do not make a window")
     if meta.mid_side and meta.channels != 2:
         raise ValueError("only two channels are middle and side")
     if not all(isinstance(text, str) for pair in meta.tags.items() for text in pair):
@@ -157,6 +161,7 @@ def pack(meta: CelMeta, payload_sha256: str) -> bytes:
     Raises:
         ValueError: the texts are too long.
     """
+    digits = _digits(meta.encoding)
     metadata = {
         "format": "celesta",
         "format_version": str(VERSION),
@@ -164,12 +169,13 @@ def pack(meta: CelMeta, payload_sha256: str) -> bytes:
         "weights": meta.weights,
         "encoding": meta.encoding,
         "tags": json.dumps(meta.tags, ensure_ascii=True, sort_keys=True),
-        "payload_sha256": payload_sha256,
-        **{name: str(getattr(meta, name)) for name in _NUMBERS},
+        "payload_sha256": payload_sha256[:digits],
     }
-    if meta.encoding == CODED:
-        metadata |= {name: str(getattr(meta, name)) for name in _CODED_NUMBERS}
-    metadata["header_sha256"] = _digest(metadata)
+    if meta.encoding == CODED:  # every byte counts: the numbers in a row
+        metadata["numbers"] = " ".join(str(getattr(meta, name)) for name in _ALL_NUMBERS)
+    else:
+        metadata |= {name: str(getattr(meta, name)) for name in _NUMBERS}
+    metadata["header_sha256"] = _digest(metadata)[:digits]
     header: dict[str, Any] = {"__metadata__": metadata}
     for name, tensor in layout(meta).items():
         header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [tensor.begin, tensor.end]}
@@ -204,14 +210,19 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
     if version > VERSION:
         raise LatentError(f"{where}: written by a newer Celesta (format {version}); update Celesta")
     try:
-        wanted_numbers = {**_NUMBERS, **(_CODED_NUMBERS if metadata["encoding"] == CODED else {})}
-        numbers = {name: _number(name, metadata[name]) for name in wanted_numbers}
+        if metadata["encoding"] == CODED:
+            texts = dict(zip(_ALL_NUMBERS, metadata["numbers"].split(" "), strict=True))
+        else:
+            texts = {name: metadata[name] for name in _NUMBERS}
+        numbers = {name: _number(name, text) for name, text in texts.items()}
         tags = json.loads(metadata["tags"], object_pairs_hook=_no_duplicates)
         if not isinstance(tags, dict):
             raise ValueError("tags are not texts")
         meta = CelMeta(metadata["model"], metadata["weights"], **numbers, encoding=metadata["encoding"], tags=tags)
         check(meta)
         payload = metadata["payload_sha256"]
+        if len(payload) != _digits(meta.encoding):
+            raise ValueError("its payload's digest is cut short")
         same = pack(meta, payload) == head[: 8 + length]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(where, f"its header does not make sense ({error})") from None
@@ -225,6 +236,11 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
 
 def _digest(metadata: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
+
+
+def _digits(encoding: str) -> int:
+    """Hexadecimal digits that are kept of a SHA-256: 64 bits show any accident, and coded files are to be small."""
+    return 16 if encoding == CODED else 64
 
 
 def _number(name: str, text: str) -> int:

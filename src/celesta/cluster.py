@@ -117,9 +117,7 @@ def sweep(
     """
     songs = _prepared(X, labels, blocks)
     fitting = [pca for pca in spaces if pca is None or pca <= min(songs.standard.shape)]
-    return [
-        _one(songs, method, groups, pca, seed) for pca, method, seed in itertools.product(fitting, methods, seeds)
-    ]
+    return [_one(songs, method, groups, pca, seed) for pca, method, seed in itertools.product(fitting, methods, seeds)]
 
 
 class _Songs(NamedTuple):

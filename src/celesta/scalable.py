@@ -31,11 +31,10 @@ Analysis = list[tuple[np.ndarray, np.ndarray]]
 """Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each sound channel of a window."""
 _SAMPLES = 8
 _HALF = np.float32(0.5**0.5)
-_TOLERANCE = 0.02
-_PASSES = 7
-COARSEST, FINEST = 216, 96
+_TOLERANCE = 0.01
+_TRIES, _PASSES = 8, 4  # with the analyses at hand, and with the song read again
+COARSEST, FINEST = 864, 384
 FEWEST = 8
-_HEADER = 1_000  # bytes of a usual header
 _DENSITY = np.array([1.0, 4.0, 12.0, 24.0, 48.0, 400.0])
 _BITS_EACH = np.array([8.5, 7.2, 6.0, 5.6, 5.35, 5.3])
 """Bits a coefficient costs where a frame has so many, place and sign included: measured, to begin a search with."""
@@ -91,7 +90,7 @@ def encode_file(
     """
     model, tables = _nested(codec), load_tables()
     opened = _open(codec, source, mono)
-    sampled = _sampled(model, opened.blocks)
+    sampled, stride = _sampled(model, opened.blocks)
     mid_side = False
     if opened.channels == 2:
         sides = [[_analysed(model, window, flag) for window in sampled] for flag in (False, True)]
@@ -100,28 +99,36 @@ def encode_file(
     else:
         analyses = [_analysed(model, window, False) for window in sampled]
     channels = min(model.latent_dim, wanted.channels or _channels(wanted, opened.channels))
-    duration = opened.seen() / opened.rate
-    step = _first_step(analyses, wanted, channels, opened.channels, tables)
+    n_samples = opened.seen()
+    meta = codec.meta(opened.rate, opened.tags)
+
+    def windows() -> Iterator[Analysis]:
+        """The song's analyses: those at hand where they are all of it, else made anew, a window at a time."""
+        if stride == 1:
+            yield from analyses
+            return
+        blocks = _open(codec, source, mono).blocks
+        for window in grid.cut(blocks, model.window, model.context, model.overlap):
+            yield _analysed(model, window, mid_side)
+
+    first = _first_step(analyses, wanted, channels, opened.channels, tables)
+    step = first if stride == 1 else _step_of_some(analyses[::2], wanted, channels, first, tables)
     tried: dict[int, float] = {}
     while True:
-        opened = _open(codec, source, mono)
-        meta = codec.meta(opened.rate, opened.tags)
         with CodedWriter(target, meta, channels, tables, mid_side=mid_side) as writer:
             seconds = model.window / model.sample_rate
-            windows = grid.cut(opened.blocks, model.window, model.context, model.overlap)
-            for number, window in enumerate(windows, start=1):
-                made = _analysed(model, window, mid_side)
+            for number, made in enumerate(windows(), start=1):
                 writer.append([bits.quantise(base[:channels], c, step, tables) for base, c in made])
                 progress(number * seconds)
-            tried[step] = (writer.size + _HEADER) * 8 / duration / 1000
-            better = _next_step(tried, wanted)
+            tried[step] = writer.size(n_samples) * 8 / (n_samples / opened.rate) / 1000
+            better = _next_step(tried, wanted, _TRIES if stride == 1 else _PASSES)
             dear = better is None and wanted.kbps is not None and tried[step] > wanted.kbps
             if dear and channels > FEWEST and wanted.channels is None:
                 channels, tried = channels - FEWEST, {}  # the base alone costs too much
                 step = _first_step(analyses, wanted, channels, opened.channels, tables)
                 continue
             if better is None or better == step:
-                writer.close(opened.seen())
+                writer.close(n_samples)
                 return
             step = better
 
@@ -166,7 +173,7 @@ def truncate_file(
                 if kbps is None or high - low <= 1:
                     writer.close(m.n_samples)
                     return
-                fits = (writer.size + _HEADER) * 8 / seconds / 1000 <= kbps
+                fits = writer.size(m.n_samples) * 8 / seconds / 1000 <= kbps
             low, high = (low, step) if fits else (step, high)
 
 
@@ -208,8 +215,8 @@ def _analysed(model: Nested, window: grid.Window, mid_side: bool) -> Analysis:
     return made
 
 
-def _sampled(model: Nested, blocks: Iterator[np.ndarray]) -> list[grid.Window]:
-    """A few windows spread over the song: every window, then every second one, and so on."""
+def _sampled(model: Nested, blocks: Iterator[np.ndarray]) -> tuple[list[grid.Window], int]:
+    """A few windows spread over the song: every window, or every second one, and so on; and every how many-th."""
     kept: list[grid.Window] = []
     stride = 1
     for i, window in enumerate(grid.cut(blocks, model.window, model.context, model.overlap)):
@@ -217,7 +224,7 @@ def _sampled(model: Nested, blocks: Iterator[np.ndarray]) -> list[grid.Window]:
             kept.append(grid.Window(window.samples.copy(), window.left, window.right))
         if len(kept) > _SAMPLES:
             kept, stride = kept[::2], 2 * stride
-    return kept
+    return kept, stride
 
 
 def _worths(analyses: list[Analysis], tables: BitTables) -> np.ndarray:
@@ -253,12 +260,27 @@ def _first_step(analyses: list[Analysis], wanted: Target, channels: int, sounds:
     return bits.step_keeping(float(ordered[at]))
 
 
+def _step_of_some(analyses: list[Analysis], wanted: Target, channels: int, step: int, tables: BitTables) -> int:
+    """The step at which some windows of a long song have the bitrate; no header weighs there."""
+    if wanted.kbps is None:
+        return step
+    seconds = sum(made[0][1].shape[1] for made in analyses) * 1_024 / 44_100
+    tried: dict[int, float] = {}
+    while True:
+        made = (bits.quantise(base[:channels], c, step, tables) for one in analyses for base, c in one)
+        tried[step] = sum(len(part) for n in made for part in bits.encode(n, tables)) * 8 / seconds / 1000
+        better = _next_step(tried, wanted, _TRIES)
+        if better is None or better == step:
+            return step
+        step = better
+
+
 def _quality_step(quality: float) -> int:
-    """Quality 0 has few coefficients a frame, 10 is beyond what is heard; 6 dB of worth are twelve numbers."""
+    """Quality 0 has few coefficients a frame, 10 is beyond what is heard; 6 dB of worth are 48 numbers."""
     return round(COARSEST - quality * (COARSEST - FINEST) / 10)
 
 
-def _next_step(tried: dict[int, float], wanted: Target) -> int | None:
+def _next_step(tried: dict[int, float], wanted: Target, most: int) -> int | None:
     """The step to try next, given the kbit/s of those tried; one of them to end with it, None to end here."""
     if wanted.kbps is None:
         return None
@@ -266,13 +288,20 @@ def _next_step(tried: dict[int, float], wanted: Target) -> int | None:
     low = max((s for s, kbps in tried.items() if kbps > wanted.kbps), default=-1)
     high = min((s for s, kbps in tried.items() if kbps <= wanted.kbps and s > low), default=None)
     if high is None:
-        # Twelve numbers are 6 dB of worth, at which about half of the bits go.
-        return None if low >= NO_DETAIL else min(NO_DETAIL, low + max(1, round(15 * np.log2(tried[low] / wanted.kbps))))
+        # A doubled step is 6 dB of worth, at which about half of the bits go.
+        return (
+            None
+            if low >= NO_DETAIL
+            else min(NO_DETAIL, low + max(1, round(1.25 * bits.PER_OCTAVE * np.log2(tried[low] / wanted.kbps))))
+        )
     short = wanted.kbps / tried[high]
-    if short <= 1 + _TOLERANCE or high - low == 1 or len(tried) >= _PASSES:
+    if short <= 1 + _TOLERANCE or high - low == 1 or len(tried) >= most:
         return high
     if low < 0 or high == NO_DETAIL:
-        return max(low + 1, high - max(1, int(13 * np.log2(short))) if high < NO_DETAIL else (low + high) // 2)
+        return max(
+            low + 1,
+            high - max(1, int(1.1 * bits.PER_OCTAVE * np.log2(short))) if high < NO_DETAIL else (low + high) // 2,
+        )
     share = np.log(tried[low] / wanted.kbps) / np.log(tried[low] / tried[high])
     return int(np.clip(round(low + share * (high - low)), low + 1, high - 1))
 

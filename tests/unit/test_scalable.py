@@ -1,11 +1,16 @@
 """Coded songs: the size asked for, the length exact, the same bytes again, smaller without decoding, damage refused."""
 
+import copy
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import celesta
 from celesta import scalable
+from celesta._celheader import pack, unpack
 from celesta.audio import Audio, read, write
 from celesta.bits import tables as bit_tables
 from celesta.bits.window import NO_DETAIL, quantise, step_of
@@ -46,7 +51,7 @@ def test_the_bitrate_is_met_and_more_bits_are_better(codec, song, tmp_path):
         file = tmp_path / f"{wanted}.cel"
         scalable.encode_file(codec, song, file, Target(kbps=wanted))
         verify(file)
-        assert 0.9 * wanted <= kbps(file, song) <= wanted
+        assert 0.98 * wanted <= kbps(file, song) <= wanted
         codec.decode_file(file, tmp_path / "back.wav")
         back = read(tmp_path / "back.wav")
         assert back.samples.shape == song.samples.shape
@@ -150,11 +155,11 @@ def test_the_decoder_does_not_depend_on_the_encoders_rounding():
     rng = np.random.default_rng(0)
     c = (rng.standard_normal((1024, 20)) * tables.spread[:, None]).astype(np.float32)
     b = rng.standard_normal((32, 20)).astype(np.float32)
-    one, other = quantise(b, c, 160, tables), quantise(b, c * np.float32(1 + 1e-6), 160, tables)
+    one, other = quantise(b, c, 640, tables), quantise(b, c * np.float32(1 + 1e-6), 640, tables)
     assert np.mean(one.detail != other.detail) < 1e-4
     assert np.array_equal(one.base, other.base)
     assert not quantise(b, c, NO_DETAIL, tables).detail.any()
-    assert step_of(172) == 2 * step_of(160)
+    assert step_of(688) == 2 * step_of(640)
 
 
 def test_damage_is_one_line(codec, song, tmp_path):
@@ -169,6 +174,77 @@ def test_damage_is_one_line(codec, song, tmp_path):
         with pytest.raises(LatentError) as caught:
             verify(bad)
         assert "\n" not in str(caught.value)
+
+
+def resealed(whole, payload):
+    """The file with another payload of the same length and checksums that fit it."""
+    meta = unpack(whole, len(whole), "test")[0]
+    return pack(meta, hashlib.sha256(payload).hexdigest()) + payload
+
+
+def test_damage_behind_fitting_checksums_is_an_error_or_sound_never_a_crash(codec, song, tmp_path):
+    """What a hostile writer would make: every check of the header holds, the coded parts do not."""
+    scalable.encode_file(codec, Audio(song.samples[:, :30_000], 44_100), tmp_path / "x.cel", Target(kbps=16))
+    whole = (tmp_path / "x.cel").read_bytes()
+    start = unpack(whole, len(whole), "test")[2]
+    rng = np.random.default_rng(0)
+    bad, refused = tmp_path / "bad.cel", 0
+    for turn in range(120):
+        payload = bytearray(whole[start:])
+        for at in rng.integers(0, 24 if turn % 3 == 0 else len(payload), rng.integers(1, 4)):
+            payload[at] = rng.integers(256)
+        bad.write_bytes(resealed(whole, bytes(payload)))
+        try:
+            codec.decode_file(bad, tmp_path / "back.wav")
+        except LatentError:
+            refused += 1
+        else:
+            assert read(tmp_path / "back.wav").samples.shape == (1, 30_000)
+    assert 40 < refused < 120
+
+
+def test_a_header_that_asks_for_much_is_refused(codec, song, tmp_path):
+    scalable.encode_file(codec, Audio(song.samples[:, :30_000], 44_100), tmp_path / "x.cel", Target(kbps=16))
+    whole = (tmp_path / "x.cel").read_bytes()
+    meta, digest, start = unpack(whole, len(whole), "test")
+    lie = replace(meta, frames=1 << 18, window=meta.hop_length << 18)
+    (tmp_path / "lie.cel").write_bytes(pack(lie, digest) + whole[start:])
+    with pytest.raises(LatentError, match="frames"):
+        verify(tmp_path / "lie.cel")
+
+
+def test_ten_thousand_mutations_are_all_noticed(codec, song, tmp_path):
+    scalable.encode_file(codec, Audio(song.samples[:, :20_000], 44_100), tmp_path / "x.cel", Target(kbps=8))
+    whole = (tmp_path / "x.cel").read_bytes()
+    rng = np.random.default_rng(0)
+    bad = tmp_path / "bad.cel"
+    for _ in range(10_000):
+        data = bytearray(whole)
+        for at in rng.integers(0, len(data), rng.integers(1, 6)):
+            data[at] ^= rng.integers(1, 256)
+        bad.write_bytes(data)
+        if data == whole:  # two changes of one byte that undo each other
+            continue
+        with pytest.raises(LatentError):
+            verify(bad)
+
+
+def test_long_songs_are_searched_on_some_of_their_windows(codec, song, tmp_path):
+    long = Audio(np.tile(song.samples, 9), song.sample_rate)
+    scalable.encode_file(codec, long, tmp_path / "x.cel", Target(kbps=10))
+    assert 0.95 * 10 <= kbps(tmp_path / "x.cel", long) <= 10
+
+
+def test_bfloat16_is_near_float32(codec, song, tmp_path):
+    """What the networks compute in changes the base by rounding, not the sound."""
+    narrow = Codec("nested", copy.deepcopy(codec.model), "0" * 64, precision="bfloat16")
+    one = Audio(song.samples[:, :88_200], song.sample_rate)
+    found = []
+    for coder in (codec, narrow):
+        scalable.encode_file(coder, one, tmp_path / "x.cel", Target(quality=6))
+        coder.decode_file(tmp_path / "x.cel", tmp_path / "x.wav")
+        found.append(read(tmp_path / "x.wav").samples)
+    assert si_sdr(*found) > 25
 
 
 def test_wrong_use(codec, song, tmp_path):

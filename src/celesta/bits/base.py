@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import constriction
@@ -107,7 +108,7 @@ def decode_all(coded: Sequence[tuple[bytes, int, int]], frames: int, tables: Bit
         raise LatentError("coded base: damaged, or coded with other tables") from None
     if any(next(large, None) is not None for _, _, large in jobs) or np.abs(q).max(initial=0) > 1 << 30:
         raise LatentError("coded base: damaged, or coded with other tables")
-    return [q[2:, begin:end].T.astype(np.int32) for begin, end in zip(edges[:-1], edges[1:], strict=True)]
+    return [q[2:, begin:end].T.astype(np.int32) for begin, end in itertools.pairwise(edges)]
 
 
 def _opened(data: bytes) -> tuple[constriction.stream.queue.RangeDecoder, Iterator[int]]:

@@ -48,7 +48,10 @@ class Contexts:
         beside = at(-1) + at(1)
         near = 3 * at(0) + 2 * beside + at(-2) + at(2) + at(0, earlier)
         sums = np.cumsum(before != 0, axis=1, dtype=np.int16)
-        wide = sums[:, MARGIN + _SIDE : MARGIN + _SIDE + self.top] - sums[:, MARGIN - _SIDE - 1 : MARGIN - _SIDE - 1 + self.top]
+        wide = (
+            sums[:, MARGIN + _SIDE : MARGIN + _SIDE + self.top]
+            - sums[:, MARGIN - _SIDE - 1 : MARGIN - _SIDE - 1 + self.top]
+        )
         return near, wide, np.maximum(at(0), np.maximum(at(-1), at(1)))
 
     def even(self, known: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -56,9 +59,7 @@ class Contexts:
         near, wide, around = (one[:, 0::2] for one in known)
         return _NEAR[near] + _WIDE[wide] + self.offset[0], _AROUND[around]
 
-    def odd(
-        self, known: tuple[np.ndarray, np.ndarray, np.ndarray], now: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def odd(self, known: tuple[np.ndarray, np.ndarray, np.ndarray], now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for the odd half, given the even half of ``now``."""
         near, wide, around = (one[:, 1::2] for one in known)
         even = now[:, MARGIN % 2 :: 2]  # zeros of the margin, then the even half, then zeros

@@ -21,13 +21,13 @@ from celesta.errors import LatentError
 BASE_STEP = 0.3
 DEAD_ZONE = 0.62  # a coefficient counts from this share of a step on; below it costs more bits than it is worth
 SHRINK = 0.08
-STEPS = 256
-PER_OCTAVE = 12
+STEPS = 1_024
+PER_OCTAVE = 48  # a step more or less changes the size by about 1.5 %
 NO_DETAIL = STEPS - 1
 
 
 def step_of(number: int) -> float:
-    """The worth of a step by its number: 0 is finest (2^-16), twelve numbers double it."""
+    """The worth of a step by its number: 0 is finest (2^-16), 48 numbers double it."""
     return float(2.0 ** (number / PER_OCTAVE - 16))
 
 

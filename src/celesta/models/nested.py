@@ -8,6 +8,7 @@ as the file grows. The layers are those of ConvNeXt over frames (Liu et al. 2022
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -119,6 +120,7 @@ class Nested(Model):
         super().__init__(config)
         self.latent_dim, self.detail_size, self.hop_length = config.base, config.detail, config.bands
         self.window, self.context = 432 * config.bands, 24 * config.bands
+        self.dtype = torch.float32
         self.mdct = Mdct(config.bands)
         self.encoder = Backbone(config.groups + SUB_BLOCKS, config.encoder_width, config.encoder_depth, config.kernel)
         self.to_base = nn.Linear(config.encoder_width, config.base)
@@ -163,11 +165,23 @@ class Nested(Model):
         c = self.fill(base, torch.full_like(base[..., :1], dim / self.config.base), detail, start)
         return self.mdct.inverse(c, length)[:, None]
 
+    def prepare(self, dtype: torch.dtype = torch.float32) -> None:
+        """Evaluation mode; ``bfloat16`` is what the networks were trained in, so it costs next to nothing."""
+        self.eval()
+        self.dtype = dtype
+
     # ---- the two networks
 
     def base(self, x: Tensor, c: Tensor) -> Tensor:
         """The base ``(B, F, base)`` of sounds ``(B, 1, T)`` with coefficients ``c``; values within about +-4."""
-        return 4 * torch.tanh(self.to_base(self.encoder(self.features(x, c))).float() / 4)
+        with self._precision():
+            made = self.to_base(self.encoder(self.features(x, c)))
+        return 4 * torch.tanh(made.float() / 4)
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """What a codec asked for; in training it is the loop's business."""
+        narrow = not self.training and self.dtype == torch.bfloat16
+        return torch.autocast("cpu", torch.bfloat16) if narrow else nullcontext()
 
     def features(self, x: Tensor, c: Tensor) -> Tensor:
         """What the encoder sees: log band powers and, for attacks, log powers of sixteen pieces of each frame."""
@@ -202,13 +216,14 @@ class Nested(Model):
         limit = torch.where(known, worth, torch.where(torch.isfinite(least), least, 1e3))
         seen = torch.sign(detail) * torch.log1p(size * 300)
         level = torch.where(known, torch.log10(worth.clamp(1e-5, 1e3)), 2.0)
-        inputs = torch.cat([base, share, level, seen, torch.log10(detail**2 @ self.pooling + _QUIET) / 2 + 2], dim=-1)
-        h = self.decoder(inputs)
-        envelope = self.envelope(h).float().clamp(-14, 4)
-        amount = torch.exp(envelope)[..., self.group_of]
-        share_of_noise = torch.sigmoid(self.noisiness(h).float())[..., self.group_of]
+        bands = torch.log10(detail**2 @ self.pooling + _QUIET) / 2 + 2
+        with self._precision():
+            h = self.decoder(torch.cat([base, share, level, seen, bands], dim=-1))
+            envelope, noisiness, tonal = self.envelope(h), self.noisiness(h), self.tonal(h)
+        amount = torch.exp(envelope.float().clamp(-14, 4))[..., self.group_of]
+        share_of_noise = torch.sigmoid(noisiness.float())[..., self.group_of]
         rows = (start + torch.arange(detail.shape[1], device=detail.device)) % NOISE_FRAMES
-        added = amount * (self.tonal(h).float() + share_of_noise * self.noise[rows])
+        added = amount * (tonal.float() + share_of_noise * self.noise[rows])
         most = limit * self.spread
         return torch.where(kept, detail, added.clamp(-most, most))
 

@@ -35,7 +35,7 @@ def augment(crops: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np
             first, last = _HALF_RATE if edge < 0.75 else _ANYWHERE
             out[i] = band_limited(out[i], sample_rate, first * (last / first) ** low)
         if softer:
-            out[i] *= 10 ** -gain
+            out[i] *= 10**-gain
         out[i] /= max(1.0, np.abs(out[i]).max())
     return out
 

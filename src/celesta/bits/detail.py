@@ -11,17 +11,33 @@ from collections.abc import Sequence
 import constriction
 import numpy as np
 
-from celesta.bits.tables import AROUND, LARGEST, NEAR, PHASES, TOTAL, WIDE, ZONES, BitTables, as_shares
+from celesta.bits.tables import (
+    AROUND,
+    BESIDE,
+    CLASSES,
+    LARGEST,
+    NEAR,
+    PHASES,
+    TOTAL,
+    WIDE,
+    ZONES,
+    BitTables,
+    as_shares,
+)
 from celesta.errors import LatentError
 
 MOST = 1 << 20  # no magnitude is larger
 _HEAD = 4 * 4
 _CAP = 15
-_SIDE = 6
+_SIDE = 16
 MARGIN = _SIDE + 2
-_NEAR = np.searchsorted([1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 22, 30, 42], np.arange(30 * _CAP), side="right")
-_WIDE = NEAR * np.searchsorted([1, 2, 4, 7, 11, 16], np.arange(64), side="right")
-_AROUND = np.searchsorted([1, 2, 3, 5, 8, 13, 20, 32], np.arange(4 * _CAP), side="right")
+_NEAR_EDGES = [1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 26, 34, 44, 60, 84]
+_WIDE_EDGES = [1, 3, 5, 8, 12, 17, 24, 34, 48]
+_AROUND_EDGES = [1, 2, 4, 6, 8, 11, 14, 18, 23, 29, 36, 45, 56, 70, 86, 105, 130, 160]
+_MOST_NEAR = 43 * _CAP  # the weights of all neighbours together
+_NEAR = np.searchsorted(_NEAR_EDGES, np.arange(_MOST_NEAR + 1), side="right")
+_WIDE = NEAR * np.searchsorted(_WIDE_EDGES, np.arange(128), side="right")
+_AROUND = np.searchsorted(_AROUND_EDGES, np.arange(_MOST_NEAR + 1), side="right")
 Family = constriction.stream.model.Categorical
 Bernoulli = constriction.stream.model.Bernoulli
 _FAMILY, _BERNOULLI = Family(perfect=False), Bernoulli(perfect=False)
@@ -39,40 +55,42 @@ class Contexts:
         zone = np.minimum(np.log2(1 + place / 4).astype(int), ZONES - 1)
         self.offset = [NEAR * WIDE * (zone[phase::2] + ZONES * phase) for phase in range(PHASES)]
 
-    def known_before(self, before: np.ndarray, earlier: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the frame before and the one before that tell: near, wide and around, ``(n, top)`` each."""
+    def known_before(self, before: np.ndarray, earlier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the frame before and the one before that tell: near and wide, ``(n, top)`` each."""
 
         def at(shift: int, of: np.ndarray = before) -> np.ndarray:
             return of[:, MARGIN + shift : MARGIN + shift + self.top]
 
-        beside = at(-1) + at(1)
-        near = 3 * at(0) + 2 * beside + at(-2) + at(2) + at(0, earlier)
-        sums = np.cumsum(before != 0, axis=1, dtype=np.int16)
-        wide = (
-            sums[:, MARGIN + _SIDE : MARGIN + _SIDE + self.top]
-            - sums[:, MARGIN - _SIDE - 1 : MARGIN - _SIDE - 1 + self.top]
-        )
-        return near, wide, np.maximum(at(0), np.maximum(at(-1), at(1)))
+        near = 6 * at(0) + 4 * (at(-1) + at(1)) + 2 * (at(-2) + at(2))
+        near += 3 * at(0, earlier) + at(-1, earlier) + at(1, earlier)
+        some = 2 * (before != 0).astype(np.int16) + (earlier != 0)
+        sums = np.cumsum(some, axis=1, dtype=np.int16)
+        return near, at(_SIDE, sums) - at(-_SIDE - 1, sums)
 
-    def even(self, known: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def even(self, known: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Cells of the zero-or-not table and rows of the magnitudes' table for the even half, ``(n, top / 2)``."""
-        near, wide, around = (one[:, 0::2] for one in known)
-        return _NEAR[near] + _WIDE[wide] + self.offset[0], _AROUND[around]
+        near, wide = (one[:, 0::2] for one in known)
+        return _NEAR[near] + _WIDE[wide] + self.offset[0], BESIDE * _AROUND[near]
 
-    def odd(self, known: tuple[np.ndarray, np.ndarray, np.ndarray], now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def odd(self, known: tuple[np.ndarray, np.ndarray], now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for the odd half, given the even half of ``now``."""
-        near, wide, around = (one[:, 1::2] for one in known)
+        near, wide = (one[:, 1::2] for one in known)
         even = now[:, MARGIN % 2 :: 2]  # zeros of the margin, then the even half, then zeros
         first = MARGIN // 2
 
         def at(shift: int, of: np.ndarray = even) -> np.ndarray:
             return of[:, first + shift : first + shift + self.top // 2]
 
-        beside = at(0) + at(1)
+        near = near + 8 * (at(0) + at(1)) + 2 * (at(-1) + at(2))
         some = (even != 0).astype(np.int16)
         count = at(-2, some) + at(-1, some) + at(0, some) + at(1, some) + at(2, some) + at(3, some)
-        cell = _NEAR[near + 4 * beside + at(-1) + at(2)] + _WIDE[wide + 2 * count] + self.offset[1]
-        return cell, _AROUND[around + beside]
+        return _NEAR[near] + _WIDE[wide + 4 * count] + self.offset[1], BESIDE * (_AROUND[near] + CLASSES)
+
+
+def _beside(some: np.ndarray) -> np.ndarray:
+    """How many of a coefficient's two neighbours in its own half are not zero, ``(n, top / 2)``."""
+    padded = np.pad(some.astype(np.int16), ((0, 0), (1, 1)))
+    return padded[:, :-2] + padded[:, 2:]
 
 
 def _padded(frames: int, streams: int, top: int) -> np.ndarray:
@@ -87,8 +105,10 @@ def _walk(q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     capped[2:, MARGIN : MARGIN + top] = np.minimum(np.abs(q), _CAP).T
     known = contexts.known_before(capped[1:-1], capped[:-2])
     made = (contexts.even(known), contexts.odd(known, capped[2:]))
-    cells, rows = (np.stack([half[i] for half in made], axis=1) for i in range(2))
-    return cells, rows, q.T.reshape(frames, top // 2, PHASES).transpose(0, 2, 1)
+    numbers = q.T.reshape(frames, top // 2, PHASES).transpose(0, 2, 1)
+    cells = np.stack([cell for cell, _ in made], axis=1)
+    rows = np.stack([row + _beside(numbers[:, phase] != 0) for phase, (_, row) in enumerate(made)], axis=1)
+    return cells, rows, numbers
 
 
 class DetailCounts:
@@ -199,10 +219,12 @@ class _Stream:
         self, t: int, phase: int, share: np.ndarray, row: np.ndarray, sizes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Places of a half frame that are not zero, and their capped magnitudes."""
-        some = np.flatnonzero(self.found.decode(_BERNOULLI, share[: self.top // 2]))
+        found = self.found.decode(_BERNOULLI, share[: self.top // 2])
+        some = np.flatnonzero(found)
         if not len(some):
             return some, some
-        places, values = 2 * some + phase, self.sizes.decode(_FAMILY, sizes[row[some]]) + 1
+        row = row[some] + _beside(found[None])[0, some]
+        places, values = 2 * some + phase, self.sizes.decode(_FAMILY, sizes[row]) + 1
         self.order.append((t, places, values))
         return places, np.minimum(values, _CAP)
 

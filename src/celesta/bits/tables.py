@@ -15,8 +15,9 @@ from celesta.errors import ModelError, UsageError
 FILE = Path(__file__).parents[1] / "weights" / "nested-bits.safetensors"
 
 TOTAL = 1 << 16
-NEAR, WIDE, ZONES, PHASES = 14, 7, 10, 2
-AROUND, LARGEST = 9, 18
+NEAR, WIDE, ZONES, PHASES = 16, 10, 10, 2
+CLASSES, BESIDE, LARGEST = 19, 3, 18
+AROUND = PHASES * CLASSES * BESIDE
 MOVES = 33
 LIVELY = 4
 

@@ -18,7 +18,7 @@ from celesta.bits import detail as detail_coder
 from celesta.bits.tables import BitTables
 from celesta.errors import LatentError
 
-BASE_STEP = 0.3
+BASE_STEP = 0.4
 DEAD_ZONE = 0.62  # a coefficient counts from this share of a step on; below it costs more bits than it is worth
 SHRINK = 0.08
 STEPS = 1_024

@@ -12,7 +12,7 @@ from celesta.bits.window import DEAD_ZONE, SHRINK
 def choose(c: Tensor, spread: Tensor, rng: np.random.Generator, mean: float | None = None) -> Tensor:
     """Coefficients that are kept, quantised, zeros elsewhere: ``(B, F, bands)`` to the same shape.
 
-    A fifth of the crops keep none, a fifth the same number in each frame without quantisation, the others all above a
+    A sixth of the crops keep none, an eighth the same number in each frame without quantisation, the others all above a
     threshold, quantised in steps of their worth, as :mod:`celesta.bits` does.
 
     Args:
@@ -26,10 +26,10 @@ def choose(c: Tensor, spread: Tensor, rng: np.random.Generator, mean: float | No
         kind, count = rng.random(), float(np.exp(rng.uniform(np.log(0.5), np.log(400))))
         if mean is not None:
             kind, count = 1.0, mean
-        if kind < 0.2 or count == 0:
+        if kind < 0.17 or count == 0:
             continue
         worth = crop.abs() / spread
-        if kind < 0.4:
+        if kind < 0.3:
             places = worth.topk(max(1, min(256, round(count))), dim=-1).indices
             out[i].scatter_(-1, places, crop.gather(-1, places))
         else:

@@ -76,9 +76,10 @@ class Autoencode(Task):
             return torch.mean((self.model(window).float() - window) ** 2).item()
 
 
-SNR_WEIGHT = 0.02
+SNR_WEIGHT = 0.005
 RATE_WEIGHT = 0.01
-BASE_STEP = 0.4
+BASE_STEP = 0.5
+FEW = 8
 LADDER = (0.0, 4.0, 16.0, 64.0)
 
 
@@ -148,17 +149,24 @@ def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:
 
 
 def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
-    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: all in two fifths, else the first few."""
-    counts = np.where(rng.random(crops) < 0.4, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
+    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 8 in two fifths, all in a quarter."""
+    kind = rng.random(crops)
+    counts = np.where(kind < 0.25, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
+    counts = np.where(kind > 0.6, min(FEW, dim), counts)
     return torch.from_numpy((np.arange(dim) < counts[:, None, None]).astype(np.float32))
 
 
 @torch.no_grad()
 def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
-    """Each coefficient's root mean square over crops of the training music, to the power 0.3, smoothed over bands."""
+    """What a coefficient is divided by to give its worth.
+
+    Its root mean square over crops of the training music to the power 0.3, smoothed over bands, times the root of
+    700 Hz and its frequency together, for the mel scale has fewer bands up there. Nearly flat up to some kHz.
+    """
     rng = np.random.default_rng([seed, 2**31])
     crops = np.stack([corpus.crop(rng, model.window, 32 * model.config.bands) for _ in range(256)])
     power = model.mdct(torch.from_numpy(crops)).square().mean((0, 1))
     smooth = (power @ model.pooling)[model.group_of]
-    spread: Tensor = (smooth + 1e-10) ** 0.15
+    hertz = (torch.arange(len(smooth)) + 0.5) * (model.sample_rate / 2 / len(smooth))
+    spread: Tensor = (smooth + 1e-10) ** 0.15 * ((hertz + 700) / 2_700).sqrt()
     return spread

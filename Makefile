@@ -24,9 +24,11 @@ test: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/speed.py
 
+# encodec names torchaudio as a need, which the benchmark does without: see benchmarks/_codec_speed.py
 bench-codec: $(VENV)/installed
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt visqol-python
-	$(BIN)/python benchmarks/codec.py --data $(GTZAN)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt 'visqol-python[accel]' zimtohrli einops
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps encodec
+	$(BIN)/python benchmarks/codec.py --data $(GTZAN) --json cache/bench-codec.json --html cache/bench-codec.html $(BENCH)
 
 docs: $(VENV)/installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'

@@ -23,7 +23,7 @@ from celesta.bits.detail import DetailCounts
 from celesta.bits.tables import FILE, BitTables
 from celesta.models.nested import Nested
 
-PIECES, SECONDS = 240, 6
+PIECES, SECONDS, DRAWS = 240, 6, 3
 
 
 def main() -> None:
@@ -49,11 +49,10 @@ def main() -> None:
             base = model.base(sound[:, None], c)[0].T.numpy()
         c = c[0].T.numpy()
         # From one to four hundred coefficients a frame: the tables serve every bitrate.
-        share = np.exp(rng.uniform(0, np.log(400))) / len(spread)
-        least = float(np.quantile(np.abs(c) / spread[:, None], 1 - share))
-        numbers = bits.quantise(base, c, bits.step_keeping(least), blank)
-        details.add(numbers.detail)
-        bases.add(numbers.base)
+        for share in np.exp(rng.uniform(0, np.log(400), DRAWS)) / len(spread):
+            least = float(np.quantile(np.abs(c) / spread[:, None], 1 - share))
+            details.add(bits.quantise(base, c, bits.step_keeping(least), blank).detail)
+        bases.add(bits.quantise(base, c, bits.NO_DETAIL, blank).base)
     found, size = details.tables()
     save_file({"found": found, "size": size, "move": bases.table(), "spread": spread}, FILE)
     with safe_open(args.run / "best.safetensors", "np") as file:

@@ -34,7 +34,6 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
 }
 _BLOCK = 1 << 20
-_STREAMS = 8  # coded windows, channel by channel, that are decoded at once
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -210,7 +209,6 @@ class CelReader:
             raise
         self.encoding = self.meta.encoding
         self._layout = layout(self.meta)
-        self._decoded: dict[int, list[bits_window.Numbers]] = {}
 
     def __len__(self) -> int:
         return self.meta.windows
@@ -255,28 +253,17 @@ class CelReader:
         """
         if self.encoding != CODED:
             raise LatentError(f"{self.path}: is not coded; encode the sound with --kbps or --quality")
-        if i not in self._decoded:
-            # Those that follow are asked for next, and several at once decode faster.
-            ahead = range(i, min(i + max(1, _STREAMS // self.meta.channels), self.meta.windows))
-            try:
-                self._decoded = self._decode(ahead)
-            except LatentError:
-                self._decoded = self._decode(range(i, i + 1))  # the damage may lie further on
-        return self._decoded[i]
-
-    def _decode(self, windows: range) -> dict[int, list[bits_window.Numbers]]:
         m = self.meta
         index, starts = self._index
-        coded = []
-        for i in windows:
-            for channel, row in enumerate(index[i]):
-                self._file.seek(self._start + self._layout["payload"].begin + int(starts[i, channel]))
-                coded.append(([self._file.read(int(size)) for size in row[: BASE_GROUPS + 1]], int(row[-1])))
-        try:
-            made = bits_window.decode_all(coded, m.latent_dim, m.frames, load_tables())
-        except LatentError as error:
-            raise LatentError(f"{self.path}: window {windows[0]}: {error}; encode the sound again") from None
-        return {i: made[n * m.channels : (n + 1) * m.channels] for n, i in enumerate(windows)}
+        made = []
+        for channel, row in enumerate(index[i]):
+            self._file.seek(self._start + self._layout["payload"].begin + int(starts[i, channel]))
+            parts = [self._file.read(int(size)) for size in row[: BASE_GROUPS + 1]]
+            try:
+                made.append(bits_window.decode(parts, int(row[-1]), m.latent_dim, m.frames, load_tables()))
+            except LatentError as error:
+                raise LatentError(f"{self.path}: window {i}: {error}; encode the sound again") from None
+        return made
 
     @functools.cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:

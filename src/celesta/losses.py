@@ -29,8 +29,9 @@ class MelDistance(nn.Module):
     """Multi-scale mel distance of sounds at 44 100 Hz, as :func:`celesta.metrics.mel_distance` but smooth.
 
     Sum over scales of the mean |difference of log10 mel magnitudes|; the floor is added, not clipped, so that
-    gradients reach what is too quiet. Windows are those of the metric at 22 050 Hz. Spectra of short windows are
-    matrix products: with gradients that is faster on CPUs than FFTs.
+    gradients reach what is too quiet. Windows are those of the metric at 22 050 Hz, a half apart instead of a quarter:
+    the same on average at half the cost. Spectra of short windows are matrix products: with gradients that is faster
+    on CPUs than FFTs.
     """
 
     def __init__(self) -> None:
@@ -53,9 +54,9 @@ class MelDistance(nn.Module):
 
     def _log_mel(self, x: Tensor, window: int) -> Tensor:
         """``(B, T)`` to ``(B, frames, bands)``."""
-        hop = window // 4
-        blocks = F.pad(x, (window // 2, window // 2 + -x.shape[-1] % hop)).reshape(len(x), -1, hop)
-        frames = torch.cat([blocks[:, j : blocks.shape[1] - 3 + j] for j in range(4)], dim=-1)
+        hop = window // 2
+        blocks = F.pad(x, (hop, hop + -x.shape[-1] % hop)).reshape(len(x), -1, hop)
+        frames = torch.cat([blocks[:, :-1], blocks[:, 1:]], dim=-1)
         table = self.get_buffer(f"fourier_{window}")
         if window <= LONGEST_PRODUCT:
             real, imaginary = (frames @ table).chunk(2, dim=-1)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from celesta.bits.levels import LEVELS
 from celesta.errors import ModelError, UsageError
 
 FILE = Path(__file__).parents[1] / "weights" / "nested-bits.safetensors"
 
 TOTAL = 1 << 16
-NEAR, WIDE, ZONES, PHASES = 16, 10, 10, 2
-CLASSES, BESIDE, LARGEST = 19, 3, 18
-AROUND = PHASES * CLASSES * BESIDE
+NEAR, WIDE, ZONES, PASSES = 17, 11, 10, 9
+CLASSES, BESIDE, LARGEST = 20, 3, 18
 MOVES = 33
 LIVELY = 4
 
@@ -27,10 +27,10 @@ class BitTables:
     """Probabilities in units of 2^-16; no entry is 0 or 65 536.
 
     Attributes:
-        found: ``(PHASES, ZONES, WIDE, NEAR)`` of a coefficient not being zero.
-        size: ``(AROUND, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
-        move: ``(channels, LIVELY, MOVES)`` of a base channel's step from the frame before, -15 to 15 in the first
-            31 entries, the last two for larger ones down and up.
+        found: ``(PASSES, ZONES, WIDE, NEAR)`` of a coefficient not being zero.
+        size: ``(PASSES * CLASSES * BESIDE, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
+        move: ``(channels, levels, LIVELY, MOVES)`` of how far a base channel is from what the frames around it let
+            expect, -15 to 15 in the first 31 entries, the last two for larger ones down and up.
         spread: ``(bands,)`` float32, what a coefficient is divided by to give its worth.
     """
 
@@ -40,13 +40,28 @@ class BitTables:
     spread: np.ndarray
 
     def __post_init__(self) -> None:
-        shapes = ((PHASES, ZONES, WIDE, NEAR), (AROUND, LARGEST), (len(self.move), LIVELY, MOVES))
+        shapes = (
+            (PASSES, ZONES, WIDE, NEAR),
+            (PASSES * CLASSES * BESIDE, LARGEST),
+            (len(self.move), len(LEVELS), LIVELY, MOVES),
+        )
         for name, shape in zip(("found", "size", "move"), shapes, strict=True):
             array = getattr(self, name)
             if array.shape != shape or array.dtype != np.int32 or array.min() < 1 or array.max() >= TOTAL:
                 raise UsageError(f"bit tables: {name} must be int32 {shape} from 1 to 65,535, got {array.shape}")
         if (self.size.sum(-1) != TOTAL).any() or (self.move.sum(-1) != TOTAL).any():
             raise UsageError("bit tables: probabilities do not add up to 65,536")
+
+    @cached_property
+    def bits_found(self) -> np.ndarray:
+        """What zero and not zero cost, ``(PASSES, ZONES, WIDE, NEAR, 2)`` float32."""
+        share = self.found / TOTAL
+        return -np.log2(np.stack([1 - share, share], axis=-1)).astype(np.float32)
+
+    @cached_property
+    def bits_size(self) -> np.ndarray:
+        """What a magnitude costs, of the shape of ``size``, float32."""
+        return -np.log2(self.size / TOTAL).astype(np.float32)
 
 
 def as_shares(counts: np.ndarray, prior: np.ndarray, weight: float = 24.0) -> np.ndarray:

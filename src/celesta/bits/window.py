@@ -15,6 +15,7 @@ import numpy as np
 from celesta._celheader import BASE_GROUPS
 from celesta.bits import base as base_coder
 from celesta.bits import detail as detail_coder
+from celesta.bits.rows import MOST
 from celesta.bits.tables import BitTables
 from celesta.errors import LatentError
 
@@ -59,7 +60,7 @@ def quantise(base: np.ndarray, coefficients: np.ndarray, step: int, tables: BitT
         return Numbers(whole, np.zeros(coefficients.shape, np.int32), step)
     size = np.abs(coefficients) / (tables.spread[:, None] * np.float32(step_of(step)))
     count = np.where(size < DEAD_ZONE, 0, np.maximum(np.floor(size + (0.5 - SHRINK)), 1))
-    count = np.minimum(count, detail_coder.MOST)
+    count = np.minimum(count, MOST)
     return Numbers(whole, (np.sign(coefficients) * count).astype(np.int32), step)
 
 
@@ -90,28 +91,21 @@ def encode(numbers: Numbers, tables: BitTables) -> list[bytes]:
     return [*parts, detail_coder.encode(numbers.detail, tables)]
 
 
-def decode_all(
-    coded: Sequence[tuple[list[bytes], int]], channels: int, frames: int, tables: BitTables
-) -> list[Numbers]:
-    """The numbers that :func:`encode` coded, ``channels`` of the base, for several pairs of parts and step at once.
+def decode(parts: Sequence[bytes], step: int, channels: int, frames: int, tables: BitTables) -> Numbers:
+    """The numbers that :func:`encode` coded, ``channels`` of the base.
 
     Raises:
-        LatentError: the bytes of one of them are damaged.
+        LatentError: the bytes are damaged.
     """
-    jobs = []
-    for parts, step in coded:
-        if not 0 <= step < STEPS:
-            raise LatentError("coded window: its step does not make sense")
-        if step == NO_DETAIL and parts[-1]:
-            raise LatentError("coded window: it holds a detail without a step")
-        for part, group in zip(parts[:-1], groups(len(tables.move)), strict=True):
-            stop = min(group.stop, channels)
-            if part and group.start >= stop:
-                raise LatentError("coded window: it holds a base that its header does not name")
-            jobs.append((part, group.start, max(0, stop - group.start)))
-    bases = base_coder.decode_all(jobs, frames, tables)
-    details = detail_coder.decode_all([parts[-1] for parts, _ in coded], len(tables.spread), frames, tables)
-    return [
-        Numbers(np.concatenate(bases[i * BASE_GROUPS : (i + 1) * BASE_GROUPS]), detail, step)
-        for i, (detail, (_, step)) in enumerate(zip(details, coded, strict=True))
-    ]
+    if not 0 <= step < STEPS:
+        raise LatentError("coded window: its step does not make sense")
+    if step == NO_DETAIL and parts[-1]:
+        raise LatentError("coded window: it holds a detail without a step")
+    made = []
+    for part, group in zip(parts[:-1], groups(len(tables.move)), strict=True):
+        stop = min(group.stop, channels)
+        if part and group.start >= stop:
+            raise LatentError("coded window: it holds a base that its header does not name")
+        made.append(base_coder.decode(part, max(0, stop - group.start), frames, tables, group.start))
+    detail = detail_coder.decode(parts[-1], len(tables.spread), frames, tables)
+    return Numbers(np.concatenate(made), detail, step)

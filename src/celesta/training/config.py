@@ -24,6 +24,7 @@ class TrainConfig:
         model: registry name.
         data: folders of music.
         lists: folder of GTZAN's lists, empty to look beside the data.
+        begin: model name or run folder whose weights the run begins with, empty to draw them.
         seed: of the weights and of every batch.
         steps: optimiser steps of the whole run; the schedule depends on it.
         batch: crops a step.
@@ -45,6 +46,7 @@ class TrainConfig:
     model: str
     data: tuple[str, ...]
     lists: str = ""
+    begin: str = ""
     seed: int = 0
     steps: int = 20_000
     batch: int = 16

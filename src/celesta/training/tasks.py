@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -80,6 +80,7 @@ SNR_WEIGHT = 0.005
 RATE_WEIGHT = 0.01
 BASE_STEP = 0.5
 FEW = 8
+SHIFT = 2_048
 LADDER = (0.0, 4.0, 16.0, 64.0)
 
 
@@ -88,13 +89,19 @@ class Scalable(Task):
 
     Every crop draws how many base channels and which coefficients it may use, quantised as they will be in files.
     Loss: multi-scale mel distance, a little of the error in dB, and the bits that changes of the base will cost.
+
+    Attributes:
+        snr_weight: of the error in dB in the loss.
     """
+
+    snr_weight = SNR_WEIGHT
 
     def __init__(self, model: Nested, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config)
         self.nested = model
         self.mel = losses.MelDistance()
-        model.spread.copy_(_spread(model, train_set, config.seed))
+        if not config.begin:
+            model.spread.copy_(_spread(model, train_set, config.seed))
         if config.compile:
             model.encoder.compile()
             model.decoder.compile()
@@ -111,13 +118,12 @@ class Scalable(Task):
         rng, m = self.generator(step), self.nested
         with torch.no_grad():
             c = m.mdct(x[:, 0])
-            detail = choose(c, m.spread, rng)
+            detail = self.detail(c, rng)
         with self.autocast:
             base = m.base(x, c)
-        rough = torch.from_numpy(rng.uniform(-0.5, 0.5, tuple(base.shape)).astype(np.float32))
-        step_of = torch.from_numpy(rng.uniform(0, BASE_STEP, (len(x), 1, 1)).astype(np.float32))
-        kept = _channels(rng, len(x), m.config.base)
-        used = (base + rough * step_of) * kept
+        rough = self.roughness(base.shape, rng)
+        kept = self.channels(len(x), rng)
+        used = (base + rough) * kept
         with self.autocast:
             c_hat = m.fill(
                 used, kept.mean(-1, keepdim=True).expand(-1, c.shape[1], 1), detail, int(rng.integers(NOISE_FRAMES))
@@ -129,8 +135,24 @@ class Scalable(Task):
         snr = (10 * torch.log10(error + 1e-4) * some).mean()
         change = (base[:, 1:] - base[:, :-1]).abs() * kept
         rate = torch.log2(1 + change / BASE_STEP).mean()
-        loss: Tensor = self.mel(x[:, 0], x_hat) + SNR_WEIGHT * snr + RATE_WEIGHT * rate
+        # The loss's windows lie elsewhere in every step.
+        shift = int(rng.integers(min(SHIFT, x.shape[-1] // 2)))
+        stop = x.shape[-1] - min(SHIFT, x.shape[-1] // 2) + shift
+        loss: Tensor = self.mel(x[:, 0, shift:stop], x_hat[:, shift:stop]) + self.snr_weight * snr + RATE_WEIGHT * rate
         return loss
+
+    def detail(self, c: Tensor, rng: np.random.Generator) -> Tensor:
+        """The coefficients that each crop may use, zeros elsewhere; ``(B, F, bands)`` to the same shape."""
+        return choose(c, self.nested.spread, rng)
+
+    def roughness(self, shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+        """Noise ``(B, F, base)`` as quantising the base leaves it, each crop's step drawn up to ``BASE_STEP``."""
+        noise = torch.from_numpy(rng.uniform(-0.5, 0.5, tuple(shape)).astype(np.float32))
+        return noise * torch.from_numpy(rng.uniform(0, BASE_STEP, (shape[0], 1, 1)).astype(np.float32))
+
+    def channels(self, crops: int, rng: np.random.Generator) -> Tensor:
+        """Ones for the base channels that each crop may use, ``(crops, 1, base)``."""
+        return _channels(rng, crops, self.nested.config.base)
 
     def held_out(self, window: Tensor, number: int) -> float:
         """Mel distance with all of the base and a number of coefficients a frame that goes up a ladder."""
@@ -149,10 +171,10 @@ def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:
 
 
 def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
-    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 8 in two fifths, all in a quarter."""
+    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 8 in three fifths, all in a fifth."""
     kind = rng.random(crops)
-    counts = np.where(kind < 0.25, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
-    counts = np.where(kind > 0.6, min(FEW, dim), counts)
+    counts = np.where(kind < 0.2, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
+    counts = np.where(kind > 0.4, min(FEW, dim), counts)
     return torch.from_numpy((np.arange(dim) < counts[:, None, None]).astype(np.float32))
 
 
@@ -167,6 +189,11 @@ def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
     crops = np.stack([corpus.crop(rng, model.window, 32 * model.config.bands) for _ in range(256)])
     power = model.mdct(torch.from_numpy(crops)).square().mean((0, 1))
     smooth = (power @ model.pooling)[model.group_of]
-    hertz = (torch.arange(len(smooth)) + 0.5) * (model.sample_rate / 2 / len(smooth))
-    spread: Tensor = (smooth + 1e-10) ** 0.15 * ((hertz + 700) / 2_700).sqrt()
+    spread: Tensor = (smooth + 1e-10) ** 0.15 * mel_share(len(smooth), model.sample_rate)
     return spread
+
+
+def mel_share(bands: int, sample_rate: int) -> Tensor:
+    """Root of 700 Hz and the frequency of each band ``(bands,)`` together, 1 at 2 kHz."""
+    hertz = (torch.arange(bands) + 0.5) * (sample_rate / 2 / bands)
+    return ((hertz + 700) / 2_700).sqrt()

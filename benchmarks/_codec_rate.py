@@ -1,0 +1,186 @@
+"""Bars 1 and 4: real files beside Opus, MP3 and the coded baselines; the ladder up to transparent.
+
+For each rate of ours Opus' scores at the same and at twice the rate are read off its own curve, between its measured
+sizes, the means of both over the same clips. Opus makes no mono file below about 5 kbit/s: where less is asked of it,
+its smallest file stands for it, and as that holds more bits, falling short of it is then not judged.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from _codec_bench import Bench, progress
+from _codec_points import DRAWS, HIGHER, SEED, Point, score
+
+from celesta import audio, codec, coding, scalable
+from celesta.audio import Audio
+from celesta.errors import CelestaError
+from celesta.rate import ABSOLUTE_STEPS, through
+
+MONO, STEREO = (1.5, 3, 6, 9, 12, 24, 64), (6, 12, 24, 48, 96)
+OPUS_MONO, OPUS_STEREO = (5, 6, 8, 12, 16, 24, 32, 48), (6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+MP3_MONO, MP3_STEREO = (16, 24, 32), (48, 64, 128)
+TWICE = {"mono": (3, 6, 9, 12), "stereo": (6, 12, 24, 48)}
+SAME = {"mono": (3, 6, 9, 12, 24), "stereo": (6, 12, 24, 48)}
+BASELINES = ("linear-32", "linear-64", "sparse-64")
+OPUS = ["-c:a", "libopus", "-vbr", "on", "-application", "audio"]
+MP3 = ["-c:a", "libmp3lame"]
+TRANSPARENT, SI_SDR, VISQOL, MONOTONE = 64, 25.0, 4.6, 0.1
+
+
+def rate(bench: Bench) -> None:
+    """Curves and verdicts of bar 1."""
+    for name, clips, rates, opus, mp3 in (
+        ("mono", bench.mono, MONO, OPUS_MONO, MP3_MONO),
+        ("stereo", bench.stereo, STEREO, OPUS_STEREO, MP3_STEREO),
+    ):
+        if not clips:
+            bench.bars.lack(1, f"{name}: everything", "no shards; give --stereo")
+            continue
+        about = "22.05 kHz mono, GTZAN's test list" if name == "mono" else "44.1 kHz stereo, validation packages"
+        print(f"\nRate: {about}, {len(clips)} clips of {bench.seconds:g} s", flush=True)
+        points = bench.points.setdefault(name, [])
+        peers = _peers(bench, clips, ".opus", opus, OPUS)
+        points += peers + _peers(bench, clips, ".mp3", mp3, MP3)
+        if name == "mono":
+            points += [p for model in BASELINES for p in _baseline(bench, codec.load(model))]
+        for point in ladder(bench, name, rates):
+            if not peers:
+                bench.bars.lack(1, f"{name} at {point.setting:g} kbit/s", "no ffmpeg with libopus")
+                continue
+            if point.setting in TWICE[name]:
+                _beside(bench, name, point, peers, 2)
+            if point.setting in SAME[name]:
+                _beside(bench, name, point, peers, 1)
+
+
+def transparent(bench: Bench) -> None:
+    """Verdicts of bar 4."""
+    print(f"\nTransparent end and ladder: 22.05 kHz mono, {len(bench.mono)} clips", flush=True)
+    steps = ladder(bench, "mono", MONO)
+    top = steps[-1]
+    found = top.means()
+    bench.bars.judge(
+        4, "SI-SDR at the transparent end", top.mean("SI-SDR"), SI_SDR, note=f"{found['kbps'][0]:.1f} kbit/s"
+    )
+    size = top.mean("kbps")
+    bench.bars.judge(4, "kbit/s at the transparent end", size, TRANSPARENT, higher=False)
+    if top.has("ViSQOL"):
+        bench.bars.judge(4, "ViSQOL at the transparent end", top.mean("ViSQOL"), VISQOL)
+    else:
+        bench.bars.lack(4, "ViSQOL at the transparent end", "without ViSQOL")
+    values = np.array([p.values("SI-SDR") for p in steps])
+    drops = (values[:-1] - values[1:]).max(axis=0)
+    falling = int((drops > MONOTONE).sum())
+    note = f"{falling} of {len(drops)} clips fall by more than {MONOTONE} dB at a step up"
+    bench.bars.judge(4, "worst fall of SI-SDR up the ladder, dB", float(drops.max()), MONOTONE, higher=False, note=note)
+    bench.figures["ladder"] = {"falling clips": falling, "clips": len(drops), "worst fall dB": float(drops.max())}
+
+
+def ladder(bench: Bench, name: str, rates: Sequence[float]) -> list[Point]:
+    """The codec at each bitrate, real files; measured once a run."""
+    mine = [p for p in bench.points.setdefault(name, []) if p.coder == bench.coder.name]
+    if not mine:
+        for kbps in rates:
+            mine.append(_ours(bench, bench.mono if name == "mono" else bench.stereo, kbps).settle().show())
+            bench.points[name].append(mine[-1])
+    return mine
+
+
+def _ours(bench: Bench, clips: list[Audio], kbps: float) -> Point:
+    coder, point = bench.coder, Point(bench.coder.name, kbps)
+    with tempfile.TemporaryDirectory() as folder:
+        file, back = Path(folder) / "x.cel", Path(folder) / "x.wav"
+        wanted = bench.listened(clips, "ViSQOL")
+        for clip, measures in progress(zip(clips, wanted, strict=True), f"{coder.name} {kbps:g}", len(clips)):
+            scalable.encode_file(coder, clip, file, scalable.Target(kbps=kbps))
+            coder.decode_file(file, back)
+            point.clips.append(score(clip, audio.read(back), file.stat().st_size, bench.ears, measures))
+    return point
+
+
+def _peers(bench: Bench, clips: list[Audio], suffix: str, rates: Sequence[float], options: list[str]) -> list[Point]:
+    """Another coder's curve by ffmpeg; a rate that it refuses is said and left out."""
+    program, name = shutil.which("ffmpeg"), suffix[1:]
+    if program is None:
+        print(f"{name}: no ffmpeg, left out")
+        return []
+    points = []
+    for kbps in rates:
+        point = Point(name, kbps)
+        wanted = bench.listened(clips, "ViSQOL")
+        try:
+            for clip, measures in progress(zip(clips, wanted, strict=True), f"{name} {kbps:g}", len(clips)):
+                bits, back = through(program, clip, suffix, [*options, "-b:a", f"{kbps}k"])
+                point.clips.append(score(clip, back, bits // 8, bench.ears, measures))
+        except (subprocess.CalledProcessError, CelestaError) as error:
+            print(f"{name} {kbps:g}: left out, ffmpeg lacks the encoder or refuses ({type(error).__name__})")
+            continue
+        points.append(point.settle().show())
+    return points
+
+
+def _baseline(bench: Bench, model: codec.Codec) -> list[Point]:
+    """A baseline quantised and range-coded with tables fitted on training music."""
+    bands = model.model.hop_length if model.model.detail_size else 0
+    training = [model.encode(sound) for sound in bench.fitting]
+    points = []
+    for step in ABSOLUTE_STEPS:
+        tables = coding.fit_tables(training, step, relative=False, bands=bands)
+        point = Point(model.name, step)
+        clips = zip(bench.mono, bench.listened(bench.mono, "ViSQOL"), strict=True)
+        for clip, measures in progress(clips, f"{model.name} step {step:g}", len(bench.mono)):
+            data, back = coding.code(model.encode(clip), tables)
+            point.clips.append(score(clip, model.decode(back), len(data), bench.ears, measures))
+        points.append(point.settle().show())
+    return points
+
+
+def _beside(bench: Bench, name: str, point: Point, peers: list[Point], factor: int) -> None:
+    """Judge a point of ours by Opus' curve at ``factor`` times its rate, for every measure that both have."""
+    for key, higher in HIGHER.items():
+        which = point.has(key)
+        if not which or any(p.has(key) != which for p in peers):
+            if key == "ViSQOL":
+                bench.bars.lack(1, f"{name} {point.setting:g} kbit/s, {key}", "without ViSQOL")
+            continue
+        ours, sizes = point.values(key, which), point.values("kbps", which)
+        rates = np.array([p.values("kbps", which) for p in peers])
+        values = np.array([p.values(key, which) for p in peers])
+        everyone = np.arange(len(which))
+        at, theirs = _read(rates, values, factor * sizes, everyone)
+        rng = np.random.default_rng(SEED)
+        drawn = rng.integers(len(which), size=(DRAWS, len(which)))
+        apart = [ours[d].mean() - _read(rates, values, factor * sizes, d)[1] for d in drawn]
+        low, high = (float(v) for v in np.percentile(apart, [2.5, 97.5]))
+        small, large = rates.mean(axis=1).min(), rates.mean(axis=1).max()
+        note = f"Opus at {'twice the rate' if factor == 2 else 'the same rate'}, {at:.1f} kbit/s"
+        if at < small:
+            note += f"; its smallest file has {small:.1f}"
+        elif at > large:
+            note += f"; its largest file here has {large:.1f}"
+        what = f"{name} {point.setting:g} kbit/s (file {point.mean('kbps'):.1f}), {key}"
+        bench.bars.judge(
+            1,
+            what,
+            ours.mean(),
+            theirs if at <= large else float("nan"),
+            higher=higher,
+            strict=factor == 1,
+            interval=(low, high),
+            excused=bool(at < small),
+            note=note,
+        )
+
+
+def _read(rates: np.ndarray, values: np.ndarray, sizes: np.ndarray, sample: np.ndarray) -> tuple[float, float]:
+    """The mean rate of a sample of clips, and a curve's mean value there; ``rates``, ``values``: (points, clips)."""
+    x, y = rates[:, sample].mean(axis=1), values[:, sample].mean(axis=1)
+    order = np.argsort(x)
+    at = float(sizes[sample].mean())
+    return at, float(np.interp(at, x[order], y[order]))

@@ -22,6 +22,7 @@ from celesta import codec as codecs
 from celesta.audio import Audio, read
 from celesta.celfile import CelReader
 from celesta.latent import Latent
+from celesta.scalable import Target, encode_file
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "tests" / "golden"
@@ -40,12 +41,14 @@ class Golden:
     channels: int
     dtype: str = "float16"
     bits: int | None = None
+    kbps: float | None = None
 
     @property
     def name(self) -> str:
         """Name of the file without its suffix."""
         sound = "stereo" if self.channels == 2 else "mono"
-        return f"{self.model}-{sound}-{f'bits{self.bits}' if self.bits else self.dtype}"
+        kept = f"bits{self.bits}" if self.bits else f"{self.kbps:g}kbps" if self.kbps else self.dtype
+        return f"{self.model}-{sound}-{kept}"
 
 
 WANTED = (
@@ -61,7 +64,11 @@ WANTED = (
     *(Golden(f"cel-{which}", "rock", 0.05, 1) for which in ("lr", "silu", "2", "3")),
     Golden("cel-lr", "reggae", 0.1, 1, bits=5),
     Golden("cel-3", "reggae", 0.3, 2, bits=8),
+    Golden("nested", "rock", 12, 1, kbps=3),  # two windows
+    Golden("nested", "reggae", 4, 2, kbps=24),
+    Golden("nested", "orchestral", 2, 1),
 )
+LEARNT = ("cel-", "nested")
 
 
 def main() -> None:
@@ -69,7 +76,7 @@ def main() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     facts = {}
     for golden in WANTED:
-        if golden.model.startswith("cel-") and not (codecs.WEIGHTS / f"{golden.model}.safetensors").is_file():
+        if golden.model.startswith(LEARNT) and not (codecs.WEIGHTS / f"{golden.model}.safetensors").is_file():
             print(f"{golden.name}: left out, its weights are not installed")
             continue
         path, about = write(golden)
@@ -85,7 +92,10 @@ def write(golden: Golden) -> tuple[Path, dict[str, object]]:
     # From the third second on: several clips begin softly.
     sound = read(CLIPS / f"{golden.clip}.ogg", start=3.0, duration=golden.seconds, mono=golden.channels == 1)
     path = TARGET / f"{golden.name}.cel"
-    codec.encode(sound).save(path, dtype=golden.dtype, bits=golden.bits)
+    if golden.kbps:
+        encode_file(codec, sound, path, Target(kbps=golden.kbps))
+    else:
+        codec.encode(sound).save(path, dtype=golden.dtype, bits=golden.bits)
     with CelReader(path) as reader:
         meta = reader.meta
     latent = Latent.load(path)
@@ -99,7 +109,7 @@ def write(golden: Golden) -> tuple[Path, dict[str, object]]:
         "latent_sha256": digest(latent),
         **expected(codec.decode(latent)),
     }
-    if golden.model.startswith("cel-"):
+    if golden.model.startswith(LEARNT) and not golden.kbps:
         packed = path.with_suffix(".cel.xz")
         packed.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
         path.unlink()

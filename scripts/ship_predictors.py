@@ -10,25 +10,20 @@ scored on GTZAN's test list. Mood and tags are trained on all of 4QAED and score
 from __future__ import annotations
 
 import argparse
-import hashlib
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from celesta import audio, classify, datasets
-from celesta.audio import Audio
+from celesta import classify, datasets
 from celesta.classify import Predictor
 from celesta.codec import WEIGHTS
 from celesta.datasets import Track
 from celesta.features import FeatureCache, extract
-from celesta.features.cache import Key
+from celesta.features.altered import altered_features
 from celesta.features.extract import Features
 from celesta.features.fused import blocks, needed
-from celesta.features.kinds import Extractor, extractor
 from celesta.probes import protocols, run, scores, splits
 
 KIND = "celesta-features"
@@ -36,38 +31,6 @@ SAME_GENRE = {
     "Blues": "blues", "Classical": "classical", "Country": "country", "Jazz": "jazz", "Rap": "hiphop",
     "Reggae": "reggae",
 }  # fmt: skip
-
-
-def altered(sound: Audio, seed: int) -> Audio:
-    """A copy with a lower band limit, through another coder, at another level."""
-    rng = np.random.default_rng(seed)
-    rate = int(rng.choice([11_025, 16_000, 22_050]))
-    x = audio.resample(sound.samples, sound.sample_rate, rate) * 10 ** (rng.uniform(-18, 0) / 20)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / str(rng.choice(["x.mp3", "x.ogg", "x.wav"]))
-        audio.write(file, Audio(x, rate))
-        return audio.read(file)
-
-
-def altered_features(tracks: list[Track], cache: FeatureCache, extractors: list[Extractor]) -> list[list[np.ndarray]]:
-    """Features of one altered copy of each track, from the cache where they are there."""
-
-    def measure(track: Track) -> list[np.ndarray]:
-        content = cache.content(track.path)
-        seed = int(content[:8], 16)
-        found, sound = [], None
-        for one in extractors:
-            key = Key(hashlib.sha256(f"{content} altered 1".encode()).hexdigest(), one.kind, one.weights, one.version)
-            arrays = cache.get(key)
-            if arrays is None:
-                sound = sound or altered(audio.read(track.path, mono=True), seed)
-                arrays = one.measure(audio.resample(sound.samples, sound.sample_rate, one.sample_rate)[0])
-                cache.put(key, arrays)
-            found.append(np.concatenate(list(arrays.values())))
-        return found
-
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(measure, tracks))
 
 
 def collection_auc(predictor: Predictor, X: np.ndarray, collection: np.ndarray, groups: np.ndarray) -> float:
@@ -95,14 +58,7 @@ def ship_genre(tracks: list[Track], features: Features, cache: FeatureCache) -> 
     labels = np.array([t.label for t in own] + [SAME_GENRE[protocols.genres(t)[0]] for t in other])
     groups = np.array([t.group for t in own] + [t.extra["artist"] for t in other])
     X, weighed = blocks(features, KIND, [t.path for t in training])
-    extractors = [extractor(kind) for kind in needed([KIND])]
-    rows = altered_features(training, cache, extractors)
-    copies = Features(
-        [t.path for t in training],
-        {one.kind: np.stack([row[i] for row in rows]) for i, one in enumerate(extractors)},
-        features.parts,
-        {},
-    )
+    copies = altered_features([t.path for t in training], needed([KIND]), cache, workers=2)
     extra = (blocks(copies, KIND)[0], np.arange(len(training)))
     about = {
         "trained on": f"{len(own)} tracks of GTZAN's train and valid lists, {len(other)} one-genre clips of 4QAED",

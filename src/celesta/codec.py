@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -194,8 +194,17 @@ class Codec:
 
     def decode_windows(self, window: Callable[[int], Coded], count: int) -> Iterator[np.ndarray]:
         """Blocks ``(channels, n)`` at the model's rate from ``count`` windows, each asked for by its number."""
-        kept = functools.lru_cache(maxsize=3)(window)  # each is its neighbours' context too
-        return grid.join((self._decode_window(kept, i, count) for i in range(count)), self.model.overlap)
+        return grid.join(self._decoded(window, count), self.model.overlap)
+
+    def _decoded(self, window: Callable[[int], Coded], count: int) -> Iterator[np.ndarray]:
+        """The windows' sounds; a second thread reads and unpacks the next window while this one decodes."""
+        with ThreadPoolExecutor(1) as reader:
+            coming = {i: reader.submit(window, i) for i in range(min(2, count))}
+            for i in range(count):
+                if i + 2 < count:
+                    coming[i + 2] = reader.submit(window, i + 2)
+                yield self._decode_window(lambda j: coming[j].result(), i, count)
+                coming.pop(i - 1, None)  # each is its neighbours' context too
 
     @torch.inference_mode()
     def _encode_window(self, window: grid.Window) -> Coded:

@@ -7,9 +7,10 @@ met by looking for that step, on windows spread over the song first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,20 +25,18 @@ from celesta.celfile import CelReader
 from celesta.codec import Codec
 from celesta.errors import ModelError, UsageError
 from celesta.models.nested import Nested
+from celesta.ratesearch import first_step, next_step, quality_step, search
 
-BASE_LADDER = ((4.5, 8), (9.0, 16), (16.0, 24))
-"""Below so many kbit/s a sound channel, so many channels of the base; above, all of them."""
+BESIDE_DETAIL = 8
+"""Channels of the base beside a detail: more of them cost more bits than they are worth, at every bitrate."""
 Analysis = list[tuple[np.ndarray, np.ndarray]]
 """Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each sound channel of a window."""
 _SAMPLES = 8
 _HALF = np.float32(0.5**0.5)
-_TOLERANCE = 0.01
-_TRIES, _PASSES = 8, 4  # with the analyses at hand, and with the song read again
-COARSEST, FINEST = 864, 384
-FEWEST = 8
-_DENSITY = np.array([1.0, 4.0, 12.0, 24.0, 48.0, 400.0])
-_BITS_EACH = np.array([8.5, 7.2, 6.0, 5.6, 5.35, 5.3])
-"""Bits a coefficient costs where a frame has so many, place and sign included: measured, to begin a search with."""
+_TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
+_AIM = 0.996  # of the bitrate: what is estimated errs by so much
+_INDEX, _HEADER = 8 * 24, 8 * 480  # bits of a window's index in the file, and of its header
+_SPARSE = 7  # every so many coefficients stand for all where only their spread matters
 
 
 @dataclass(frozen=True)
@@ -91,16 +90,9 @@ def encode_file(
     model, tables = _nested(codec), load_tables()
     opened = _open(codec, source, mono)
     sampled, stride = _sampled(model, opened.blocks)
-    mid_side = False
-    if opened.channels == 2:
-        sides = [[_analysed(model, window, flag) for window in sampled] for flag in (False, True)]
-        mid_side = bool(_worths(sides[1], tables).sum() < _worths(sides[0], tables).sum())
-        analyses = sides[mid_side]
-    else:
-        analyses = [_analysed(model, window, False) for window in sampled]
-    channels = min(model.latent_dim, wanted.channels or _channels(wanted, opened.channels))
-    n_samples = opened.seen()
-    meta = codec.meta(opened.rate, opened.tags)
+    mid_side = opened.channels == 2 and _worth_less_as_mid_side(model, sampled, tables)
+    analyses = [_analysed(model, window, mid_side) for window in sampled]
+    file = _File(Path(target), codec.meta(opened.rate, opened.tags), mid_side, opened.seen(), progress)
 
     def windows() -> Iterator[Analysis]:
         """The song's analyses: those at hand where they are all of it, else made anew, a window at a time."""
@@ -111,30 +103,36 @@ def encode_file(
         for window in grid.cut(blocks, model.window, model.context, model.overlap):
             yield _analysed(model, window, mid_side)
 
-    first = _first_step(analyses, wanted, channels, opened.channels, tables)
-    step = first if stride == 1 else _step_of_some(analyses[::2], wanted, channels, first, tables)
-    tried: dict[int, float] = {}
+    channels = min(model.latent_dim, wanted.channels or _channels(wanted, model))
     while True:
-        with CodedWriter(target, meta, channels, tables, mid_side=mid_side) as writer:
-            seconds = model.window / model.sample_rate
-            for number, made in enumerate(windows(), start=1):
-                writer.append([bits.quantise(base[:channels], c, step, tables) for base, c in made])
-                progress(number * seconds)
-            tried[step] = writer.size(n_samples) * 8 / (n_samples / opened.rate) / 1000
-            better = _next_step(tried, wanted, _TRIES if stride == 1 else _PASSES)
-            dear = better is None and wanted.kbps is not None and tried[step] > wanted.kbps
-            if dear and channels > FEWEST and wanted.channels is None:
-                channels, tried = channels - FEWEST, {}  # the base alone costs too much
-                step = _first_step(analyses, wanted, channels, opened.channels, tables)
-                continue
-            if better is None or better == step:
-                writer.close(n_samples)
-                return
-            step = better
+
+        def numbers(step: int, channels: int = channels) -> Iterator[list[Numbers]]:
+            for made in windows():
+                yield [bits.quantise(base[:channels], c, step, tables) for base, c in made]
+
+        step = NO_DETAIL if wanted.quality is None else quality_step(wanted.quality)
+        if wanted.kbps is not None:
+            step = first_step([c for a in analyses for _, c in a], wanted.kbps, channels, opened.channels, tables)
+            parts = [(base[:channels], c) for made in analyses for base, c in made]
+
+            def details(step: int, parts: Analysis = parts) -> Iterator[Numbers]:
+                return (bits.quantise(base[:0], c, step, tables) for base, c in parts)
+
+            bases = (bits.quantise(base, c[:0], NO_DETAIL, tables) for base, c in parts)
+            step = file.estimate(bases, details, len(analyses), wanted.kbps, step, tables)
+        fits = file.write(numbers, channels, wanted.kbps, step, tables)
+        if fits or channels == 1 or wanted.channels is not None:
+            return
+        channels //= 2  # the base alone costs too much
 
 
 def truncate_file(
-    source: str | Path, target: str | Path, *, kbps: float | None = None, channels: int | None = None
+    source: str | Path,
+    target: str | Path,
+    *,
+    kbps: float | None = None,
+    channels: int | None = None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> None:
     """Make a coded .cel file smaller without decoding its sound: fewer channels of the base, a coarser step.
 
@@ -143,6 +141,7 @@ def truncate_file(
         target: the smaller file.
         kbps: average of the whole file; None to keep the detail.
         channels: of the base; None to choose by the bitrate, or to keep all where none is given.
+        progress: told the seconds of sound done.
 
     Raises:
         LatentError: the source is damaged or not coded.
@@ -156,25 +155,84 @@ def truncate_file(
         now = os.path.getsize(source) * 8 / seconds / 1000
         if kbps is not None and kbps >= now:
             raise UsageError(f"{source}: has {now:.2f} kbit/s, less than the {kbps:g} asked for; encode the sound anew")
-        wanted = Target(kbps=kbps, channels=channels)
-        kept = channels or (m.latent_dim if kbps is None else _channels(wanted, m.channels))
+        kept = channels or (m.latent_dim if kbps is None else BESIDE_DETAIL)
         kept = min(m.latent_dim, kept)
         about = {
             name: getattr(m, name)
             for name in ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags")
         }
-        finest = min(n.step for i in range(len(reader)) for n in reader.numbers(i))
-        low, high = finest - 1, NO_DETAIL  # too large below, fits above (or nothing does)
+        file = _File(Path(target), about, bool(m.mid_side), m.n_samples, progress)
+        some = [n for i in range(0, len(reader), max(1, len(reader) // _SAMPLES)) for n in reader.numbers(i)]
+        step = min(n.step for n in some)
+
+        def numbers(step: int) -> Iterator[list[Numbers]]:
+            for i in range(len(reader)):
+                yield [_coarser(n, step, kept, tables) for n in reader.numbers(i)]
+
+        def details(step: int) -> Iterator[Numbers]:
+            return (replace(_coarser(n, step, kept, tables), base=n.base[:0]) for n in some)
+
+        if kbps is not None:
+            bases = (replace(n, base=n.base[:kept], detail=n.detail[:0]) for n in some)
+            step = file.estimate(bases, details, len(some) // m.channels, kbps, step, tables)
+        file.write(numbers, kept, kbps, step, tables)
+
+
+@dataclass(frozen=True)
+class _File:
+    """Where a coded song goes."""
+
+    path: Path
+    meta: dict[str, Any]
+    mid_side: bool
+    n_samples: int
+    progress: Callable[[float], None]
+
+    @property
+    def seconds(self) -> float:
+        """How long the song is."""
+        return float(self.n_samples / self.meta["source_rate"])
+
+    def estimate(
+        self,
+        bases: Iterable[Numbers],
+        details: Callable[[int], Iterable[Numbers]],
+        windows: int,
+        kbps: float,
+        step: int,
+        tables: BitTables,
+    ) -> int:
+        """The step at which the windows at hand would cost nearly the bitrate, beginning with a guess."""
+        share = min(1.0, windows * self.meta["window"] / self.meta["sample_rate"] / self.seconds)
+        fixed = sum(bits.cost(n, tables) + _INDEX for n in bases) + _HEADER * share
+
+        def kbps_at(step: int) -> float:
+            return float((fixed + sum(bits.cost(n, tables) for n in details(step))) / (share * self.seconds) / 1000)
+
+        return search(kbps_at, max(0.5, _AIM * kbps), step, _TRIES)
+
+    def write(
+        self,
+        numbers: Callable[[int], Iterator[list[Numbers]]],
+        channels: int,
+        kbps: float | None,
+        step: int,
+        tables: BitTables,
+    ) -> bool:
+        """Write the windows of a step; with a bitrate, of the steps near it until it is met. False: it never is."""
+        tried: dict[int, float] = {}
         while True:
-            step = finest if kbps is None else (high if high - low <= 1 else (low + high) // 2)
-            with CodedWriter(target, about, kept, tables, mid_side=bool(m.mid_side)) as writer:
-                for i in range(len(reader)):
-                    writer.append([_coarser(n, step, kept, tables) for n in reader.numbers(i)])
-                if kbps is None or high - low <= 1:
-                    writer.close(m.n_samples)
-                    return
-                fits = writer.size(m.n_samples) * 8 / seconds / 1000 <= kbps
-            low, high = (low, step) if fits else (step, high)
+            with CodedWriter(self.path, self.meta, channels, tables, mid_side=self.mid_side) as writer:
+                window = self.meta["window"] / self.meta["sample_rate"]
+                for number, made in enumerate(numbers(step), start=1):
+                    writer.append(made)
+                    self.progress(number * window)
+                tried[step] = writer.size(self.n_samples) * 8 / self.seconds / 1000
+                better = step if kbps is None else next_step(tried, kbps, _PASSES)
+                if better is None or better == step:
+                    writer.close(self.n_samples)
+                    return better is not None
+                step = better
 
 
 def _nested(codec: Codec) -> Nested:
@@ -206,13 +264,11 @@ def _analysed(model: Nested, window: grid.Window, mid_side: bool) -> Analysis:
         x = np.stack([x[0] + x[1], x[0] - x[1]]) * _HALF
     first = window.left // model.hop_length
     keep = slice(first, first + model.window_frames)
-    made = []
-    for channel in x:
-        sound = torch.from_numpy(channel)[None, None]
-        c = model.mdct(sound[:, 0])
-        base = model.base(sound, c)
-        made.append((base[0, keep].T.float().numpy(), c[0, keep].T.float().numpy()))
-    return made
+    sound = torch.from_numpy(x)[:, None]
+    c = model.mdct(sound[:, 0])
+    # Channel by channel, so that a channel's numbers do not hang on the others'.
+    bases = [model.base(one[None], coefficients[None])[0] for one, coefficients in zip(sound, c, strict=True)]
+    return [(base[keep].T.float().numpy(), own[keep].T.numpy()) for base, own in zip(bases, c, strict=True)]
 
 
 def _sampled(model: Nested, blocks: Iterator[np.ndarray]) -> tuple[list[grid.Window], int]:
@@ -227,83 +283,25 @@ def _sampled(model: Nested, blocks: Iterator[np.ndarray]) -> tuple[list[grid.Win
     return kept, stride
 
 
-def _worths(analyses: list[Analysis], tables: BitTables) -> np.ndarray:
-    """A measure of bits: log2 of every coefficient's worth in units of the hundredth largest of a thousand, from 0."""
-    worth = np.concatenate([(np.abs(c) / tables.spread[:, None]).ravel() for a in analyses for _, c in a])
-    return np.log2(1 + worth / max(float(np.quantile(worth, 0.98)), 1e-9))
+def _worth_less_as_mid_side(model: Nested, sampled: list[grid.Window], tables: BitTables) -> bool:
+    """Whether two channels take fewer bits as middle and side."""
+    pairs = np.concatenate([_coefficients(model, window.samples)[:, :, ::_SPARSE] for window in sampled], axis=1)
+    spread = tables.spread[::_SPARSE]
+    turned = np.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]]) * _HALF
+    plain, other = (np.abs(c / spread).ravel() for c in (pairs, turned))
+    unit = max(float(np.quantile(plain, 0.98)), 1e-9)
+    return bool(np.log2(1 + other / unit).sum() < np.log2(1 + plain / unit).sum())
 
 
-def _channels(wanted: Target, sound_channels: int) -> int:
-    """Channels of the base for a bitrate."""
-    if wanted.kbps is None:
-        return len(load_tables().move)
-    each = wanted.kbps / (1 if sound_channels == 1 else 0.7 * sound_channels)
-    return next((count for below, count in BASE_LADDER if each < below), len(load_tables().move))
+@torch.inference_mode()
+def _coefficients(model: Nested, x: np.ndarray) -> np.ndarray:
+    """``(channels, n)`` samples to ``(channels, frames, bands)``."""
+    return np.asarray(model.mdct(torch.from_numpy(np.ascontiguousarray(x))).numpy())
 
 
-def _first_step(analyses: list[Analysis], wanted: Target, channels: int, sounds: int, tables: BitTables) -> int:
-    """The step to begin with: of the quality, or by how many coefficients the bitrate pays for."""
-    if wanted.kbps is None:
-        return NO_DETAIL if wanted.quality is None else _quality_step(wanted.quality)
-    frames = sum(c.shape[1] for a in analyses for _, c in a) / max(1, sounds)
-    worth = np.concatenate([(np.abs(c) / tables.spread[:, None]).ravel() for a in analyses for _, c in a])
-    ordered = np.sort(worth)[::-1]
-    base_bits = 57 * channels / 32 * sounds  # a frame, all channels of the base: measured
-    frame_rate = 44_100 / 1_024
-    left = wanted.kbps * 1000 / frame_rate - base_bits
-    if left <= 2:
-        return NO_DETAIL
-    counts = np.geomspace(0.05, tables.spread.size * sounds, 200)
-    cost = counts * np.interp(counts / sounds, _DENSITY, _BITS_EACH)
-    count = float(np.interp(left, cost, counts))
-    at = min(len(ordered) - 1, round(count * frames))
-    return bits.step_keeping(float(ordered[at]))
-
-
-def _step_of_some(analyses: list[Analysis], wanted: Target, channels: int, step: int, tables: BitTables) -> int:
-    """The step at which some windows of a long song have the bitrate; no header weighs there."""
-    if wanted.kbps is None:
-        return step
-    seconds = sum(made[0][1].shape[1] for made in analyses) * 1_024 / 44_100
-    tried: dict[int, float] = {}
-    while True:
-        made = (bits.quantise(base[:channels], c, step, tables) for one in analyses for base, c in one)
-        tried[step] = sum(len(part) for n in made for part in bits.encode(n, tables)) * 8 / seconds / 1000
-        better = _next_step(tried, wanted, _TRIES)
-        if better is None or better == step:
-            return step
-        step = better
-
-
-def _quality_step(quality: float) -> int:
-    """Quality 0 has few coefficients a frame, 10 is beyond what is heard; 6 dB of worth are 48 numbers."""
-    return round(COARSEST - quality * (COARSEST - FINEST) / 10)
-
-
-def _next_step(tried: dict[int, float], wanted: Target, most: int) -> int | None:
-    """The step to try next, given the kbit/s of those tried; one of them to end with it, None to end here."""
-    if wanted.kbps is None:
-        return None
-    # Sizes fall with the step's number: too large below, fitting above.
-    low = max((s for s, kbps in tried.items() if kbps > wanted.kbps), default=-1)
-    high = min((s for s, kbps in tried.items() if kbps <= wanted.kbps and s > low), default=None)
-    if high is None:
-        # A doubled step is 6 dB of worth, at which about half of the bits go.
-        return (
-            None
-            if low >= NO_DETAIL
-            else min(NO_DETAIL, low + max(1, round(1.25 * bits.PER_OCTAVE * np.log2(tried[low] / wanted.kbps))))
-        )
-    short = wanted.kbps / tried[high]
-    if short <= 1 + _TOLERANCE or high - low == 1 or len(tried) >= most:
-        return high
-    if low < 0 or high == NO_DETAIL:
-        return max(
-            low + 1,
-            high - max(1, int(1.1 * bits.PER_OCTAVE * np.log2(short))) if high < NO_DETAIL else (low + high) // 2,
-        )
-    share = np.log(tried[low] / wanted.kbps) / np.log(tried[low] / tried[high])
-    return int(np.clip(round(low + share * (high - low)), low + 1, high - 1))
+def _channels(wanted: Target, model: Nested) -> int:
+    """Channels of the base for a target: all where there is nothing else."""
+    return model.latent_dim if wanted.kbps is None and wanted.quality is None else BESIDE_DETAIL
 
 
 def _coarser(n: Numbers, step: int, channels: int, tables: BitTables) -> Numbers:

@@ -247,6 +247,44 @@ def test_bfloat16_is_near_float32(codec, song, tmp_path):
     assert si_sdr(*found) > 25
 
 
+@pytest.fixture(scope="module")
+def shipped():
+    """The codec as it ships."""
+    return celesta.load("nested")
+
+
+def test_no_error_at_window_borders_above_elsewhere(shipped, tmp_path):
+    """Four windows of music: what is lost within 50 ms of their borders is no more than elsewhere."""
+    clip = read(CLIPS / "house.ogg", mono=True, start=2, duration=8)
+    x = Audio(np.tile(clip.samples, 5)[:, : 4 * shipped.model.window], clip.sample_rate)
+    scalable.encode_file(shipped, x, tmp_path / "x.cel", Target(kbps=16))
+    shipped.decode_file(tmp_path / "x.cel", tmp_path / "x.wav")
+    error = (read(tmp_path / "x.wav").samples - x.samples)[0] ** 2
+    at = np.arange(len(error)) % shipped.model.window
+    near = np.minimum(at, shipped.model.window - at) < 2_205
+    near[:2_205], near[-2_205:] = False, False
+    # Music is no steadier than that: the same share of frames elsewhere differs as much from place to place.
+    elsewhere = [error[i : i + 4_410].mean() for i in range(44_100, len(error) - 44_100, 4_410)]
+    assert error[near].mean() < np.quantile(elsewhere, 0.9)
+
+
+def test_one_or_two_threads_code_the_same_numbers(shipped, song, tmp_path):
+    """Floats may differ in the last digits, and whole numbers then here and there; equal numbers give equal bytes."""
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            scalable.encode_file(shipped, song, tmp_path / f"{count}.cel", Target(quality=5))
+            with CelReader(tmp_path / f"{count}.cel") as reader:
+                found.append([n for i in range(len(reader)) for n in reader.numbers(i)])
+    finally:
+        torch.set_num_threads(threads)
+    pairs = [(getattr(a, part), getattr(b, part)) for a, b in zip(*found, strict=True) for part in ("base", "detail")]
+    assert all(np.mean(one != other) < 1e-4 for one, other in pairs)
+    same = all(np.array_equal(one, other) for one, other in pairs)
+    assert ((tmp_path / "1.cel").read_bytes() == (tmp_path / "2.cel").read_bytes()) == same
+
+
 def test_wrong_use(codec, song, tmp_path):
     with pytest.raises(ModelError, match="only the codec nested"):
         scalable.encode_file(celesta.load("linear-64"), song, tmp_path / "x.cel", Target(kbps=8))

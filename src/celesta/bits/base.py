@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import constriction
 import numpy as np
 
 from celesta.bits import rows
@@ -83,7 +84,7 @@ def encode(q: np.ndarray, tables: BitTables, first: int = 0) -> bytes:
     """Bytes of ``(channels, frames)`` numbers, the first of them being channel ``first`` of the table."""
     if not q.size:
         return b""
-    coder, table, beyond = rows.Encoder(), tables.move.reshape(-1, MOVES), []
+    coder, table, beyond = constriction.stream.queue.RangeEncoder(), tables.move.reshape(-1, MOVES), []
     for off, cells in _walk(q, first):
         symbols = _symbols(off)
         rows.encode(coder, symbols.ravel(), cells.ravel(), table)

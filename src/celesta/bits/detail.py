@@ -34,7 +34,7 @@ _BERNOULLI = constriction.stream.model.Bernoulli(perfect=False)
 
 
 class Split(NamedTuple):
-    """Coefficients ``first``, ``first + stride``, ... of a frame; known are those ``reach`` below and above (0: none)."""
+    """Coefficients ``first``, ``first + stride``, ...; known are those ``reach`` below and above (0: none)."""
 
     first: int
     stride: int
@@ -47,7 +47,7 @@ ORDER = tuple((level, _HALVES if level.reach else _QUARTERS) for level in LEVELS
 
 
 class Pass(NamedTuple):
-    """One pass: where its numbers lie in ``(frames, bands)`` arrays, and their cells of ``found`` and rows of ``size``."""
+    """Where a pass's numbers lie in ``(frames, bands)`` arrays, their cells of ``found`` and rows of ``size``."""
 
     where: tuple[slice, slice]
     cells: np.ndarray
@@ -184,7 +184,8 @@ def cost(q: np.ndarray, tables: BitTables) -> float:
     for cells, rows_, here in _walk(q, top):
         some = here != 0
         bits += float(found[2 * cells + some].sum(dtype=np.float64)) + len(rows_)
-        bits += float(size[rows_, np.minimum(np.abs(here[some]), LARGEST) - 1].sum(dtype=np.float64))
+        magnitudes = np.minimum(np.abs(here[some]), LARGEST)
+        bits += float(size[rows_, magnitudes - 1].sum(dtype=np.float64)) + 8 * np.count_nonzero(magnitudes == LARGEST)
     return bits + 8 * (_HEAD + 6)
 
 
@@ -193,7 +194,7 @@ def encode(q: np.ndarray, tables: BitTables) -> bytes:
     top = _top(q)
     if not top:
         return b""
-    found, sizes, kept = rows.Encoder(), rows.Encoder(), []
+    found, sizes, kept = constriction.stream.queue.RangeEncoder(), constriction.stream.queue.RangeEncoder(), []
     shares = tables.found.ravel() / TOTAL
     for cells, rows_, here in _walk(q, top):
         some = here != 0
@@ -232,7 +233,7 @@ def decode(data: bytes, bands: int, frames: int, tables: BitTables) -> np.ndarra
 
 
 def _decoded(
-    coders: tuple[rows.Decoder, rows.Decoder],
+    coders: tuple[constriction.stream.queue.RangeDecoder, constriction.stream.queue.RangeDecoder],
     large: bytes,
     signs: bytes,
     top: int,

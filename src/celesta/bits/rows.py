@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import constriction
@@ -11,19 +12,18 @@ from celesta.bits.tables import TOTAL
 from celesta.errors import LatentError
 
 MOST = 1 << 20  # no number is larger
-Encoder = constriction.stream.queue.RangeEncoder
-Decoder = constriction.stream.queue.RangeDecoder
-Model = constriction.stream.model.Categorical
 DAMAGE = (AssertionError, ValueError, IndexError)
 """What the decoder and the arrays raise when bytes are no such numbers."""
 
 
 @lru_cache(maxsize=4_096)
-def _model(shares: bytes) -> Model:
-    return Model(np.frombuffer(shares, np.int32) / TOTAL, perfect=False)
+def _model(shares: bytes) -> constriction.stream.model.Categorical:
+    return constriction.stream.model.Categorical(np.frombuffer(shares, np.int32) / TOTAL, perfect=False)
 
 
-def encode(coder: Encoder, symbols: np.ndarray, rows: np.ndarray, table: np.ndarray) -> None:
+def encode(
+    coder: constriction.stream.queue.RangeEncoder, symbols: np.ndarray, rows: np.ndarray, table: np.ndarray
+) -> None:
     """Append symbols ``(n,)``, each coded by the row of ``table`` ``(rows, symbols)`` named for it, row after row."""
     symbols = symbols.astype(np.int32)
     order = np.argsort(rows, kind="stable")
@@ -31,7 +31,7 @@ def encode(coder: Encoder, symbols: np.ndarray, rows: np.ndarray, table: np.ndar
         coder.encode(symbols[order[first:last]], _model(table[row].tobytes()))
 
 
-def decode(coder: Decoder, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
+def decode(coder: constriction.stream.queue.RangeDecoder, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
     """The symbols ``(n,)`` int64 that :func:`encode` appended."""
     found = np.zeros(len(rows), np.int64)
     order = np.argsort(rows, kind="stable")
@@ -40,16 +40,18 @@ def decode(coder: Decoder, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
     return found
 
 
-def _runs(ordered: np.ndarray) -> list[tuple[int, int, int]]:
+def _runs(ordered: np.ndarray) -> Iterator[tuple[int, int, int]]:
     """Row, first and last + 1 of each run of equal rows."""
-    edges = np.flatnonzero(np.diff(ordered)) + 1
-    starts, stops = [0, *edges.tolist()], [*edges.tolist(), len(ordered)]
-    return [(int(ordered[a]), a, b) for a, b in zip(starts, stops, strict=True) if b > a]
+    if not len(ordered):
+        return iter(())
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(ordered)) + 1])
+    stops = np.append(starts[1:], len(ordered))
+    return zip(ordered[starts].tolist(), starts.tolist(), stops.tolist(), strict=True)
 
 
-def opened(data: bytes) -> Decoder:
+def opened(data: bytes) -> constriction.stream.queue.RangeDecoder:
     """A decoder of what a coder's words hold as little-endian bytes."""
-    return Decoder(np.frombuffer(data, "<u4").astype(np.uint32))
+    return constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
 
 
 def long(values: np.ndarray) -> bytes:

@@ -91,6 +91,13 @@ def encode(numbers: Numbers, tables: BitTables) -> list[bytes]:
     return [*parts, detail_coder.encode(numbers.detail, tables)]
 
 
+def cost(numbers: Numbers, tables: BitTables) -> float:
+    """Bits that :func:`encode` takes, near enough and without coding the detail."""
+    full = groups(len(tables.move))
+    dense = sum(len(base_coder.encode(numbers.base[g], tables, g.start)) for g in full)
+    return 8 * dense + detail_coder.cost(numbers.detail, tables)
+
+
 def decode(parts: Sequence[bytes], step: int, channels: int, frames: int, tables: BitTables) -> Numbers:
     """The numbers that :func:`encode` coded, ``channels`` of the base.
 

@@ -1,7 +1,7 @@
 """Bars 2 and 3: the latent before quantisation, beside the baselines with as many numbers.
 
-K numbers a frame, 43 frames a second: the first B = K / 4 channels of the base (at most 32) and (K - B) / 2
-coefficients, each of them two numbers, its value and its place. Base channels and coefficients are stored in the order
+K numbers a frame, 43 frames a second: the first B = K / 8 channels of the base (at most 8, as in coded files beside a
+detail) and (K - B) / 2 coefficients, each of them two numbers, its value and its place. Base channels and coefficients are stored in the order
 of their worth, so fewer are the first ones. The baselines count the same way: ``linear-K`` and ``pca-K`` K values a
 frame, ``sparse-K`` K / 2 values and K / 2 places.
 """
@@ -17,6 +17,7 @@ from _codec_points import Point, difference, score
 from celesta import audio, codec, scalable
 from celesta.codec import Codec
 from celesta.errors import ModelError
+from celesta.scalable import BESIDE_DETAIL
 
 SIZES = {16: 5.0, 32: 8.0, 64: 12.0, 128: 16.5}
 """Numbers a frame, and the SI-SDR wanted there."""
@@ -26,7 +27,7 @@ VISQOL = 4.0
 
 def parts_of(numbers: int) -> tuple[int, int]:
     """Channels of the base and coefficients of so many numbers a frame."""
-    channels = min(WIDEST, numbers // 4)
+    channels = min(BESIDE_DETAIL, numbers // 8)
     return channels, (numbers - channels) // 2
 
 

@@ -40,15 +40,15 @@ def first_step(coefficients: Sequence[np.ndarray], kbps: float, channels: int, s
     """
     frames = sum(c.shape[1] for c in coefficients) / sounds
     spread = tables.spread[::_SPARSE, None]
-    ordered = np.sort(np.concatenate([(np.abs(c[::_SPARSE]) / spread).ravel() for c in coefficients]))[::-1]
+    worth = np.concatenate([(np.abs(c[::_SPARSE]) / spread).ravel() for c in coefficients])
     left = kbps * 1000 / FRAME_RATE - _BASE_BITS * channels * sounds
     if left <= 2:
         return NO_DETAIL
     counts = np.geomspace(0.05, tables.spread.size * sounds, 200)
     cost = counts * np.interp(counts / sounds, _DENSITY, _BITS_EACH)
     count = float(np.interp(left, cost, counts))
-    at = min(len(ordered) - 1, round(count * frames / _SPARSE))
-    return bits.step_keeping(float(ordered[at]))
+    at = len(worth) - 1 - min(len(worth) - 1, round(count * frames / _SPARSE))
+    return bits.step_keeping(float(np.partition(worth, at)[at]))
 
 
 def search(kbps_at: Callable[[int], float], kbps: float, first: int, most: int) -> int:

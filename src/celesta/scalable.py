@@ -27,7 +27,7 @@ from celesta.errors import ModelError, UsageError
 from celesta.models.nested import Nested
 from celesta.ratesearch import first_step, next_step, quality_step, search
 
-BESIDE_DETAIL = 8
+BESIDE_DETAIL = 4
 """Channels of the base beside a detail: more of them cost more bits than they are worth, at every bitrate."""
 Analysis = list[tuple[np.ndarray, np.ndarray]]
 """Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each sound channel of a window."""
@@ -36,7 +36,7 @@ _HALF = np.float32(0.5**0.5)
 _TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
 _AIM = 0.996  # of the bitrate: what is estimated errs by so much
 _INDEX, _HEADER = 8 * 24, 8 * 480  # bits of a window's index in the file, and of its header
-_SPARSE = 7  # every so many coefficients stand for all where only their spread matters
+_SPARSE = 29  # every so many coefficients stand for all where only their spread matters
 
 
 @dataclass(frozen=True)

@@ -141,9 +141,9 @@ def test_truncation_needs_no_decoding_and_is_nearly_as_good_as_encoding_anew(cod
         codec.decode_file(tmp_path / f"{name}.cel", tmp_path / "x.wav")
         found.append(si_sdr(song.samples, read(tmp_path / "x.wav").samples))
     assert found[0] > found[1] - 1.5
-    scalable.truncate_file(tmp_path / "large.cel", tmp_path / "base.cel", channels=8)
+    scalable.truncate_file(tmp_path / "large.cel", tmp_path / "base.cel", channels=2)
     with CelReader(tmp_path / "base.cel") as reader:
-        assert reader.meta.latent_dim == 8
+        assert reader.meta.latent_dim == 2
     codec.decode_file(tmp_path / "base.cel", tmp_path / "x.wav")
     with pytest.raises(UsageError, match="less than the 500"):
         scalable.truncate_file(tmp_path / "large.cel", tmp_path / "y.cel", kbps=500)

@@ -58,10 +58,13 @@ def quantise(base: np.ndarray, coefficients: np.ndarray, step: int, tables: BitT
     whole = np.rint(base / BASE_STEP).astype(np.int32)
     if step == NO_DETAIL:
         return Numbers(whole, np.zeros(coefficients.shape, np.int32), step)
-    size = np.abs(coefficients) / (tables.spread[:, None] * np.float32(step_of(step)))
-    count = np.where(size < DEAD_ZONE, 0, np.maximum(np.floor(size + (0.5 - SHRINK)), 1))
-    count = np.minimum(count, MOST)
-    return Numbers(whole, (np.sign(coefficients) * count).astype(np.int32), step)
+    size = np.abs(coefficients, dtype=np.float32)
+    size *= 1 / (tables.spread[:, None] * np.float32(step_of(step)))
+    np.minimum(size, MOST, out=size)
+    count = (size + np.float32(0.5 - SHRINK)).astype(np.int32)
+    count[size < DEAD_ZONE] = 0
+    np.negative(count, out=count, where=coefficients < 0)
+    return Numbers(whole, count, step)
 
 
 def floats(numbers: Numbers, tables: BitTables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -77,7 +77,9 @@ class Block(nn.Module):
         taps, frames = len(self.depthwise), x.shape[1]
         padded = F.pad(x, (0, 0, taps // 2, taps // 2))
         # A sum of shifted products: a depthwise convolution on this layout, and it fuses.
-        h = self.bias + sum(padded[:, k : k + frames] * self.depthwise[k] for k in range(taps))
+        h = self.bias.expand_as(x)
+        for k in range(taps):
+            h = torch.addcmul(h, padded[:, k : k + frames], self.depthwise[k])
         y: Tensor = self.narrow(F.gelu(self.wide(self.norm(h))))
         return x + self.scale * y
 
@@ -169,6 +171,10 @@ class Nested(Model):
         """Evaluation mode; ``bfloat16`` is what the networks were trained in, so it costs next to nothing."""
         self.eval()
         self.dtype = dtype
+        if dtype != torch.float32:
+            for module in self.modules():
+                if isinstance(module, nn.Linear):
+                    module.to(dtype)  # once, instead of in every call
 
     # ---- the two networks
 

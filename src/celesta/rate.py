@@ -9,13 +9,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from celesta import audio, coding, metrics
+from celesta import audio, coding, metrics, scalable
 from celesta.audio import Audio
 from celesta.codec import Codec
 from celesta.errors import CelestaError
+from celesta.latent import Latent
+from celesta.models.nested import Nested
 
 RELATIVE_STEPS = (4.0, 2.0, 1.0, 0.5)
 ABSOLUTE_STEPS = (0.2, 0.1, 0.05, 0.02, 0.005)
+CODED_KBPS = (3, 6, 12, 24, 48)
 OPUS_KBPS = (6, 8, 12, 16, 24, 32, 48)
 MP3_KBPS = (16, 24, 32, 48, 64)
 GAIN_BITS = 8
@@ -50,6 +53,8 @@ def model_curve(codec: Codec, fitted_on: Sequence[Audio], clips: Sequence[Audio]
         fitted_on: sounds (mono, the model's rate) for the tables.
         clips: sounds to score.
     """
+    if isinstance(codec.model, Nested):
+        return _coded_curve(codec, clips)
     sparse = codec.model.detail_size > 0
     learnt = codec.model.normalise
     bands = codec.model.hop_length if sparse else 0
@@ -64,6 +69,21 @@ def model_curve(codec: Codec, fitted_on: Sequence[Audio], clips: Sequence[Audio]
             sizes.append(8 * len(data) + (GAIN_BITS * z.gain.size if learnt else 0))
             sounds.append(codec.decode(back))
         points.append(_point(codec.name, step, sizes, clips, sounds))
+    return points
+
+
+def _coded_curve(codec: Codec, clips: Sequence[Audio]) -> list[RatePoint]:
+    """The codec's points at the sizes of its files, headers included; its tables ship with it."""
+    points = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "x.cel"
+        for kbps in CODED_KBPS:
+            sizes, sounds = [], []
+            for clip in clips:
+                scalable.encode_file(codec, clip, file, scalable.Target(kbps=kbps))
+                sizes.append(8 * file.stat().st_size)
+                sounds.append(codec.decode(Latent.load(file)))
+            points.append(_point(codec.name, kbps, sizes, clips, sounds))
     return points
 
 

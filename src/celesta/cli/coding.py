@@ -16,6 +16,9 @@ Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where
 ModelName = Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")]
 
 
+DEFAULT_QUALITY = 5.0
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(encode)
@@ -27,10 +30,10 @@ def register(app: typer.Typer) -> None:
 
 def encode(
     sources: Sources,
-    model: ModelName = "cel-silu",
+    model: ModelName = "nested",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The .cel file, or a folder.")] = None,
     mono: Annotated[bool, typer.Option(help="Mix to one channel; else each channel is coded by itself.")] = False,
-    dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
+    dtype: Annotated[str | None, typer.Option(help="float16 or float32, not coded.")] = None,
     bits: Annotated[int | None, typer.Option(min=1, max=16, help="Quantise to so many bits a number.")] = None,
     kbps: Annotated[float | None, typer.Option(help="nested only: code to so many kbit/s over the song.")] = None,
     quality: Annotated[float | None, typer.Option(help="nested only: code to a quality, 0 to 10.")] = None,
@@ -41,11 +44,13 @@ def encode(
 ) -> None:
     """Encode sound files to .cel files. Files already encoded are skipped when a folder is given.
 
-    Example: `celesta encode song.mp3 -m cel-silu -o song.cel`
+    The codec nested codes to quality 5 unless something else is asked for; other models keep float16.
 
-    Example: `celesta encode albums/ -m linear-64 -o latents/`
+    Example: `celesta encode song.mp3 --kbps 12 -o song.cel`
 
-    Example: `celesta encode song.wav -m nested --kbps 12 -o song.cel`
+    Example: `celesta encode albums/ -o latents/`
+
+    Example: `celesta encode song.wav -m cel-silu -o song.cel`
     """
     from celesta import codec as codecs
     from celesta import scalable
@@ -55,6 +60,8 @@ def encode(
     codec = codecs.load(model, precision=precision)
     pairs = _pairs(sources, output, ".cel", find_audio, force)
     coded = kbps is not None or quality is not None or channels is not None
+    if model == "nested" and not coded and dtype is None and bits is None:
+        quality, coded = DEFAULT_QUALITY, True
     wanted = scalable.Target(kbps, quality, channels)
 
     def work(file: Path) -> None:
@@ -63,7 +70,7 @@ def encode(
             if check:
                 verify_file(pairs[file])
         else:
-            codec.encode_file(file, pairs[file], mono=mono, dtype=dtype, bits=bits, check=check)
+            codec.encode_file(file, pairs[file], mono=mono, dtype=dtype or "float16", bits=bits, check=check)
         _say_size(file, pairs[file])
 
     each_file(list(pairs), "encode", work)

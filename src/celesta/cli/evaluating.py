@@ -11,7 +11,7 @@ import typer
 from celesta.cli.console import bar, each_file, out, table
 from celesta.errors import UsageError
 
-SHIPPED = ("cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64")
+SHIPPED = ("nested", "cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64")
 
 
 def register(app: typer.Typer) -> None:
@@ -142,16 +142,17 @@ def _print_scores(title: str, rows: Sequence[Any]) -> None:
         return float(sum(getattr(row, field) for row in found) / len(found))
 
     title += ", mono at the model's rate; ratio: floats per input sample;"
-    title += " SI-SDR in dB; enc, dec: seconds of audio a second; MB: weights"
+    title += " kbit/s where coded; SDR: SI-SDR in dB; enc, dec: seconds of audio a second; MB: weights"
     table(
         title,
-        ["model", "latent", "floats/s", "ratio", "MSE", "SI-SDR", "mel", "enc", "dec", "MB"],
+        ["model", "latent", "floats/s", "ratio", "kbit/s", "MSE", "SDR", "mel", "enc", "dec", "MB"],
         [
             [
                 name,
                 "x".join(map(str, found[0].latent_shape)),
                 f"{found[0].floats_per_second / 1000:,.1f}k",
-                f"{found[0].ratio:.3g}",
+                f"{found[0].ratio:.2g}",
+                "-" if found[0].kbps is None else f"{mean(found, 'kbps'):.0f}",
                 f"{mean(found, 'mse'):.5f}",
                 f"{mean(found, 'si_sdr'):.1f}",
                 f"{mean(found, 'mel'):.2f}",

@@ -101,7 +101,7 @@ class Comparison:
         page.text(
             "Each latent is quantised at several steps (a share of each row's spread for learnt latents, one step for"
             " all rows for the baselines) and range-coded with static tables fitted on other music; the size is that of"
-            " the bytes that were decoded again. Opus and MP3: sizes of ffmpeg's files. "
+            " the bytes that were decoded again. The codec nested, Opus and MP3: sizes of the files. "
             f"{self.about.get('rate-distortion', '')}"
         )
         head = ("model", "step or kbit/s asked", "kbit/s", *(label for _, label in MEASURES))

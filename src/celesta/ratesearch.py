@@ -38,15 +38,19 @@ def first_step(coefficients: Sequence[np.ndarray], kbps: float, channels: int, s
         sounds: sound channels.
         tables: the codec's.
     """
-    frames = sum(c.shape[1] for c in coefficients) / sounds
-    spread = tables.spread[::_SPARSE, None]
-    worth = np.concatenate([(np.abs(c[::_SPARSE]) / spread).ravel() for c in coefficients])
     left = kbps * 1000 / FRAME_RATE - _BASE_BITS * channels * sounds
     if left <= 2:
         return NO_DETAIL
     counts = np.geomspace(0.05, tables.spread.size * sounds, 200)
     cost = counts * np.interp(counts / sounds, _DENSITY, _BITS_EACH)
-    count = float(np.interp(left, cost, counts))
+    return step_of_count(coefficients, float(np.interp(left, cost, counts)) / sounds, tables)
+
+
+def step_of_count(coefficients: Sequence[np.ndarray], count: float, tables: BitTables) -> int:
+    """The step that keeps so many coefficients a frame on average, told from every seventh."""
+    spread = tables.spread[::_SPARSE, None]
+    worth = np.concatenate([(np.abs(c[::_SPARSE]) / spread).ravel() for c in coefficients])
+    frames = sum(c.shape[1] for c in coefficients)
     at = len(worth) - 1 - min(len(worth) - 1, round(count * frames / _SPARSE))
     return bits.step_keeping(float(np.partition(worth, at)[at]))
 

@@ -25,7 +25,7 @@ from celesta.celfile import CelReader
 from celesta.codec import Codec
 from celesta.errors import ModelError, UsageError
 from celesta.models.nested import Nested
-from celesta.ratesearch import first_step, next_step, quality_step, search
+from celesta.ratesearch import first_step, next_step, quality_step, search, step_of_count
 
 BESIDE_DETAIL = 4
 """Channels of the base beside a detail: more of them cost more bits than they are worth, at every bitrate."""
@@ -41,21 +41,25 @@ _SPARSE = 29  # every so many coefficients stand for all where only their spread
 
 @dataclass(frozen=True)
 class Target:
-    """What a coded song is to be: exactly one of kbps and quality, or neither for the base alone.
+    """What a coded song is to be: one of kbps, quality and detail, or none of them for the base alone.
 
     Attributes:
         kbps: average of the whole file over the song, header included, 0.5 to 2000.
         quality: 0 to 10: constant quality, a step for each.
         channels: of the base; None to choose by the bitrate.
+        detail: coefficients a frame that are kept on average over the song, those of most worth.
     """
 
     kbps: float | None = None
     quality: float | None = None
     channels: int | None = None
+    detail: float | None = None
 
     def __post_init__(self) -> None:
-        if self.kbps is not None and self.quality is not None:
-            raise UsageError("give --kbps or --quality, not both")
+        if sum(one is not None for one in (self.kbps, self.quality, self.detail)) > 1:
+            raise UsageError("give one of --kbps, --quality and --detail, not several")
+        if self.detail is not None and not 0 <= self.detail <= 1_024:
+            raise UsageError(f"detail must lie within 0..1024 coefficients a frame, got {self.detail:g}")
         if self.kbps is not None and not 0.5 <= self.kbps <= 2_000:
             raise UsageError(f"kbps must lie within 0.5..2000, got {self.kbps:g}")
         if self.quality is not None and not 0 <= self.quality <= 10:
@@ -111,8 +115,11 @@ def encode_file(
                 yield [bits.quantise(base[:channels], c, step, tables) for base, c in made]
 
         step = NO_DETAIL if wanted.quality is None else quality_step(wanted.quality)
+        coefficients = [c for made in analyses for _, c in made]
+        if wanted.detail:
+            step = step_of_count(coefficients, wanted.detail, tables)
         if wanted.kbps is not None:
-            step = first_step([c for a in analyses for _, c in a], wanted.kbps, channels, opened.channels, tables)
+            step = first_step(coefficients, wanted.kbps, channels, opened.channels, tables)
             parts = [(base[:channels], c) for made in analyses for base, c in made]
 
             def details(step: int, parts: Analysis = parts) -> Iterator[Numbers]:
@@ -301,7 +308,8 @@ def _coefficients(model: Nested, x: np.ndarray) -> np.ndarray:
 
 def _channels(wanted: Target, model: Nested) -> int:
     """Channels of the base for a target: all where there is nothing else."""
-    return model.latent_dim if wanted.kbps is None and wanted.quality is None else BESIDE_DETAIL
+    alone = wanted.kbps is None and wanted.quality is None and not wanted.detail
+    return model.latent_dim if alone else BESIDE_DETAIL
 
 
 def _coarser(n: Numbers, step: int, channels: int, tables: BitTables) -> Numbers:

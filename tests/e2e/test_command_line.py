@@ -46,6 +46,20 @@ def test_encode_verify_info_decode(song, tmp_path):
     assert si_sdr(x.samples, back.samples) > 5
 
 
+def test_the_codec_is_the_default_and_its_files_shrink(song, tmp_path, need_weights):
+    need_weights("nested")
+    call("encode", song, "-o", tmp_path / "song.cel")
+    assert "coded-1" in call("info", tmp_path / "song.cel")
+    call("truncate", tmp_path / "song.cel", "--kbps", 12, "-o", tmp_path / "small.cel")
+    assert "coded-1" in call("info", tmp_path / "small.cel")
+    small, large = ((tmp_path / f"{name}.cel").stat().st_size for name in ("small", "song"))
+    assert small <= 12_000 / 8 * 150_001 / 44_100 < large
+    call("decode", tmp_path / "small.cel", "-o", tmp_path / "back.wav")
+    back, x = read(tmp_path / "back.wav"), read(song)
+    assert back.samples.shape == x.samples.shape
+    assert si_sdr(x.samples, back.samples) > 3
+
+
 def test_folders_skip_what_is_done_and_name_what_fails(song, tmp_path, music):
     (tmp_path / "in" / "sub").mkdir(parents=True)
     for name in ("a.wav", "sub/b.wav"):

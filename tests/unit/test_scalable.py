@@ -69,6 +69,15 @@ def test_quality_is_a_ladder(codec, song, tmp_path):
     assert sizes[-1] > 10 * sizes[0]
 
 
+def test_a_number_of_coefficients_is_kept_on_average(codec, song, tmp_path):
+    for wanted in (2, 30):
+        scalable.encode_file(codec, song, tmp_path / "d.cel", Target(detail=wanted, channels=6))
+        with CelReader(tmp_path / "d.cel") as reader:
+            found = np.concatenate([n.detail for i in range(len(reader)) for n in reader.numbers(i)], axis=1)
+            assert reader.meta.latent_dim == 6
+        assert abs(np.count_nonzero(found) / found.shape[1] - wanted) < 0.2 * wanted
+
+
 @pytest.mark.parametrize("n", [1, 1023, 44_101])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_any_length_and_channels(codec, music, tmp_path, n, channels):
@@ -288,8 +297,10 @@ def test_one_or_two_threads_code_the_same_numbers(shipped, song, tmp_path):
 def test_wrong_use(codec, song, tmp_path):
     with pytest.raises(ModelError, match="only the codec nested"):
         scalable.encode_file(celesta.load("linear-64"), song, tmp_path / "x.cel", Target(kbps=8))
-    with pytest.raises(UsageError, match="not both"):
+    with pytest.raises(UsageError, match="not several"):
         Target(kbps=8, quality=3)
-    for wrong in ({"kbps": 0.1}, {"quality": 11}, {"channels": 0}):
+    with pytest.raises(UsageError, match="not several"):
+        Target(kbps=8, detail=3)
+    for wrong in ({"kbps": 0.1}, {"quality": 11}, {"channels": 0}, {"detail": -1}):
         with pytest.raises(UsageError):
             Target(**wrong)

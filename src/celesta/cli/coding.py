@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from celesta.cli.console import each_file, err, free_target, out, table
+from celesta.cli.console import Tell, each_file, err, free_target, out, table
 from celesta.errors import UsageError
 
 Sources = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="Files or folders.", show_default=False)]
@@ -38,6 +38,7 @@ def encode(
     kbps: Annotated[float | None, typer.Option(help="nested only: code to so many kbit/s over the song.")] = None,
     quality: Annotated[float | None, typer.Option(help="nested only: code to a quality, 0 to 10.")] = None,
     channels: Annotated[int | None, typer.Option("-K", min=1, help="nested only: channels of the base.")] = None,
+    detail: Annotated[float | None, typer.Option(help="nested only: coefficients a frame, on average.")] = None,
     check: Annotated[bool, typer.Option("--verify", help="Decode each file before its name appears.")] = False,
     precision: Precision = "float32",
     force: Force = False,
@@ -59,18 +60,20 @@ def encode(
 
     codec = codecs.load(model, precision=precision)
     pairs = _pairs(sources, output, ".cel", find_audio, force)
-    coded = kbps is not None or quality is not None or channels is not None
+    coded = any(one is not None for one in (kbps, quality, channels, detail))
     if model == "nested" and not coded and dtype is None and bits is None:
         quality, coded = DEFAULT_QUALITY, True
-    wanted = scalable.Target(kbps, quality, channels)
+    wanted = scalable.Target(kbps, quality, channels, detail)
 
-    def work(file: Path) -> None:
+    def work(file: Path, tell: Tell) -> None:
         if coded:
-            scalable.encode_file(codec, file, pairs[file], wanted, mono=mono)
+            scalable.encode_file(codec, file, pairs[file], wanted, mono=mono, progress=tell)
             if check:
                 verify_file(pairs[file])
         else:
-            codec.encode_file(file, pairs[file], mono=mono, dtype=dtype or "float16", bits=bits, check=check)
+            codec.encode_file(
+                file, pairs[file], mono=mono, dtype=dtype or "float16", bits=bits, check=check, progress=tell
+            )
         _say_size(file, pairs[file])
 
     each_file(list(pairs), "encode", work)
@@ -95,12 +98,12 @@ def decode(
     pairs = _pairs(sources, output, f".{suffix.lstrip('.')}", _find_cel, force)
     loaded: dict[str, codecs.Codec] = {}
 
-    def work(file: Path) -> None:
+    def work(file: Path, tell: Tell) -> None:
         with CelReader(file) as reader:
             name = model or reader.meta.model
         if name not in loaded:
             loaded[name] = codecs.load(name, precision=precision)
-        loaded[name].decode_file(file, pairs[file], sample_rate=sample_rate)
+        loaded[name].decode_file(file, pairs[file], sample_rate=sample_rate, progress=tell)
         out.print(f"{file} -> {pairs[file]}", markup=False)
 
     each_file(list(pairs), "decode", work)
@@ -150,7 +153,7 @@ def verify(sources: Sources) -> None:
     """
     from celesta import celfile
 
-    def work(file: Path) -> None:
+    def work(file: Path, tell: Tell) -> None:
         celfile.verify(file)
         out.print(f"{file}: whole", markup=False)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from celesta.errors import CelestaError, UsageError
 
+Tell = Callable[[float], None]
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
@@ -44,15 +45,26 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def each_file(files: Sequence[Path], verb: str, work: Callable[[Path], None]) -> None:
-    """Do ``work`` on every file; name the failures at the end and exit non-zero if there were any."""
+def each_file(files: Sequence[Path], verb: str, work: Callable[[Path, Tell], None]) -> None:
+    """Do ``work`` on every file; name the failures at the end and exit non-zero if there were any.
+
+    Args:
+        files: to work on.
+        verb: shown beside the file's name.
+        work: gets a file and a function to tell how many seconds of its sound are done.
+    """
     failed: list[str] = []
     with bar() as progress:
         task = progress.add_task(verb, total=len(files))
         for file in files:
-            progress.update(task, description=f"{verb} {file.name}"[:50])
+            doing = f"{verb} {file.name}"[:50]
+            progress.update(task, description=doing)
+
+            def tell(seconds: float, doing: str = doing) -> None:
+                progress.update(task, description=f"{doing} {int(seconds) // 60}:{int(seconds) % 60:02d}")
+
             try:
-                work(file)
+                work(file, tell)
             except CelestaError as error:
                 if len(files) == 1:
                     raise

@@ -63,7 +63,7 @@ def reconstruct(
     files = [file for source in sources for file in find_audio(source)]
     if not files:
         raise UsageError(f"{sources[0]}: no sound files")
-    each_file(files, "reconstruct", lambda file: out.print(str(reconstruct_page(codec, file, output)), markup=False))
+    each_file(files, "reconstruct", lambda file, _: out.print(str(reconstruct_page(codec, file, output)), markup=False))
 
 
 def compare(
@@ -142,10 +142,10 @@ def _print_scores(title: str, rows: Sequence[Any]) -> None:
         return float(sum(getattr(row, field) for row in found) / len(found))
 
     title += ", mono at the model's rate; ratio: floats per input sample;"
-    title += " kbit/s where coded; SDR: SI-SDR in dB; enc, dec: seconds of audio a second; MB: weights"
+    title += " kbit/s where coded; SDR: SI-SDR in dB; enc, dec: seconds of audio a second"
     table(
         title,
-        ["model", "latent", "floats/s", "ratio", "kbit/s", "MSE", "SDR", "mel", "enc", "dec", "MB"],
+        ["model", "latent", "floats/s", "ratio", "kbit/s", "MSE", "SDR", "mel", "enc", "dec"],
         [
             [
                 name,
@@ -158,7 +158,6 @@ def _print_scores(title: str, rows: Sequence[Any]) -> None:
                 f"{mean(found, 'mel'):.2f}",
                 f"{mean(found, 'encode_speed'):.0f}",
                 f"{mean(found, 'decode_speed'):.0f}",
-                f"{found[0].weights_bytes / 1e6:.1f}",
             ]
             for name, found in by_model.items()
         ],

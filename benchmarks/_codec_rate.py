@@ -34,29 +34,36 @@ TRANSPARENT, SI_SDR, VISQOL, MONOTONE = 64, 25.0, 4.6, 0.1
 
 
 def rate(bench: Bench) -> None:
-    """Curves and verdicts of bar 1."""
-    for name, clips, rates, opus, mp3 in (
-        ("mono", bench.mono, MONO, OPUS_MONO, MP3_MONO),
-        ("stereo", bench.stereo, STEREO, OPUS_STEREO, MP3_STEREO),
-    ):
-        if not clips:
-            bench.bars.lack(1, f"{name}: everything", "no shards; give --stereo")
+    """Curves and verdicts of bar 1 on mono music."""
+    _curves(bench, "mono", bench.mono, MONO, OPUS_MONO, MP3_MONO)
+
+
+def stereo(bench: Bench) -> None:
+    """The same on stereo music."""
+    if bench.stereo:
+        _curves(bench, "stereo", bench.stereo, STEREO, OPUS_STEREO, MP3_STEREO)
+    else:
+        bench.bars.lack(1, "stereo: everything", "no shards; give --stereo")
+
+
+def _curves(
+    bench: Bench, name: str, clips: list[Audio], rates: tuple[float, ...], opus: tuple[int, ...], mp3: tuple[int, ...]
+) -> None:
+    about = "22.05 kHz mono, GTZAN's test list" if name == "mono" else "44.1 kHz stereo, validation packages"
+    print(f"\nRate: {about}, {len(clips)} clips of {bench.seconds:g} s", flush=True)
+    points = bench.points.setdefault(name, [])
+    peers = _peers(bench, clips, ".opus", opus, OPUS)
+    points += peers + _peers(bench, clips, ".mp3", mp3, MP3)
+    if name == "mono":
+        points += [p for model in BASELINES for p in _baseline(bench, codec.load(model))]
+    for point in ladder(bench, name, rates):
+        if not peers:
+            bench.bars.lack(1, f"{name} at {point.setting:g} kbit/s", "no ffmpeg with libopus")
             continue
-        about = "22.05 kHz mono, GTZAN's test list" if name == "mono" else "44.1 kHz stereo, validation packages"
-        print(f"\nRate: {about}, {len(clips)} clips of {bench.seconds:g} s", flush=True)
-        points = bench.points.setdefault(name, [])
-        peers = _peers(bench, clips, ".opus", opus, OPUS)
-        points += peers + _peers(bench, clips, ".mp3", mp3, MP3)
-        if name == "mono":
-            points += [p for model in BASELINES for p in _baseline(bench, codec.load(model))]
-        for point in ladder(bench, name, rates):
-            if not peers:
-                bench.bars.lack(1, f"{name} at {point.setting:g} kbit/s", "no ffmpeg with libopus")
-                continue
-            if point.setting in TWICE[name]:
-                _beside(bench, name, point, peers, 2)
-            if point.setting in SAME[name]:
-                _beside(bench, name, point, peers, 1)
+        if point.setting in TWICE[name]:
+            _beside(bench, name, point, peers, 2)
+        if point.setting in SAME[name]:
+            _beside(bench, name, point, peers, 1)
 
 
 def transparent(bench: Bench) -> None:

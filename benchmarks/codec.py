@@ -23,7 +23,15 @@ import time
 import warnings
 from pathlib import Path
 
-PARTS = ("speed", "rate", "transparent", "floats", "base", "memory")  # speed first, while nothing runs beside it
+PARTS = (
+    "speed",
+    "rate",
+    "stereo",
+    "transparent",
+    "floats",
+    "base",
+    "memory",
+)  # speed first, while nothing runs beside it
 SHARDS = Path("cache/free-music")
 
 
@@ -56,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     from _codec_floats import base, floats
     from _codec_memory import memory
     from _codec_page import write_json, write_page
-    from _codec_rate import rate, transparent
+    from _codec_rate import rate, stereo, transparent
     from _codec_speed import speed
 
     from celesta import codec
@@ -84,6 +92,7 @@ def run(args: argparse.Namespace) -> None:
     parts = {
         "speed": speed,
         "rate": rate,
+        "stereo": stereo,
         "transparent": transparent,
         "floats": floats,
         "base": base,

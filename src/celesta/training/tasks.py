@@ -79,7 +79,7 @@ class Autoencode(Task):
 SNR_WEIGHT = 0.005
 RATE_WEIGHT = 0.01
 BASE_STEP = 0.5
-FEW = 8
+FEW = 4
 SHIFT = 2_048
 LADDER = (0.0, 4.0, 16.0, 64.0)
 
@@ -100,8 +100,7 @@ class Scalable(Task):
         super().__init__(model, config)
         self.nested = model
         self.mel = losses.MelDistance()
-        if not config.begin:
-            model.spread.copy_(_spread(model, train_set, config.seed))
+        model.spread.copy_(_spread(model, train_set, config.seed))
         if config.compile:
             model.encoder.compile()
             model.decoder.compile()
@@ -171,7 +170,7 @@ def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:
 
 
 def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
-    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 8 in three fifths, all in a fifth."""
+    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 4 in three fifths, all in a fifth."""
     kind = rng.random(crops)
     counts = np.where(kind < 0.2, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
     counts = np.where(kind > 0.4, min(FEW, dim), counts)
@@ -182,8 +181,8 @@ def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
 def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
     """What a coefficient is divided by to give its worth.
 
-    Its root mean square over crops of the training music to the power 0.3, smoothed over bands, times the root of
-    700 Hz and its frequency together, for the mel scale has fewer bands up there. Nearly flat up to some kHz.
+    Its root mean square over crops of the training music to the power 0.3, smoothed over bands, times the width that
+    the mel scale gives a band there.
     """
     rng = np.random.default_rng([seed, 2**31])
     crops = np.stack([corpus.crop(rng, model.window, 32 * model.config.bands) for _ in range(256)])
@@ -194,6 +193,6 @@ def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
 
 
 def mel_share(bands: int, sample_rate: int) -> Tensor:
-    """Root of 700 Hz and the frequency of each band ``(bands,)`` together, 1 at 2 kHz."""
+    """700 Hz and the frequency of each band ``(bands,)`` together, 1 at 2 kHz: as wide as the mel scale's bands."""
     hertz = (torch.arange(bands) + 0.5) * (sample_rate / 2 / bands)
-    return ((hertz + 700) / 2_700).sqrt()
+    return (hertz + 700) / 2_700

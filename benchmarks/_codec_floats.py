@@ -1,9 +1,9 @@
 """Bars 2 and 3: the latent before quantisation, beside the baselines with as many numbers.
 
-K numbers a frame, 43 frames a second: the first B = K / 8 channels of the base (at most 8, as in coded files beside a
-detail) and (K - B) / 2 coefficients, each of them two numbers, its value and its place. Base channels and coefficients are stored in the order
-of their worth, so fewer are the first ones. The baselines count the same way: ``linear-K`` and ``pca-K`` K values a
-frame, ``sparse-K`` K / 2 values and K / 2 places.
+K numbers a frame, 43 frames a second: the first B = K / 8 channels of the base (at most 4, as in coded files beside a
+detail) and (K - B) / 2 coefficients, each of them two numbers, its value and its place. Base channels and coefficients
+are stored in the order of their worth, so fewer are the first ones. The baselines count the same way: ``linear-K`` and
+``pca-K`` K values a frame, ``sparse-K`` K / 2 values and K / 2 places.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Training through the command line: kill it anywhere, resume, and the curve is the same to the bit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -92,8 +93,19 @@ def test_resuming_gives_the_same_curve_to_the_bit(straight, folder, how):
     assert (folder / run / "best.safetensors").stat().st_size == (straight / "best.safetensors").stat().st_size
 
 
+def test_a_run_begins_with_the_weights_of_another(straight, folder):
+    """The first 50 steps of it are better than the first 50 of the run whose weights it took."""
+    args = start("further")
+    args[args.index("--steps") + 1] = "50"
+    code, _, err = celesta(folder, *args, "--begin", "straight")
+    assert code == 0, err
+    first = [json.loads((run / "log.jsonl").read_text().splitlines()[0]) for run in (straight, folder / "further")]
+    assert first[1]["loss"] < first[0]["loss"]
+
+
 def test_wrong_use_is_one_line(straight, folder):
     for args, text in (
+        ([*start("other"), "--begin", "linear-8"], "cannot begin"),
         (start("straight"), "already holds a run"),
         (["train", "-m", "cel-9", "--data", "music", "-o", "new"], "did you mean"),
         (["train", "-m", "cel-3", "--data", "gone", "-o", "new2"], "no such file"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from celesta import datasets
+from celesta import codec, datasets
 from celesta._version import __version__
 from celesta.errors import DataError, TrainingError, UsageError
 from celesta.models import registry
@@ -32,10 +32,13 @@ def start(run: Path, config: TrainConfig, **options: Any) -> dict[str, Any]:
 
     Raises:
         UsageError: the folder already holds a run.
+        TrainingError: the weights to begin with are of another model.
     """
     if (run / SETTINGS).exists():
         raise UsageError(f"{run}: already holds a run; continue it with --resume {run} or choose another folder")
-    registry.configuration(config.model)
+    wanted = registry.configuration(config.model)
+    if config.begin and codec.load(config.begin).model.config != wanted:
+        raise TrainingError(f"{config.begin}: not a {config.model}, so a run of that cannot begin with its weights")
     run.mkdir(parents=True, exist_ok=True)
     write_text(run / SETTINGS, config.to_toml())
     return go_on(run, **options)

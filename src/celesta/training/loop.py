@@ -70,7 +70,7 @@ def train(
     torch.manual_seed(config.seed)
     model = registry.create(config.model)
     if config.begin:
-        _begin_with(model, config)
+        model.load_state_dict(codec.load(config.begin).model.state_dict())
     task = tasks.create(model, config, train_set)
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, (0.9, config.beta2), weight_decay=config.weight_decay, fused=True
@@ -137,18 +137,6 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     if config.schedule == "trapezoid":
         return config.learning_rate * min(warm, 5 * (1 - step / config.steps))
     return config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * step / config.steps))
-
-
-def _begin_with(model: Model, config: TrainConfig) -> None:
-    """Take over the weights of another model of the same shape.
-
-    Raises:
-        TrainingError: its shape is another.
-    """
-    found = codec.load(config.begin).model
-    if found.config != model.config:
-        raise TrainingError(f"{config.begin}: not a {config.model}, so a run of that cannot begin with its weights")
-    model.load_state_dict(found.state_dict())
 
 
 @contextmanager

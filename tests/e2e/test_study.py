@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from celesta.errors import DataError
 from celesta.report.study import write_page
 from celesta.study import study
 
-KINDS = ("latent:linear-64", "handcrafted", "latent-random:cel-3")
+KINDS = ("latent:nested", "latent:linear-64", "handcrafted", "latent-random:nested", "latent-random:cel-3")
 
 
 def link(tracks, root):
@@ -47,6 +48,9 @@ def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
     assert rows["P4", "handcrafted", "xgboost"]["accuracy"] > 0.25  # better than chance
     assert all(0 <= r["low"] <= r["score"] <= r["high"] <= 1 for r in document["rows"])
     assert "4qaed" not in {r["protocol"] for r in document["rows"]}
+    codec = rows["P4", "latent:nested", "chosen"]
+    assert 0 < codec["p against handcrafted"] <= 1
+    assert 0 < codec["p against latent-random"] <= 1
     page = write_page(made, tmp_path / "study.html").read_text()
     for word in ("does not beat", "Flagged", "not the same experiment", "PCA(2)", "latent-random:cel-3"):
         assert word in page, word
@@ -114,6 +118,32 @@ def test_cluster_from_the_command_line(labelled, tmp_path):
     assert made.exit_code == 0, made.output
     assert "kmeans" in made.output
     assert (tmp_path / "c" / "clusters.html").exists()
+    rows = json.loads((tmp_path / "c" / "clusters.json").read_text())["clusters"]
+    assert {row["method"] for row in rows} == {"kmeans", "gmm", "ward", "spectral"}
+
+
+def test_an_unreadable_track_is_one_line_and_the_rest_is_studied(labelled, tmp_path):
+    (labelled / "low" / "broken.wav").write_bytes(b"no sound at all" * 50)
+    where = ("--data", labelled, "--cache", tmp_path / "cache", "-f", "handcrafted")
+    made = invoke("study", *where, "--no-classifier", "--seeds", "1", "-o", tmp_path / "study")
+    assert made.exit_code == 0, made.output
+    told = [line for line in made.output.splitlines() if "broken.wav" in line]
+    assert len(told) == 1
+    assert told[0].startswith("left out: ")
+    document = json.loads((tmp_path / "study" / "study.json").read_text())
+    assert document["about"]["tracks"]["folder"] == 12
+    assert [Path(path).name for path in document["failures"]] == ["broken.wav"]
+    assert "broken.wav" in (tmp_path / "study" / "study.html").read_text()
+
+
+def test_labels_that_a_classifier_does_not_know_are_one_line(labelled, tmp_path):
+    model, where = tmp_path / "mine.safetensors", ("--cache", tmp_path / "cache")
+    assert invoke("classify", "train", "--data", labelled, "-o", model, "-f", "handcrafted", *where).exit_code == 0
+    (labelled / "low").rename(labelled / "deep")
+    made = CliRunner().invoke(app, [str(a) for a in ("classify", "evaluate", model, "--data", labelled, *where)])
+    assert made.exit_code != 0
+    assert isinstance(made.exception, DataError)
+    assert re.fullmatch(r"labels that this classifier does not know: deep; it knows .*", str(made.exception))
 
 
 def test_what_cannot_be_studied_is_one_line(labelled, tmp_path):

@@ -45,13 +45,15 @@ def test_a_planted_artist_feature_helps_only_the_naive_protocol():
     assert honest["accuracy"] < 0.40  # chance is .25
 
 
+@pytest.mark.parametrize("width", [10, 150])
 @pytest.mark.parametrize("probe", estimators.names())
-def test_nothing_learns_from_test_rows(probe):
+def test_nothing_learns_from_test_rows(probe, width):
     """Whatever stands in the test rows, probabilities of another test row stay the same to the bit."""
     pytest.importorskip("xgboost") if probe == "xgboost" else None
-    _, artist, names, X = fake(120, 24)
+    _, artist, names, _ = fake(120, 24)
+    X = np.random.default_rng(0).standard_normal((120, width))  # the wider ones are rotated
     train, test = np.arange(0, 90), np.arange(90, 120)
-    model = estimators.probe(probe, 0, [(4, 1.0), (6, 0.5)])
+    model = estimators.probe(probe, 0, [(4, 1.0), (width - 4, 0.5)])
     before = clone(model).fit(X[train], names[train], artist[train]).predict_proba(X[test[:1]])
     X[test[1:]] = 1e6
     names[test] = "metal"
@@ -80,6 +82,56 @@ def test_a_fold_gives_the_probe_its_training_rows_only(monkeypatch):
         assert np.array_equal(x, X[split.train])
         assert np.array_equal(y, protocol.labels[split.train])
         assert not set(groups) & set(protocol.groups[split.test])
+
+
+def test_scaler_and_rotation_are_fitted_to_training_rows_only(monkeypatch):
+    tracks, _, _, _ = fake()
+    X = np.random.default_rng(0).standard_normal((200, 250))
+    protocol = protocols.folder(tracks, (0,))
+    scaled, rotated = [], []
+    scale, rotate = estimators.BlockScaler.fit, estimators.Rotate.fit
+
+    def spied_scale(self, x, y=None):
+        scaled.append(np.array(x))
+        return scale(self, x, y)
+
+    def spied_rotate(self, x, y=None):
+        rotated.append(len(x))
+        return rotate(self, x, y)
+
+    monkeypatch.setattr(estimators.BlockScaler, "fit", spied_scale)
+    monkeypatch.setattr(estimators.Rotate, "fit", spied_rotate)
+    run.run(protocol, X, "lr")
+    row_of = {x.tobytes(): i for i, x in enumerate(X)}
+    each = 1 + estimators.INNER_FOLDS  # the choice's folds, then the whole of the training rows
+    assert len(scaled) == len(rotated) == each * len(protocol.splits)
+    for i, x in enumerate(scaled):
+        split = protocol.splits[i // each]
+        rows = {row_of[one.tobytes()] for one in x}
+        assert len(x) == rotated[i] == len(rows)
+        assert rows <= set(split.train)
+        assert not rows & set(split.test)
+
+
+def test_tags_learn_from_training_rows_only(monkeypatch):
+    tracks, artist, names, _ = fake()
+    one = protocols.folder(tracks, (0,))
+    tags = np.stack([names == "blues", names == "metal"], axis=1)
+    protocol = protocols.Protocol("tags", tracks, tags, ("a", "b"), one.groups, one.splits, "ROC-AUC")
+    seen = []
+
+    class Spy(estimators.Tagger):
+        def fit(self, X, y):
+            seen.append((np.array(X), np.array(y)))
+            return super().fit(X, y)
+
+    monkeypatch.setattr(run, "Tagger", Spy)
+    planted = np.random.default_rng(1).standard_normal((40, 30))[artist]  # says which artist, nothing of the tag
+    score = run.run(protocol, planted).row()["score"]
+    assert abs(score - 0.5) < 0.12
+    for split, (x, y) in zip(protocol.splits, seen, strict=True):
+        assert np.array_equal(x, planted[split.train])
+        assert np.array_equal(y, tags[split.train])
 
 
 def test_inner_folds_keep_groups_whole(monkeypatch):
@@ -117,6 +169,9 @@ def test_too_few_groups_is_one_clear_line():
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="at least two"):
         protocols.folder([t for t in tracks if t.label == "blues"])
+    alone = [*fake()[0], Track(Path("z.wav"), "z", "folder", "somebody", "zydeco")]
+    with pytest.raises(DataError, match=r"'zydeco' has 1 groups.*leave the class out"):
+        protocols.folder(alone)
     with pytest.raises(DataError, match="no track has a label"):
         protocols.folder([Track(Path("a.wav"), "a", "folder", "a")])
     with pytest.raises(DataError, match="the lists are needed"):

@@ -78,7 +78,7 @@ def predict(
         raise UsageError(f"{sources[0]}: no sound files")
     songs: list[Heard] = []
     try:
-        each_file(files, "listen", lambda file: songs.append(listener.hear(file)))
+        each_file(files, "listen", lambda file, _: songs.append(listener.hear(file)))
     finally:
         if songs:
             output.mkdir(parents=True, exist_ok=True)

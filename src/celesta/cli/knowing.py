@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,6 +74,8 @@ def study(
     )
     for name, reason in made.skipped.items():
         out.print(f"left out: {name}: {reason}", soft_wrap=True)
+    for path, reason in made.failures.items():
+        err.print(f"left out: {path}: {reason}", soft_wrap=True)
     out.print(f"data: {json_file}\nreport: {page}", soft_wrap=True)
 
 
@@ -104,8 +107,11 @@ def cluster(
     for one in made:
         page.heading(f"{one.method}, {one.space}")
         page.figure(scatter(one.coordinates, labels, one.assignment), f"{one.method} in {one.space}")
+    file = page.write(output / "clusters.html")
+    document = {"features": features, "songs": len(labels), "clusters": [one.row() for one in made]}
+    (output / "clusters.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     table(f"{features}, {len(labels)} songs", head, rows)
-    out.print(f"report: {page.write(output / 'clusters.html')}", soft_wrap=True)
+    out.print(f"data: {output / 'clusters.json'}\nreport: {file}", soft_wrap=True)
 
 
 def labelled_features(

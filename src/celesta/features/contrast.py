@@ -82,12 +82,13 @@ def load_contrast() -> Contrast:
     """
     path = WEIGHTS / "celesta-ssl.safetensors"
     model = Contrast()
+    model.project = nn.Sequential()  # what trains only is not stored, and random weights would change the hash
     try:
         with safe_open(path, "pt") as file:
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
         own = model.state_dict()
         model.load_state_dict(own | {name: value for name, value in weights.items() if name in own})
-        if missing := [n for n in own if n not in weights and "project" not in n and "num_batches" not in n]:
+        if missing := [n for n in own if n not in weights and "num_batches" not in n]:
             raise KeyError(missing[0])
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -19,7 +19,7 @@ from celesta.training.precision import use_bfloat16
 Arrays = dict[str, np.ndarray]
 RANDOM_SEED = 0
 # Statistics over thousands of frames do not feel bfloat16's rounding, and encoding takes half the time.
-_PRECISION = "bfloat16" if use_bfloat16("auto") else "float32"
+PRECISION = "bfloat16" if use_bfloat16("auto") else "float32"
 _MUSICNN_LAYERS = ("penultimate", "mean_pool", "max_pool")
 
 
@@ -82,12 +82,12 @@ def _musicnn(kind: str) -> Extractor:
 
     def measure(x: np.ndarray) -> Arrays:
         layers = {
-            name: np.asarray(patches, np.float64) for name, patches in tagger.layers(x, precision=_PRECISION).items()
+            name: np.asarray(patches, np.float64) for name, patches in tagger.layers(x, precision=PRECISION).items()
         }
         means = {f"{name}.mean": layers[name].mean(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
         return means | {f"{name}.std": layers[name].std(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
 
-    return Extractor(kind, f"2 {_PRECISION}", state_hash(tagger), 16_000, measure)
+    return Extractor(kind, f"2 {PRECISION}", state_hash(tagger), 16_000, measure)
 
 
 def _ssl(kind: str) -> Extractor:
@@ -95,11 +95,11 @@ def _ssl(kind: str) -> Extractor:
     from celesta.features.contrast import load_contrast
 
     network = load_contrast()
-    return Extractor(kind, f"1 {_PRECISION}", state_hash(network), 16_000, lambda x: network.song(x, _PRECISION))
+    return Extractor(kind, f"1 {PRECISION}", state_hash(network), 16_000, lambda x: network.song(x, PRECISION))
 
 
 def _latent(kind: str, model: str) -> Extractor:
-    loaded = codec.load(model, precision=_PRECISION)
+    loaded = codec.load(model, precision=PRECISION)
     return _pooled(kind, loaded, loaded.weights)
 
 
@@ -111,14 +111,14 @@ def _latent_random(kind: str, model: str) -> Extractor:
     if not any(True for _ in made.parameters()):
         raise ModelError(f"{kind}: {model} has no weights to draw at random; use latent:{model}")
     weights = state_hash(made)
-    return _pooled(kind, codec.Codec(model, made, weights, precision=_PRECISION), weights)
+    return _pooled(kind, codec.Codec(model, made, weights, precision=PRECISION), weights)
 
 
 def _pooled(kind: str, coder: codec.Codec, weights: str) -> Extractor:
     def measure(x: np.ndarray) -> Arrays:
         return pooling.pool_parts(coder.encode(Audio(x[None], coder.model.sample_rate)))
 
-    return Extractor(kind, f"{pooling.VERSION} {_PRECISION}", weights, coder.model.sample_rate, measure)
+    return Extractor(kind, f"{pooling.VERSION} {PRECISION}", weights, coder.model.sample_rate, measure)
 
 
 def state_hash(module: torch.nn.Module) -> str:

@@ -29,17 +29,19 @@ from celesta.probes import protocols, scores
 from celesta.probes.estimators import probe as make_probe
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, compare, run
-from celesta.study import neural
+from celesta.study import cross, neural
 
 CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
-CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in CELS))
+CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
 DEFAULT_KINDS = (
-    *(f"latent:{name}" for name in (*CELS, "linear-64", "pca-64", "sparse-64")),
+    *(f"latent:{name}" for name in (*CELS, "nested", "linear-64", "pca-64", "sparse-64")),
     *CONTROLS,
     "celesta-ssl",
+    "celesta-unlabelled",
     "musicnn",
     "celesta-features",
 )
+CROSSED = "celesta-features"
 SEEDS = (0, 1, 2, 3, 4)
 CLUSTER_SEEDS = (0, 1, 2, 3, 4)
 PROBES_VERSION = "1"
@@ -55,7 +57,8 @@ class Study:
         results: predictions, see :class:`celesta.probes.run.Result`.
         clusterings: kind of features to its clusterings.
         cluster_labels: ``(songs,)`` names of the clustered songs' classes.
-        p_values: (protocol, features) to the p-value against hand-crafted features, same protocol and probe.
+        p_values: (protocol, features, control) to the p-value of their difference, both with the chosen probe; the
+            controls are hand-crafted features and, for a latent, the same network with random weights.
         failures: tracks that could not be read, with the reason.
         about: data, seeds, versions, times.
     """
@@ -63,7 +66,7 @@ class Study:
     results: list[Result]
     clusterings: dict[str, list[Clustering]]
     cluster_labels: np.ndarray
-    p_values: dict[tuple[str, str], float]
+    p_values: dict[tuple[str, str, str], float]
     failures: dict[Path, str]
     skipped: dict[str, str]
     about: dict[str, Any] = field(default_factory=dict)
@@ -73,7 +76,9 @@ class Study:
         rows = []
         for result in self.results:
             row = result.row()
-            row["p against handcrafted"] = self.p_values.get((result.protocol.name, result.features))
+            for control in controls_of(result.features) if result.probe == "chosen" else ():
+                p = self.p_values.get((result.protocol.name, result.features, control))
+                row["p against " + control.partition(":")[0]] = p
             if not result.protocol.tagging:
                 counts = result.counts.sum(0)
                 row["classes"] = list(result.protocol.classes)
@@ -150,6 +155,10 @@ def study(
     published = next((p for p in chosen if p.name == "P4"), None)
     if published is not None and classifier:
         results += neural.results(published, classifier, store, lambda text: tell(text, 0, 1))
+    crossed = next((p for p in chosen if p.name == "cross"), None)
+    if crossed is not None and CROSSED in kinds:
+        tell("from one collection to another", 0, 1)
+        results += cross.results(crossed, extracted, CROSSED, store, workers)
     clustered = published or chosen[0]
     clusterings = {}
     for i, kind in enumerate(kinds):
@@ -259,10 +268,19 @@ def _clusters(X: np.ndarray, weighed: Blocks, protocol: Protocol) -> list[Cluste
     return several + cluster.sweep(X, protocol.labels, methods=("ward", "spectral"), blocks=weighed)
 
 
-def _p_values(results: Sequence[Result]) -> dict[tuple[str, str], float]:
-    control = {r.protocol.name: r for r in results if r.features == "handcrafted" and r.probe == "chosen"}
+def controls_of(kind: str) -> list[str]:
+    """What a kind of features is tested against: hand-crafted features and its own network before training."""
+    controls = [] if kind == "handcrafted" else ["handcrafted"]
+    if kind.startswith("latent:"):
+        controls.append(kind.replace("latent:", "latent-random:"))
+    return controls
+
+
+def _p_values(results: Sequence[Result]) -> dict[tuple[str, str, str], float]:
+    chosen = {(r.protocol.name, r.features): r for r in results if r.probe == "chosen"}
     return {
-        (r.protocol.name, r.features): compare(r, control[r.protocol.name])
-        for r in results
-        if r.probe == "chosen" and r.features != "handcrafted" and r.protocol.name in control
+        (protocol, kind, control): compare(result, chosen[protocol, control])
+        for (protocol, kind), result in chosen.items()
+        for control in controls_of(kind)
+        if (protocol, control) in chosen
     }

@@ -1,0 +1,100 @@
+"""From one collection to another: what altered copies, late layers and collections' own scales are worth.
+
+All is trained on the training side alone. What was tried was ranked there, by folds that keep artists whole, on the
+clips and on altered copies of them. Only the row that is called transductive sees the other collection, without labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from celesta import classify
+from celesta.features.altered import altered_arrays, altered_features
+from celesta.features.cache import FeatureCache
+from celesta.features.extract import Features, song_arrays
+from celesta.features.fused import blocks, needed
+from celesta.features.kinds import PRECISION, Arrays, Extractor, state_hash
+from celesta.features.musicnn import SAMPLE_RATE, Musicnn, load_musicnn
+from celesta.probes.late import train_late
+from celesta.probes.protocols import Protocol
+from celesta.probes.run import Result, run
+
+COPIES = "lr, altered copies"
+LATE = "late layers, altered copies"
+BOTH = "mean of lr and late layers"
+STANDARDISED = "chosen, transductive"
+TAGGER = "musicnn-msd"
+
+
+def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCache, workers: int = 1) -> list[Result]:
+    """Four rows: a regression trained on copies too, musicnn's late layers likewise, both, and the transductive one.
+
+    Args:
+        protocol: ``cross``, with one split.
+        features: that hold ``kind`` of all its tracks.
+        kind: such as ``celesta-features``.
+        cache: copies' features are kept in it.
+        workers: threads.
+    """
+    split, paths = protocol.splits[0], [t.path for t in protocol.tracks]
+    X, weighed = blocks(features, kind, paths)
+    mine = [paths[i] for i in split.train]
+    labels, groups = protocol.labels[split.train], protocol.groups[split.train]
+    copies, _ = blocks(altered_features(mine, needed([kind]), cache, workers), kind)
+    extra = (copies, np.arange(len(mine)))
+    predictor = classify.train(X[split.train], labels, groups, features=kind, blocks=weighed, extra=extra)
+    regression = _columns(predictor.predict_proba(X[split.test]), predictor.classes, protocol.classes)
+    late = _columns(*_late(mine, labels, [paths[i] for i in split.test], cache, workers), protocol.classes)
+    rows = [
+        Result(protocol, kind, COPIES, split.test, regression[None], {f"lr C={predictor.about['strength']:g}": 1}),
+        Result(protocol, TAGGER, LATE, split.test, late[None], {}),
+        Result(protocol, kind, BOTH, split.test, ((regression + late) / 2)[None], {}),
+    ]
+    datasets = np.array([t.dataset for t in protocol.tracks])
+    own = run(protocol, standardised_by(X, datasets), "chosen", name=kind, blocks=weighed)
+    return [*rows, Result(protocol, kind, STANDARDISED, own.rows, own.probabilities, own.choices)]
+
+
+def standardised_by(X: np.ndarray, collections: np.ndarray) -> np.ndarray:
+    """Each number of ``(n, D)`` by the mean and spread of its own collection ``(n,)``; no label is read."""
+    made = np.zeros(X.shape)
+    for name in np.unique(collections):
+        rows = collections == name
+        spread = X[rows].std(axis=0)
+        made[rows] = (X[rows] - X[rows].mean(axis=0)) / np.where(spread > 1e-6, spread, np.inf)
+    return made
+
+
+def _late(
+    train: Sequence[Path], labels: np.ndarray, test: Sequence[Path], cache: FeatureCache, workers: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Probabilities ``(test, classes)`` of the tagger's late layers, trained on songs and their copies; the classes."""
+    tagger = load_musicnn(TAGGER.removeprefix("musicnn-").upper())
+    reader = [patches_of(tagger)]
+    with ThreadPoolExecutor(workers) as pool:
+        songs = list(pool.map(lambda path: song_arrays(path, reader, cache)[0], train))
+        songs += list(pool.map(lambda path: altered_arrays(path, reader, cache)[0], train))
+        asked = list(pool.map(lambda path: song_arrays(path, reader, cache)[0], test))
+    model = train_late(tagger, songs, np.concatenate([labels, labels]))
+    return model.predict_proba(asked), model.classes
+
+
+def _columns(probabilities: np.ndarray, have: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """Columns in the protocol's order; a class that was not trained on has probability 0."""
+    made = np.zeros((len(probabilities), len(wanted)))
+    made[:, [list(wanted).index(name) for name in have]] = probabilities
+    return made
+
+
+def patches_of(tagger: Musicnn) -> Extractor:
+    """What reads a song's pooled layers, a row a patch of 3 s."""
+
+    def measure(x: np.ndarray) -> Arrays:
+        layers = tagger.layers(x, precision=PRECISION)
+        return {name: layers[name] for name in ("mean_pool", "max_pool")}
+
+    return Extractor(f"patches:{TAGGER}", f"1 {PRECISION}", state_hash(tagger), SAMPLE_RATE, measure)

@@ -37,7 +37,10 @@ def encode(
     bits: Annotated[int | None, typer.Option(min=1, max=16, help="Quantise to so many bits a number.")] = None,
     kbps: Annotated[float | None, typer.Option(help="nested only: code to so many kbit/s over the song.")] = None,
     quality: Annotated[float | None, typer.Option(help="nested only: code to a quality, 0 to 10.")] = None,
-    channels: Annotated[int | None, typer.Option("-K", min=1, help="nested only: channels of the base.")] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option("-K", min=1, help="nested only: channels of the base, beside or without any of the above."),
+    ] = None,
     detail: Annotated[float | None, typer.Option(help="nested only: coefficients a frame, on average.")] = None,
     check: Annotated[bool, typer.Option("--verify", help="Decode each file before its name appears.")] = False,
     precision: Precision = "float32",

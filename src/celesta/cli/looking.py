@@ -33,7 +33,7 @@ def models() -> None:
         model = registry.create(name)
         try:
             facts = codecs.load(name).facts
-            weights = f"validation MSE {facts['best']:.5f}" if "best" in facts else "none needed"
+            weights = "installed" if facts else "none needed"
         except CelestaError:
             weights = "not installed"
         numbers = model.floats_per_second
@@ -48,7 +48,10 @@ def models() -> None:
                 weights,
             ]
         )
-    table("", ["model", "latent+detail", "frames/s", "floats/s", "per sample", "parameters", "weights"], rows)
+    table("", ["model", "latent", "frames/s", "floats/s", "per sample", "parameters", "weights"], rows)
+    out.print(
+        "latent: dense numbers + coefficients with places a frame; cards of the weights: src/celesta/weights/*.md"
+    )
     out.print(f"K may be another number in {', '.join(registry.patterns())}; a run folder is a model too.")
 
 

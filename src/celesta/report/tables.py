@@ -8,9 +8,9 @@ from celesta.evaluate import Scores, interval
 
 SCORE_HEAD = (
     "model",
-    "latent of a window",
+    "latent",
     "floats/s",
-    "floats per sample",
+    "per sample",
     "kbit/s",
     "MSE",
     "SI-SDR dB",
@@ -21,7 +21,7 @@ SCORE_HEAD = (
 )
 NO_COMPRESSION = (
     "A float is no unit of size, so the codec nested stands with the size of its file: 12 kbit/s of the 706 that"
-    " mono CDs have. Three of the report's four models hold 32 to 64 times more numbers than the sound has"
+    " one channel of a CD has. Three of the report's four models hold 32 to 64 times more numbers than the sound has"
     " samples, the fourth twice as many. None of the four compresses. The baselines at the foot of the table hold an"
     " eighth of the samples' number: linear-64 keeps the 64 lowest of 512 MDCT coefficients a frame, pca-64 projects"
     " four such frames on 256 fitted directions, sparse-64 keeps the 32 largest coefficients with their places."
@@ -59,7 +59,7 @@ def by_model(scores: Sequence[Scores]) -> dict[str, list[Scores]]:
 
 def _size(s: Scores) -> list[str]:
     shape = f"{s.latent_shape[0]} x {s.latent_shape[1]}"
-    coded = "not coded" if s.kbps is None else f"{s.kbps:.1f}"
+    coded = "-" if s.kbps is None else f"{s.kbps:.1f}"
     return [shape, f"{s.floats_per_second:,.0f}", f"{s.ratio:.3g}", coded]
 
 

@@ -169,17 +169,19 @@ def truncate_file(
             for name in ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags")
         }
         file = _File(Path(target), about, bool(m.mid_side), m.n_samples, progress)
-        some = [n for i in range(0, len(reader), max(1, len(reader) // _SAMPLES)) for n in reader.numbers(i)]
-        step = min(n.step for n in some)
 
         def numbers(step: int) -> Iterator[list[Numbers]]:
             for i in range(len(reader)):
                 yield [_coarser(n, step, kept, tables) for n in reader.numbers(i)]
 
-        def details(step: int) -> Iterator[Numbers]:
-            return (replace(_coarser(n, step, kept, tables), base=n.base[:0]) for n in some)
-
+        step = 0  # finer than any: every window keeps its own
         if kbps is not None:
+            some = [n for i in range(0, len(reader), max(1, len(reader) // _SAMPLES)) for n in reader.numbers(i)]
+
+            def details(step: int) -> Iterator[Numbers]:
+                return (replace(_coarser(n, step, kept, tables), base=n.base[:0]) for n in some)
+
+            step = min(n.step for n in some)
             bases = (replace(n, base=n.base[:kept], detail=n.detail[:0]) for n in some)
             step = file.estimate(bases, details, len(some) // m.channels, kbps, step, tables)
         file.write(numbers, kept, kbps, step, tables)

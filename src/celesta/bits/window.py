@@ -89,16 +89,17 @@ def groups(channels: int) -> list[slice]:
 
 def encode(numbers: Numbers, tables: BitTables) -> list[bytes]:
     """The base's groups and the detail as bytes."""
-    full = groups(len(tables.move))
-    parts = [base_coder.encode(numbers.base[g], tables, g.start) for g in full]
-    return [*parts, detail_coder.encode(numbers.detail, tables)]
+    return [*_base_parts(numbers, tables), detail_coder.encode(numbers.detail, tables)]
+
+
+def _base_parts(numbers: Numbers, tables: BitTables) -> list[bytes]:
+    """The base's groups as bytes."""
+    return [base_coder.encode(numbers.base[g], tables, g.start) for g in groups(len(tables.move))]
 
 
 def cost(numbers: Numbers, tables: BitTables) -> float:
     """Bits that :func:`encode` takes, near enough and without coding the detail."""
-    full = groups(len(tables.move))
-    dense = sum(len(base_coder.encode(numbers.base[g], tables, g.start)) for g in full)
-    return 8 * dense + detail_coder.cost(numbers.detail, tables)
+    return 8 * sum(map(len, _base_parts(numbers, tables))) + detail_coder.cost(numbers.detail, tables)
 
 
 def decode(parts: Sequence[bytes], step: int, channels: int, frames: int, tables: BitTables) -> Numbers:

@@ -22,11 +22,11 @@ from celesta.features import FeatureCache, extract
 from celesta.features.altered import altered_arrays, altered_features
 from celesta.features.extract import song_arrays
 from celesta.features.fused import blocks, needed
+from celesta.features.kinds import extractor
 from celesta.features.musicnn import load_musicnn
 from celesta.probes import protocols, splits
 from celesta.probes.estimators import probe
 from celesta.probes.late import train_late
-from celesta.study.cross import patches_of
 
 Answer = Callable[[np.ndarray, bool], np.ndarray]
 """Rows and whether their copies are asked, to probabilities."""
@@ -40,7 +40,7 @@ def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[i
     X, weighed = blocks(extract(paths, needed([kind]), cache), kind, paths)
     C, _ = blocks(altered_features(paths, needed([kind]), cache), kind)
     tagger = load_musicnn("MSD")
-    reader = [patches_of(tagger)]
+    reader = [extractor("patches:musicnn-msd")]
     songs = [song_arrays(path, reader, cache)[0] for path in paths]
     copies = [altered_arrays(path, reader, cache)[0] for path in paths]
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from celesta import audio
 from celesta.audio import Audio
-from celesta.features.cache import FeatureCache, Key
-from celesta.features.extract import Features, slices
-from celesta.features.kinds import Arrays, Extractor, extractor
+from celesta.features.cache import FeatureCache, Key, content_hash
+from celesta.features.extract import Features, gathered
+from celesta.features.kinds import Arrays, Extractor
+from celesta.features.many import all_songs
 
 RATES = (11_025, 16_000, 22_050)
 FORMATS = ("x.mp3", "x.ogg", "x.wav")
@@ -35,22 +35,23 @@ def altered(sound: Audio, seed: int) -> Audio:
         return audio.read(file)
 
 
-def altered_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCache) -> list[Arrays]:
+def altered_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None) -> list[Arrays]:
     """The arrays of each extractor for one altered copy of a song, from the cache where it has them.
 
     Raises:
         AudioError: the track cannot be read.
     """
-    content = cache.content(path)
+    content = cache.content(path) if cache else content_hash(path)
     found: list[Arrays] = []
     sound: Audio | None = None
     for one in extractors:
         key = Key(hashlib.sha256(f"{content} altered 1".encode()).hexdigest(), one.kind, one.weights, one.version)
-        arrays = cache.get(key)
+        arrays = cache.get(key) if cache else None
         if arrays is None:
             sound = sound or altered(audio.read(path, mono=True), int(content[:8], 16))
             arrays = one.measure(audio.resample(sound.samples, sound.sample_rate, one.sample_rate)[0])
-            cache.put(key, arrays)
+            if cache:
+                cache.put(key, arrays)
         found.append(arrays)
     return found
 
@@ -62,11 +63,4 @@ def altered_features(paths: Sequence[Path], kinds: Sequence[str], cache: Feature
         UsageError, ModelError: a kind is unknown or its weights are missing.
         AudioError: a track cannot be read.
     """
-    extractors = [extractor(kind) for kind in kinds]
-    with ThreadPoolExecutor(workers) as pool:
-        songs = list(pool.map(lambda path: altered_arrays(path, extractors, cache), paths))
-    matrices, parts = {}, {}
-    for column, one in enumerate(extractors):
-        matrices[one.kind] = np.stack([np.concatenate(list(song[column].values())) for song in songs])
-        parts[one.kind] = slices(songs[0][column])
-    return Features(list(paths), matrices, parts, {})
+    return gathered(paths, kinds, all_songs(altered_arrays, paths, kinds, cache, workers))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import numpy as np
 from celesta import audio
 from celesta.errors import CelestaError, DataError, UsageError
 from celesta.features.cache import FeatureCache, Key
-from celesta.features.kinds import Arrays, Extractor, extractor
+from celesta.features.kinds import Arrays, Extractor
+from celesta.features.many import each_song
 
 Progress = Callable[[int, int], None]
 
@@ -62,7 +62,7 @@ def extract(
         kinds: see :func:`celesta.features.kinds.names`.
         cache: filled song by song, so that what was stopped goes on where it was.
         progress: told (songs done, of how many).
-        workers: threads; the result does not depend on their number.
+        workers: threads, or processes where there are many tracks; the result does not depend on their number.
 
     Raises:
         UsageError, ModelError: a kind is unknown or its weights are missing.
@@ -71,34 +71,34 @@ def extract(
     tracks = [Path(path) for path in paths]
     if not tracks or not kinds or workers < 1:
         raise UsageError("extracting features needs at least one track, one kind and one worker")
-    extractors = [extractor(kind) for kind in dict.fromkeys(kinds)]
+    kinds = list(dict.fromkeys(kinds))
     done: dict[Path, list[Arrays]] = {}
     failures: dict[Path, str] = {}
     distinct = list(dict.fromkeys(tracks))
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            futures = {pool.submit(song_arrays, path, extractors, cache): path for path in distinct}
-            for number, future in enumerate(as_completed(futures), start=1):
-                path = futures[future]
-                try:
-                    done[path] = future.result()
-                except CelestaError as error:
-                    failures[path] = str(error)
-                if progress:
-                    progress(number, len(distinct))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for number, (i, made) in enumerate(each_song(song_arrays, distinct, kinds, cache, workers), start=1):
+        if isinstance(made, CelestaError):
+            failures[distinct[i]] = str(made)
+        else:
+            done[distinct[i]] = made
+        if progress:
+            progress(number, len(distinct))
     failures = {path: failures[path] for path in distinct if path in failures}
     if not done:
         first = failures[distinct[0]]
         raise DataError(f"none of the {len(distinct)} tracks could be read; the first: {first}")
     readable = [path for path in tracks if path in done]
+    return gathered(readable, kinds, [done[path] for path in readable], failures)
+
+
+def gathered(
+    paths: Sequence[Path], kinds: Sequence[str], songs: Sequence[list[Arrays]], failures: dict[Path, str] | None = None
+) -> Features:
+    """Songs' arrays, a list with an entry a kind each, as matrices."""
     matrices, parts = {}, {}
-    for column, one in enumerate(extractors):
-        matrices[one.kind] = np.stack([np.concatenate(list(done[path][column].values())) for path in readable])
-        parts[one.kind] = slices(done[readable[0]][column])
-    return Features(readable, matrices, parts, failures)
+    for column, kind in enumerate(kinds):
+        matrices[kind] = np.stack([np.concatenate(list(song[column].values())) for song in songs])
+        parts[kind] = slices(songs[0][column])
+    return Features(list(paths), matrices, parts, failures or {})
 
 
 def song_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None = None) -> list[Arrays]:

@@ -12,7 +12,7 @@ import torch
 from celesta import codec
 from celesta.audio import Audio
 from celesta.errors import ModelError, UsageError
-from celesta.features import handcrafted, pooling, rhythm
+from celesta.features import handcrafted, layers, pooling, rhythm
 from celesta.models import registry
 from celesta.training.precision import use_bfloat16
 
@@ -20,6 +20,7 @@ Arrays = dict[str, np.ndarray]
 RANDOM_SEED = 0
 # Statistics over thousands of frames do not feel bfloat16's rounding, and encoding takes half the time.
 PRECISION = "bfloat16" if use_bfloat16("auto") else "float32"
+_ROWS = ("patches:musicnn-msd", "patches:musicnn-mtt")
 _MUSICNN_LAYERS = ("penultimate", "mean_pool", "max_pool")
 
 
@@ -57,6 +58,8 @@ def extractor(kind: str) -> Extractor:
     if kind in _FIXED:
         return _FIXED[kind](kind)
     prefix, colon, model = kind.partition(":")
+    if kind in _ROWS:
+        return _patches(kind, model)
     if colon and model and prefix in _OF_MODEL:
         return _OF_MODEL[prefix](kind, model)
     raise UsageError(f"unknown kind of feature {kind!r}; there are {', '.join(names())}")
@@ -87,7 +90,20 @@ def _musicnn(kind: str) -> Extractor:
         means = {f"{name}.mean": layers[name].mean(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
         return means | {f"{name}.std": layers[name].std(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
 
-    return Extractor(kind, f"2 {PRECISION}", state_hash(tagger), 16_000, measure)
+    return Extractor(kind, f"3 {PRECISION}", state_hash(tagger), 16_000, measure)
+
+
+def _patches(kind: str, tagger: str) -> Extractor:
+    """A tagger's pooled layers as they are, a row a patch of 3 s: what late layers are trained on, not a vector."""
+    from celesta.features.musicnn import load_musicnn
+
+    network = load_musicnn(tagger.removeprefix("musicnn-").upper())
+
+    def measure(x: np.ndarray) -> Arrays:
+        layers = network.layers(x, precision=PRECISION)
+        return {name: layers[name] for name in ("mean_pool", "max_pool")}
+
+    return Extractor(kind, f"2 {PRECISION}", state_hash(network), 16_000, measure)
 
 
 def _ssl(kind: str) -> Extractor:
@@ -114,6 +130,18 @@ def _latent_random(kind: str, model: str) -> Extractor:
     return _pooled(kind, codec.Codec(model, made, weights, precision=PRECISION), weights)
 
 
+def _layers(kind: str, model: str) -> Extractor:
+    loaded = codec.load(model, precision=PRECISION)
+    layers.encoder_layers(loaded.model)  # refused here, before a song is read
+    return Extractor(
+        kind,
+        f"{layers.VERSION} {PRECISION}",
+        loaded.weights,
+        loaded.model.sample_rate,
+        lambda x: layers.layer_statistics(loaded.model, x),
+    )
+
+
 def _pooled(kind: str, coder: codec.Codec, weights: str) -> Extractor:
     def measure(x: np.ndarray) -> Arrays:
         return pooling.pool_parts(coder.encode(Audio(x[None], coder.model.sample_rate)))
@@ -137,4 +165,8 @@ _FIXED: dict[str, Callable[[str], Extractor]] = {
     "musicnn-mtt": _musicnn,
     "celesta-ssl": _ssl,
 }
-_OF_MODEL: dict[str, Callable[[str, str], Extractor]] = {"latent": _latent, "latent-random": _latent_random}
+_OF_MODEL: dict[str, Callable[[str, str], Extractor]] = {
+    "latent": _latent,
+    "latent-random": _latent_random,
+    "layers": _layers,
+}

@@ -16,6 +16,7 @@ DETAIL_BANDS = 64
 _FLOOR = 1e-10
 _PERCENTILE = re.compile(r"p(100|[1-9]?\d)")
 _BLOCK_FRAMES = 4096
+_SUM_FRAMES = 256
 _Statistic = Callable[[np.ndarray], np.ndarray]
 
 
@@ -67,6 +68,15 @@ def pool_names(latent: Latent, statistics: Sequence[str] = STATISTICS) -> tuple[
     return tuple(f"{name}.{i}" for name, part in parts.items() for i in range(part.size))
 
 
+def statistics(x: np.ndarray, names: Sequence[str] = STATISTICS) -> dict[str, np.ndarray]:
+    """Statistics ``(C,)`` float64 over the frames of ``(C, F)``; see :func:`pool_parts`.
+
+    Raises:
+        UsageError: one is unknown.
+    """
+    return {name: _statistic(name)(x) for name in names}
+
+
 def sounding_frames(latent: Latent) -> int:
     """Frames of the joined windows that hold some of the sound, at least one."""
     total = latent.duration * latent.sample_rate
@@ -89,9 +99,9 @@ def band_edges(coefficients: int) -> np.ndarray:
 
 def _statistic(name: str) -> _Statistic:
     if name == "mean":
-        return lambda x: np.asarray(np.mean(x, axis=1, dtype=np.float64))
+        return _mean
     if name == "std":
-        return lambda x: np.asarray(np.std(x, axis=1, dtype=np.float64))
+        return _deviation
     if name == "delta":
         return _mean_difference
     match = _PERCENTILE.fullmatch(name)
@@ -101,10 +111,35 @@ def _statistic(name: str) -> _Statistic:
     return lambda x: np.asarray(np.percentile(x, percent, axis=1))
 
 
+def _mean(x: np.ndarray) -> np.ndarray:
+    return np.asarray(_sum_over_time(x, lambda block: block) / x.shape[1])
+
+
+def _deviation(x: np.ndarray) -> np.ndarray:
+    mean = _mean(x).astype(x.dtype)[:, None]
+    return np.asarray(np.sqrt(_sum_over_time(x, lambda block: (block - mean) ** 2) / x.shape[1]))
+
+
 def _mean_difference(x: np.ndarray) -> np.ndarray:
     if x.shape[1] < 2:
         return np.zeros(x.shape[0])
-    return np.asarray(np.mean(np.abs(np.diff(x, axis=1)), axis=1, dtype=np.float64))
+    steps = _sum_over_time(x, lambda block: np.abs(np.diff(block, axis=1)), shared=1)
+    return np.asarray(steps / (x.shape[1] - 1))
+
+
+def _sum_over_time(x: np.ndarray, of: Callable[[np.ndarray], np.ndarray], shared: int = 0) -> np.ndarray:
+    """Sum ``(C,)`` float64 over the frames of ``(C, F)``, short blocks in their own precision: in cache, and flat.
+
+    Args:
+        x: rows of frames.
+        of: what is summed, block by block.
+        shared: frames that a block has in common with the next.
+    """
+    total: np.ndarray = np.zeros(x.shape[0])
+    for first in range(0, x.shape[1] - shared, _SUM_FRAMES):
+        made = of(x[:, first : first + _SUM_FRAMES + shared])
+        total += made @ np.ones(made.shape[1], made.dtype)
+    return total
 
 
 def _detail_spectrum(places: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:

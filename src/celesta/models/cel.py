@@ -100,6 +100,14 @@ def kernel_2d(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
     return weight.unsqueeze(2)
 
 
+def halve(x: Tensor) -> Tensor:
+    """Max pooling by two in time; without gradients by a comparison, several times faster on CPUs."""
+    if torch.is_grad_enabled():
+        return F.max_pool2d(x, (1, 2))
+    whole = x.shape[-1] // 2 * 2
+    return torch.maximum(x[..., 0:whole:2], x[..., 1:whole:2])
+
+
 def upsample_to(x: Tensor, length: int) -> Tensor:
     """Nearest upsampling by exactly two, the last sample repeated where ``length`` is odd.
 
@@ -185,7 +193,7 @@ class CelAutoencoder(Model):
         for number, block in enumerate(self.encoder, start=1):
             h = block(h)
             if number in self.config.pooled:
-                h = F.max_pool2d(h, (1, 2))
+                h = halve(h)
         return Parts.dense(h.squeeze(2))
 
     def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -79,6 +80,9 @@ class Rotate(TransformerMixin, BaseEstimator):
 class Chosen(ClassifierMixin, BaseEstimator):
     """The candidate with the best macro-F1 over folds of the training rows, then fitted to all of them.
 
+    Its probabilities are calibrated by one temperature, by which the folds' own answers become most likely. Source: Guo
+    et al. 2017, "On Calibration of Modern Neural Networks". With one candidate there are no folds and it stays at 1.
+
     Args:
         before: a maker of what comes first, fitted once for all candidates.
         candidates: name to a maker of a classifier.
@@ -95,39 +99,40 @@ class Chosen(ClassifierMixin, BaseEstimator):
         y = np.asarray(y)
         self.classes_ = np.unique(y)
         codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-        self.chosen_ = next(iter(self.candidates))
+        self.chosen_, self.temperature_ = next(iter(self.candidates)), 1.0
         if len(self.candidates) > 1:
-            self.chosen_ = self._choose(X, y, codes)
+            self.chosen_, self.temperature_ = self._choose(X, y, codes)
         self.before_ = self.before().fit(X)
         self.model_ = _fit(self.candidates[self.chosen_](), self.before_.transform(X), y)
         return self
 
-    def _choose(self, X: np.ndarray, y: np.ndarray, codes: np.ndarray) -> str:
+    def _choose(self, X: np.ndarray, y: np.ndarray, codes: np.ndarray) -> tuple[str, float]:
+        """The best candidate's name, and its temperature."""
         folds = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=self.seed)
-        scores = dict.fromkeys(self.candidates, 0.0)
+        points = dict.fromkeys(self.candidates, 0.0)
+        answers: dict[str, list[np.ndarray]] = {name: [] for name in self.candidates}
+        truth: list[np.ndarray] = []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a class with fewer groups than folds: they hold without it
             parts = list(folds.split(codes, y, codes))
         for train, test in parts:
-            if len(np.unique(y[train])) < 2 or not len(test):
+            here = np.unique(y[train])
+            if len(here) < 2 or not len(test):
                 continue
             before = self.before().fit(X[train])
             inside, outside = before.transform(X[train]), before.transform(X[test])
+            whole = len(here) == len(self.classes_)  # else its columns are not those of the other folds
+            truth += [np.searchsorted(self.classes_, y[test])] if whole else []
             for name, make in self.candidates.items():
-                guess = _fit(make(), inside, y[train]).predict(outside)
-                scores[name] += f1_score(y[test], guess, average="macro", zero_division=0)
-        return max(scores, key=lambda name: scores[name])
+                model = _fit(make(), inside, y[train])
+                points[name] += f1_score(y[test], model.predict(outside), average="macro", zero_division=0)
+                answers[name] += [_logits(model, outside)] if whole else []
+        best = max(points, key=lambda name: points[name])
+        return best, _temperature(np.concatenate(answers[best]), np.concatenate(truth)) if truth else 1.0
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities ``(n, classes)``; for the SVM a softmax of its votes' margins, not calibrated."""
-        turned = self.before_.transform(X)
-        if not isinstance(self.model_, SVC):
-            return np.asarray(self.model_.predict_proba(turned))
-        margin = np.asarray(self.model_.decision_function(turned))
-        if margin.ndim == 1:
-            margin = np.stack([-margin, margin], axis=1)
-        e = np.exp(margin - margin.max(axis=1, keepdims=True))
-        return np.asarray(e / e.sum(axis=1, keepdims=True))
+        """Probabilities ``(n, classes)``."""
+        return np.asarray(softmax(_logits(self.model_, self.before_.transform(X)) / self.temperature_, axis=1))
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Names ``(n,)``: the classes of highest probability."""
@@ -201,6 +206,22 @@ def _fit(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # early stopping is a regulariser here, not a fault
         return model.fit(X, y)
+
+
+def _logits(model: Any, X: np.ndarray) -> np.ndarray:
+    """``(n, classes)`` numbers whose softmax is the answer: an SVM's margins, else logarithms of probabilities."""
+    if not isinstance(model, SVC):
+        return np.asarray(np.log(np.maximum(model.predict_proba(X), 1e-12)))
+    margin = np.asarray(model.decision_function(X))
+    return np.stack([-margin, margin], axis=1) if margin.ndim == 1 else margin
+
+
+def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+    """Of a geometric grid from 1/16 to 16, what makes the classes ``truth`` ``(n,)`` most likely."""
+    grid = np.geomspace(1 / 16, 16, 65)
+    rows = np.arange(len(truth))
+    likely = [float(np.mean(log_softmax(logits / t, axis=1)[rows, truth])) for t in grid]
+    return float(grid[int(np.argmax(likely))])
 
 
 def _before(blocks: Blocks | None, plain: bool = False) -> Pipeline:

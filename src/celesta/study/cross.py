@@ -7,7 +7,6 @@ clips and on altered copies of them. Only the row that is called transductive se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,8 @@ from celesta.features.altered import altered_arrays, altered_features
 from celesta.features.cache import FeatureCache
 from celesta.features.extract import Features, song_arrays
 from celesta.features.fused import blocks, needed
-from celesta.features.kinds import PRECISION, Arrays, Extractor, state_hash
-from celesta.features.musicnn import SAMPLE_RATE, Musicnn, load_musicnn
+from celesta.features.many import all_songs
+from celesta.features.musicnn import load_musicnn
 from celesta.probes.late import train_late
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, run
@@ -38,7 +37,7 @@ def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCac
         features: that hold ``kind`` of all its tracks.
         kind: such as ``celesta-features``.
         cache: copies' features are kept in it.
-        workers: threads.
+        workers: processes.
     """
     split, paths = protocol.splits[0], [t.path for t in protocol.tracks]
     X, weighed = blocks(features, kind, paths)
@@ -73,12 +72,12 @@ def _late(
     train: Sequence[Path], labels: np.ndarray, test: Sequence[Path], cache: FeatureCache, workers: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Probabilities ``(test, classes)`` of the tagger's late layers, trained on songs and their copies; the classes."""
+    kinds = [f"patches:{TAGGER}"]
+    clips = all_songs(song_arrays, train, kinds, cache, workers)
+    copies = all_songs(altered_arrays, train, kinds, cache, workers)
+    songs = [arrays[0] for arrays in (*clips, *copies)]
+    asked = [arrays[0] for arrays in all_songs(song_arrays, test, kinds, cache, workers)]
     tagger = load_musicnn(TAGGER.removeprefix("musicnn-").upper())
-    reader = [patches_of(tagger)]
-    with ThreadPoolExecutor(workers) as pool:
-        songs = list(pool.map(lambda path: song_arrays(path, reader, cache)[0], train))
-        songs += list(pool.map(lambda path: altered_arrays(path, reader, cache)[0], train))
-        asked = list(pool.map(lambda path: song_arrays(path, reader, cache)[0], test))
     model = train_late(tagger, songs, np.concatenate([labels, labels]))
     return model.predict_proba(asked), model.classes
 
@@ -88,13 +87,3 @@ def _columns(probabilities: np.ndarray, have: Sequence[str], wanted: Sequence[st
     made = np.zeros((len(probabilities), len(wanted)))
     made[:, [list(wanted).index(name) for name in have]] = probabilities
     return made
-
-
-def patches_of(tagger: Musicnn) -> Extractor:
-    """What reads a song's pooled layers, a row a patch of 3 s."""
-
-    def measure(x: np.ndarray) -> Arrays:
-        layers = tagger.layers(x, precision=PRECISION)
-        return {name: layers[name] for name in ("mean_pool", "max_pool")}
-
-    return Extractor(f"patches:{TAGGER}", f"1 {PRECISION}", state_hash(tagger), SAMPLE_RATE, measure)

@@ -35,6 +35,8 @@ CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
 DEFAULT_KINDS = (
     *(f"latent:{name}" for name in (*CELS, "nested", "linear-64", "pca-64", "sparse-64")),
+    "layers:cel-silu",
+    "layers:nested",
     *CONTROLS,
     "celesta-ssl",
     "celesta-unlabelled",
@@ -44,7 +46,7 @@ DEFAULT_KINDS = (
 CROSSED = "celesta-features"
 SEEDS = (0, 1, 2, 3, 4)
 CLUSTER_SEEDS = (0, 1, 2, 3, 4)
-PROBES_VERSION = "1"
+PROBES_VERSION = "2"
 """Goes up when probes answer differently, so that what is cached is not used."""
 Progress = Callable[[str, int, int], None]
 

@@ -11,6 +11,7 @@ import pytest
 
 from celesta import audio, codec
 from celesta.errors import DataError, ModelError, UsageError
+from celesta.features import many
 from celesta.features.cache import FeatureCache
 from celesta.features.extract import extract
 from celesta.features.handcrafted import handcrafted
@@ -78,6 +79,23 @@ def test_workers_and_cache_change_nothing(songs: list[Path], tmp_path: Path) -> 
         assert other.parts == plain.parts
         assert all(np.array_equal(other[kind], plain[kind]) for kind in KINDS)
     assert told == [(1, 3), (2, 3), (3, 3)] * 2
+
+
+def test_many_songs_are_measured_in_processes(
+    songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many, "_PROCESSES_FROM", 1)
+    kinds, missing = ["rhythm", "latent-random:cel-3"], tmp_path / "gone.wav"
+    apart = extract([*songs, missing], kinds, FeatureCache(tmp_path), workers=2)
+    assert list(apart.failures) == [missing]
+    assert str(missing) in apart.failures[missing]
+    monkeypatch.setattr(module.audio, "read", lambda *_, **__: pytest.fail("read again"))
+    again = extract(songs, kinds, FeatureCache(tmp_path))  # what the processes left in the cache
+    monkeypatch.undo()
+    beside = extract(songs, kinds, workers=3)
+    for kind in kinds:
+        assert np.array_equal(again[kind], apart[kind])
+        assert np.allclose(beside[kind], apart[kind], rtol=1e-4, atol=1e-5)  # sums in another order of threads
 
 
 def test_goes_on_where_it_was_stopped(songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

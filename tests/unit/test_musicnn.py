@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
+import torch.nn.functional as F
 from safetensors.numpy import load_file
 
 from celesta.errors import CelestaError, ModelError, UsageError
@@ -122,3 +124,20 @@ def test_what_cannot_be(tmp_path, monkeypatch):
     monkeypatch.setattr(musicnn, "WEIGHTS", tmp_path)
     with pytest.raises(ModelError, match="musicnn-msd"):
         load_musicnn("MSD")
+
+
+@pytest.mark.parametrize(("time", "frequency"), [(7, 38), (7, 67), (128, 1), (32, 1)])
+@pytest.mark.parametrize("frames", [187, 12, 1])
+@torch.inference_mode()
+def test_places_that_share_a_row_are_a_plain_convolution(time, frequency, frames):
+    torch.manual_seed(time + frames)
+    front = musicnn._Front(9, time, frequency).eval()
+    front.norm.weight.copy_(torch.linspace(-1, 1, 9))  # falling and rising ones, and one that stands still
+    front.norm.running_mean.normal_()
+    x = torch.randn(2, frames, 96) + 0.5
+    padded = F.pad(x, (0, 0, (time - 1) // 2, time - 1 - (time - 1) // 2))[:, None]
+    places = F.relu(front.conv(padded))
+    n = front.norm
+    wanted = F.batch_norm(places, n.running_mean, n.running_var, n.weight, n.bias, eps=n.eps).amax(-1)
+    assert torch.allclose(front(x), wanted, atol=1e-5)
+    assert torch.allclose(front(x.bfloat16()), wanted, atol=0.1)

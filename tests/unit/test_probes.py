@@ -151,6 +151,24 @@ def test_inner_folds_keep_groups_whole(monkeypatch):
         assert set(np.unique(artists, return_counts=True)[1]) == {5}  # all five songs of an artist, or none
 
 
+@pytest.mark.parametrize("probe", ["svm", "lr"])
+def test_probabilities_are_calibrated_by_training_folds(probe):
+    _, artist, names, noise = fake(n=600, artists=200)
+    noise[:, :4] += 0.8 * (np.arange(4) == np.searchsorted(np.unique(names), names)[:, None])
+    train, test = artist < 100, artist >= 100
+    model = estimators.probe(probe).fit(noise[train], names[train], artist[train])
+    truth = np.searchsorted(model.classes_, names[test])
+    found = model.predict_proba(noise[test])
+    assert scores.calibration_error(truth, found) < 0.08
+    as_it_was, model.temperature_ = model.temperature_, 1.0
+    bare = model.predict_proba(noise[test])
+    assert as_it_was != 1
+    assert np.array_equal(bare.argmax(1), found.argmax(1))
+    assert scores.calibration_error(truth, bare) > (1.2 if probe == "lr" else 2) * scores.calibration_error(
+        truth, found
+    )
+
+
 def test_grouped_folds_are_whole_disjoint_and_cover_everything():
     _, artist, names, _ = fake()
     made = splits.grouped(names, artist.astype(str), 5, (0, 1, 2))

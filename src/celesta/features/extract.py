@@ -62,7 +62,7 @@ def extract(
         kinds: see :func:`celesta.features.kinds.names`.
         cache: filled song by song, so that what was stopped goes on where it was.
         progress: told (songs done, of how many).
-        workers: threads, or processes where there are many tracks; the result does not depend on their number.
+        workers: threads, or processes where there are many tracks; their number changes rounding at most.
 
     Raises:
         UsageError, ModelError: a kind is unknown or its weights are missing.

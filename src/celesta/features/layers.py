@@ -28,20 +28,22 @@ def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]
     Raises:
         ModelError: the model has no such encoder.
     """
-    layers = encoder_layers(model)
+    pieces = _windows(samples, model.window)
+    found: dict[str, np.ndarray] = {}
+    hooks = [layer.register_forward_hook(_keeper(found, i)) for i, layer in enumerate(encoder_layers(model), start=1)]
     total: dict[str, np.ndarray] = {}
-    hooks = [layer.register_forward_hook(_adder(total, i)) for i, layer in enumerate(layers, start=1)]
     try:
         with torch.inference_mode():
-            for piece in _windows(samples, model.window):
-                total["weight"] = np.array([piece.size / samples.size])
+            for piece in pieces:
                 peak = np.abs(piece).max() if model.normalise else 1
                 model.encode(torch.from_numpy(piece / (peak or 1))[None, None])
+                for name, array in found.items():
+                    total[name] = total.get(name, 0) + array * piece.size
     finally:
         for hook in hooks:
             hook.remove()
-    total.pop("weight")
-    return {name: array.astype(np.float32) for name, array in total.items()}
+    heard = sum(piece.size for piece in pieces)
+    return {name: (array / heard).astype(np.float32) for name, array in total.items()}
 
 
 def encoder_layers(model: Model) -> list[nn.Module]:
@@ -63,12 +65,10 @@ def _windows(samples: np.ndarray, window: int) -> list[np.ndarray]:
     return [np.ascontiguousarray(samples[at : at + window], np.float32) for at in starts]
 
 
-def _adder(total: dict[str, np.ndarray], number: int) -> Callable[[nn.Module, object, Tensor], None]:
-    def add(module: nn.Module, inputs: object, output: Tensor) -> None:
+def _keeper(found: dict[str, np.ndarray], number: int) -> Callable[[nn.Module, object, Tensor], None]:
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
         rows = output[0].squeeze(1) if output.ndim == 4 else output[0].T  # (C, 1, T) or (T, C) to (C, T)
-        for name, statistic in pooling.statistics(rows.float().numpy(), pooling.STATISTICS).items():
-            share = total["weight"] * statistic
-            key = f"{number}.{name}"
-            total[key] = total[key] + share if key in total else share
+        for name, statistic in pooling.statistics(rows.float().numpy()).items():
+            found[f"{number}.{name}"] = statistic
 
-    return add
+    return keep

@@ -143,7 +143,12 @@ def _layers(kind: str, model: str) -> Extractor:
 
 
 def _pooled(kind: str, coder: codec.Codec, weights: str) -> Extractor:
+    window, step = coder.model.window, coder.model.window - coder.model.overlap
+
     def measure(x: np.ndarray) -> Arrays:
+        # A window that less than half a step of sound falls to is not worth encoding; no other sound is left out.
+        rest = (len(x) - window) % step
+        x = x[: len(x) - rest] if len(x) > window and rest < step // 2 else x
         return pooling.pool_parts(coder.encode(Audio(x[None], coder.model.sample_rate)))
 
     return Extractor(kind, f"{pooling.VERSION} {PRECISION}", weights, coder.model.sample_rate, measure)

@@ -10,7 +10,7 @@ import numpy as np
 from celesta.errors import UsageError
 from celesta.latent import Latent
 
-VERSION = "1"
+VERSION = "2"
 STATISTICS = ("mean", "std", "delta")
 DETAIL_BANDS = 64
 _FLOOR = 1e-10

@@ -35,7 +35,7 @@ CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
 DEFAULT_KINDS = (
     *(f"latent:{name}" for name in (*CELS, "nested", "linear-64", "pca-64", "sparse-64")),
-    "layers:cel-silu",
+    "layers:cel-3",
     "layers:nested",
     *CONTROLS,
     "celesta-ssl",

@@ -16,8 +16,9 @@ from celesta.features.kinds import extractor, state_hash
 from celesta.features.musicnn import load_musicnn
 from celesta.probes.late import Late, LateConfig, patches, train_late
 from celesta.probes.protocols import Protocol
+from celesta.probes.run import run
 from celesta.probes.splits import Split
-from celesta.study import cross
+from celesta.study import cross, late
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +145,37 @@ def test_only_the_transductive_row_sees_the_other_collection(monkeypatch, tmp_pa
         assert np.isclose(one.sum(), 1)
     one, two = (a[cross.STANDARDISED].probabilities[0, 0] for a in answers)
     assert not np.array_equal(one, two)
+
+
+def test_late_layers_of_a_fold_see_its_training_songs_only(monkeypatch, tmp_path):
+    songs, labels = pooled(12)
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    paths = [folder / f"{i}.wav" for i in range(12)]
+    for i, path in enumerate(paths):
+        path.write_bytes(bytes([i]))
+    tracks = [Track(path, path.stem, "gtzan", f"artist {i // 2}", labels[i]) for i, path in enumerate(paths)]
+    groups = np.array([t.group for t in tracks])
+    folds = [Split(np.arange(4, 12), np.arange(4)), Split(np.arange(6), np.arange(6, 12))]
+    rest = Split(np.arange(6), np.arange(4, 6))
+    protocol = Protocol("mood", tracks, labels, ("a", "b"), groups, [folds[0], folds[1], rest], "macro-F1")
+    trained: list[list[int]] = []
+
+    def train(tagger, heard, names, config):
+        found = [next(i for i, song in enumerate(songs) if song is one) for one in heard]
+        assert np.array_equal(names, labels[found])
+        trained.append(found)
+        return train_late(tagger, heard, names, config)
+
+    monkeypatch.setattr(late, "all_songs", lambda *_: [])
+    monkeypatch.setattr(late, "song_arrays", lambda path, reader, cache: [songs[int(path.stem)]])
+    monkeypatch.setattr(late, "train_late", train)
+    chosen = run(protocol, np.random.default_rng(0).standard_normal((12, 3)), "lr", name="noise")
+    cache = FeatureCache(tmp_path / "cache")
+    alone, both = late.results(protocol, chosen, cache)
+    assert trained == [split.train.tolist() for split in protocol.splits]
+    assert alone.row()["accuracy"] > 0.8
+    assert np.allclose(both.probabilities, (alone.probabilities + chosen.probabilities) / 2)
+    again, _ = late.results(protocol, chosen, cache)
+    assert len(trained) == len(protocol.splits)  # the second time from the cache
+    assert np.array_equal(again.probabilities, alone.probabilities)

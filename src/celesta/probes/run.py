@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -105,15 +106,26 @@ def run(
         raise DataError(f"{protocol.name}: vectors of shape {X.shape} do not fit {len(protocol.tracks)} tracks")
     if not np.isfinite(X).all():
         raise DataError(f"{protocol.name}: {name} hold NaN or infinite numbers; extract them again")
+    answers = [_fold(protocol, X, probe, split.train, split.test, split.seed, blocks) for split in protocol.splits]
+    return joined(protocol, name, probe, answers)
+
+
+def joined(protocol: Protocol, name: str, probe: str, answers: Sequence[tuple[np.ndarray, str]]) -> Result:
+    """One result of what was answered in every fold.
+
+    Args:
+        protocol: whose folds they are.
+        name: of the features.
+        probe: its name.
+        answers: probabilities ``(test, classes)`` of each split, and which candidate made them.
+    """
     seeds = list(dict.fromkeys(split.seed for split in protocol.splits))
     rows = np.unique(np.concatenate([split.test for split in protocol.splits]))
     place = {int(row): i for i, row in enumerate(rows)}
     probabilities = np.zeros((len(seeds), len(rows), len(protocol.classes)))
     choices: dict[str, int] = {}
-    for split in protocol.splits:
-        where = [place[int(row)] for row in split.test]
-        found, chosen = _fold(protocol, X, probe, split.train, split.test, split.seed, blocks)
-        probabilities[seeds.index(split.seed), where] = found
+    for split, (found, chosen) in zip(protocol.splits, answers, strict=True):
+        probabilities[seeds.index(split.seed), [place[int(row)] for row in split.test]] = found
         choices[chosen] = choices.get(chosen, 0) + 1
     return Result(protocol, name, probe, rows, probabilities, choices)
 

@@ -15,7 +15,7 @@ from celesta.report import clusters
 from celesta.report.figures import CHANGED, ORIGINAL, THIRD
 from celesta.report.html import Page
 from celesta.report.published import beside_the_report
-from celesta.study import Study, cross
+from celesta.study import Study, cross, late
 from celesta.study.run import controls_of
 
 CHANCE = 0.05
@@ -242,6 +242,12 @@ def _method(page: Page, study: Study) -> None:
         "p-values (against hand-crafted features, and for a latent against its network with random weights) exchange "
         "whole groups between two models' answers."
     )
+    if any(r.probe == late.BOTH for r in study.results):
+        page.text(
+            f"'{late.LATE}' trains musicnn's last hidden layer further inside every training fold, with a new output "
+            f"layer; '{late.BOTH}' is the mean of its probabilities and the chosen probe's. Both as they stand, with "
+            "nothing chosen under the protocol: length and rates are those chosen for cross."
+        )
     if any(r.probe == cross.BOTH for r in study.results):
         page.text(
             f"Under cross, '{cross.COPIES}' is a calibrated logistic regression that also trains on an altered copy "

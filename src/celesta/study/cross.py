@@ -21,12 +21,12 @@ from celesta.features.musicnn import load_musicnn
 from celesta.probes.late import train_late
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, run
+from celesta.study.late import PATCHES, TAGGER, columns
 
 COPIES = "lr, altered copies"
 LATE = "late layers, altered copies"
 BOTH = "mean of lr and late layers"
 STANDARDISED = "chosen, transductive"
-TAGGER = "musicnn-msd"
 
 
 def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCache, workers: int = 1) -> list[Result]:
@@ -46,8 +46,8 @@ def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCac
     copies, _ = blocks(altered_features(mine, needed([kind]), cache, workers), kind)
     extra = (copies, np.arange(len(mine)))
     predictor = classify.train(X[split.train], labels, groups, features=kind, blocks=weighed, extra=extra)
-    regression = _columns(predictor.predict_proba(X[split.test]), predictor.classes, protocol.classes)
-    late = _columns(*_late(mine, labels, [paths[i] for i in split.test], cache, workers), protocol.classes)
+    regression = columns(predictor.predict_proba(X[split.test]), predictor.classes, protocol.classes)
+    late = columns(*_late(mine, labels, [paths[i] for i in split.test], cache, workers), protocol.classes)
     rows = [
         Result(protocol, kind, COPIES, split.test, regression[None], {f"lr C={predictor.about['strength']:g}": 1}),
         Result(protocol, TAGGER, LATE, split.test, late[None], {}),
@@ -72,7 +72,7 @@ def _late(
     train: Sequence[Path], labels: np.ndarray, test: Sequence[Path], cache: FeatureCache, workers: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Probabilities ``(test, classes)`` of the tagger's late layers, trained on songs and their copies; the classes."""
-    kinds = [f"patches:{TAGGER}"]
+    kinds = [PATCHES]
     clips = all_songs(song_arrays, train, kinds, cache, workers)
     copies = all_songs(altered_arrays, train, kinds, cache, workers)
     songs = [arrays[0] for arrays in (*clips, *copies)]
@@ -80,10 +80,3 @@ def _late(
     tagger = load_musicnn(TAGGER.removeprefix("musicnn-").upper())
     model = train_late(tagger, songs, np.concatenate([labels, labels]))
     return model.predict_proba(asked), model.classes
-
-
-def _columns(probabilities: np.ndarray, have: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """Columns in the protocol's order; a class that was not trained on has probability 0."""
-    made = np.zeros((len(probabilities), len(wanted)))
-    made[:, [list(wanted).index(name) for name in have]] = probabilities
-    return made

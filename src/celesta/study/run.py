@@ -29,7 +29,7 @@ from celesta.probes import protocols, scores
 from celesta.probes.estimators import probe as make_probe
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, compare, run
-from celesta.study import cross, neural
+from celesta.study import cross, late, neural
 
 CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
@@ -43,7 +43,7 @@ DEFAULT_KINDS = (
     "musicnn",
     "celesta-features",
 )
-CROSSED = "celesta-features"
+LEADER = "celesta-features"
 SEEDS = (0, 1, 2, 3, 4)
 CLUSTER_SEEDS = (0, 1, 2, 3, 4)
 PROBES_VERSION = "2"
@@ -157,10 +157,14 @@ def study(
     published = next((p for p in chosen if p.name == "P4"), None)
     if published is not None and classifier:
         results += neural.results(published, classifier, store, lambda text: tell(text, 0, 1))
+    for protocol in (p for p in chosen if p.name in late.PROTOCOLS and LEADER in kinds):
+        tell(f"late layers under {protocol.name}", 0, 1)
+        leader = next(r for r in results if (r.protocol.name, r.features, r.probe) == (protocol.name, LEADER, "chosen"))
+        results += late.results(protocol, leader, store, workers)
     crossed = next((p for p in chosen if p.name == "cross"), None)
-    if crossed is not None and CROSSED in kinds:
+    if crossed is not None and LEADER in kinds:
         tell("from one collection to another", 0, 1)
-        results += cross.results(crossed, extracted, CROSSED, store, workers)
+        results += cross.results(crossed, extracted, LEADER, store, workers)
     clustered = published or chosen[0]
     clusterings = {}
     for i, kind in enumerate(kinds):

@@ -22,7 +22,7 @@ from celesta.features import FeatureCache, extract
 from celesta.features.altered import altered_arrays, altered_features
 from celesta.features.extract import song_arrays
 from celesta.features.fused import blocks, needed
-from celesta.features.kinds import extractor
+from celesta.features.many import all_songs
 from celesta.features.musicnn import load_musicnn
 from celesta.probes import protocols, splits
 from celesta.probes.estimators import probe
@@ -30,6 +30,8 @@ from celesta.probes.late import train_late
 
 Answer = Callable[[np.ndarray, bool], np.ndarray]
 """Rows and whether their copies are asked, to probabilities."""
+Way = Callable[[np.ndarray], Answer]
+"""Rows to train on, to what answers."""
 
 
 def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[int, ...]) -> None:
@@ -39,47 +41,73 @@ def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[i
     paths, kind = [t.path for t in clips], "celesta-features"
     X, weighed = blocks(extract(paths, needed([kind]), cache), kind, paths)
     C, _ = blocks(altered_features(paths, needed([kind]), cache), kind)
-    tagger = load_musicnn("MSD")
-    reader = [extractor("patches:musicnn-msd")]
-    songs = [song_arrays(path, reader, cache)[0] for path in paths]
-    copies = [altered_arrays(path, reader, cache)[0] for path in paths]
+    own, other = ("patches:musicnn-msd", "patches:musicnn-mtt")
+    songs = {kind: [arrays[0] for arrays in all_songs(song_arrays, paths, [kind], cache, 1)] for kind in (own, other)}
+    copies = {
+        kind: [arrays[0] for arrays in all_songs(altered_arrays, paths, [kind], cache, 1)] for kind in (own, other)
+    }
 
-    def chosen(train: np.ndarray) -> Answer:
-        model = probe("chosen", 0, weighed).fit(X[train], labels[train], groups[train])
-        return lambda rows, copied: model.predict_proba((C if copied else X)[rows])
+    def probed(name: str, with_copies: bool) -> Way:
+        def train(rows: np.ndarray) -> Answer:
+            twice = np.concatenate([rows, rows]) if with_copies else rows
+            vectors = np.concatenate([X[rows], C[rows]]) if with_copies else X[rows]
+            model = probe(name, 0, weighed).fit(vectors, labels[twice], groups[twice])
+            return lambda asked, copied: model.predict_proba((C if copied else X)[asked])
 
-    def regression(train: np.ndarray, with_copies: bool) -> Answer:
-        extra = (C[train], np.arange(len(train))) if with_copies else None
-        model = classify.train(X[train], labels[train], groups[train], features=kind, blocks=weighed, extra=extra)
-        return lambda rows, copied: model.predict_proba((C if copied else X)[rows])
+        return train
 
-    def late(train: np.ndarray, with_copies: bool) -> Answer:
-        heard, names = [songs[i] for i in train], labels[train]
-        if with_copies:
-            heard, names = heard + [copies[i] for i in train], np.concatenate([names, names])
-        model = train_late(tagger, heard, names)
-        return lambda rows, copied: model.predict_proba([(copies if copied else songs)[i] for i in rows])
+    def regression(with_copies: bool) -> Way:
+        def train(rows: np.ndarray) -> Answer:
+            extra = (C[rows], np.arange(len(rows))) if with_copies else None
+            model = classify.train(X[rows], labels[rows], groups[rows], features=kind, blocks=weighed, extra=extra)
+            return lambda asked, copied: model.predict_proba((C if copied else X)[asked])
 
-    def mean(train: np.ndarray, with_copies: bool) -> Answer:
-        one, other = regression(train, with_copies), late(train, with_copies)
-        return lambda rows, copied: (one(rows, copied) + other(rows, copied)) / 2
+        return train
 
-    ways: dict[str, Callable[[np.ndarray], Answer]] = {"chosen": chosen}
-    for name, make in (("lr", regression), ("late layers", late), ("mean of both", mean)):
-        ways[name] = lambda train, make=make: make(train, False)
-        ways[f"{name}, altered copies"] = lambda train, make=make: make(train, True)
+    def late(of: str, with_copies: bool) -> Way:
+        tagger = load_musicnn(of[-3:].upper())
+
+        def train(rows: np.ndarray) -> Answer:
+            heard, names = [songs[of][i] for i in rows], labels[rows]
+            if with_copies:
+                heard, names = heard + [copies[of][i] for i in rows], np.concatenate([names, names])
+            model = train_late(tagger, heard, names)
+            return lambda asked, copied: model.predict_proba([(copies if copied else songs)[of][i] for i in asked])
+
+        return train
+
+    ways: dict[str, Way] = {
+        "chosen": probed("chosen", False),
+        "svm": probed("svm", False),
+        "lr": regression(False),
+        "late MSD": late(own, False),
+        "svm, copies": probed("svm", True),
+        "lr, copies": regression(True),
+        "late MSD, copies": late(own, True),
+        "late MTT, copies": late(other, True),
+    }
+    joins = [("lr", "late MSD")]
+    joins += [tuple(f"{part}, copies" for part in join) for join in (
+        ("lr", "late MSD"), ("svm", "late MSD"), ("lr", "svm"), ("lr", "svm", "late MSD"),
+        ("lr", "late MSD", "late MTT"), ("lr", "svm", "late MSD", "late MTT"),
+    )]  # fmt: skip
     classes = np.unique(labels)
     print(f"cross: {len(clips)} clips, {len(set(groups))} artists; balanced accuracy on clips / on altered copies")
-    for name, way in ways.items():
-        found = np.zeros((2, len(seeds)))
-        for i, seed in enumerate(seeds):
-            guess = np.empty((2, len(clips)), labels.dtype)
-            for fold in splits.grouped(labels, groups, 5, (seed,)):
+    points: dict[str, list[np.ndarray]] = {}
+    for seed in seeds:
+        found = {name: np.zeros((2, len(clips), len(classes))) for name in ways}
+        for fold in splits.grouped(labels, groups, 5, (seed,)):
+            for name, way in ways.items():
                 answer = way(fold.train)
                 for copied in (0, 1):
-                    guess[copied, fold.test] = classes[answer(fold.test, bool(copied)).argmax(1)]
-            found[:, i] = [balanced_accuracy_score(labels, one) for one in guess]
-        print(f"{name:28s} {found[0].mean():.3f} / {found[1].mean():.3f}", flush=True)
+                    found[name][copied, fold.test] = answer(fold.test, bool(copied))
+        found |= {" + ".join(join): np.mean([found[part] for part in join], axis=0) for join in joins}
+        for name, both in found.items():
+            score = [balanced_accuracy_score(labels, classes[one.argmax(1)]) for one in both]
+            points.setdefault(name, []).append(np.array(score))
+    for name, scored in points.items():
+        mean = np.mean(scored, axis=0)
+        print(f"{name:60s} {mean[0]:.3f} / {mean[1]:.3f}", flush=True)
 
 
 def rank_unlabelled(tracks: list[datasets.Track], cache: FeatureCache) -> None:

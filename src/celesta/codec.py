@@ -218,9 +218,9 @@ class Codec:
         keep = slice(first, first + model.window_frames)
         made = [model.encode(torch.from_numpy(channel)[None, None]) for channel in x]
         return Coded(
-            np.concatenate([p.base[..., keep].float().numpy() for p in made]),
-            np.concatenate([p.places[..., keep].numpy().astype(np.uint16) for p in made]),
-            np.concatenate([p.values[..., keep].float().numpy() for p in made]),
+            _joined([p.base[..., keep].float().numpy() for p in made]),
+            _joined([p.places[..., keep].numpy().astype(np.uint16) for p in made]),
+            _joined([p.values[..., keep].float().numpy() for p in made]),
             gain,
         )
 
@@ -397,6 +397,11 @@ def _left_right(blocks: Iterable[np.ndarray], mid_side: bool) -> Iterator[np.nda
     """Blocks ``(2, n)`` of middle and side as left and right; others as they are."""
     for block in blocks:
         yield np.stack([block[0] + block[1], block[0] - block[1]]) * np.float32(0.5**0.5) if mid_side else block
+
+
+def _joined(channels: list[np.ndarray]) -> np.ndarray:
+    """Channels' arrays behind each other; one alone is not copied, which for dense latents would take a while."""
+    return channels[0] if len(channels) == 1 else np.concatenate(channels)
 
 
 def _frames(coded: Coded, which: slice) -> Coded:

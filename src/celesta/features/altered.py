@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,12 +45,13 @@ def altered_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCa
     content = cache.content(path) if cache else content_hash(path)
     found: list[Arrays] = []
     sound: Audio | None = None
+    held: dict[str, Any] = {}
     for one in extractors:
         key = Key(hashlib.sha256(f"{content} altered 1".encode()).hexdigest(), one.kind, one.weights, one.version)
         arrays = cache.get(key) if cache else None
         if arrays is None:
             sound = sound or altered(audio.read(path, mono=True), int(content[:8], 16))
-            arrays = one.measure(audio.resample(sound.samples, sound.sample_rate, one.sample_rate)[0])
+            arrays = one.arrays(audio.resample(sound.samples, sound.sample_rate, one.sample_rate)[0], held)
             if cache:
                 cache.put(key, arrays)
         found.append(arrays)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,7 @@ def extract(
     cache: FeatureCache | None = None,
     progress: Progress | None = None,
     workers: int = 1,
+    beside: Sequence[str] = (),
 ) -> Features:
     """Measure songs. Each is read once, mixed to mono and measured whole; what the cache holds is not measured again.
 
@@ -63,6 +65,7 @@ def extract(
         cache: filled song by song, so that what was stopped goes on where it was.
         progress: told (songs done, of how many).
         workers: threads, or processes where there are many tracks; their number changes rounding at most.
+        beside: kinds of several rows a song, which are measured in the same pass and left in the cache.
 
     Raises:
         UsageError, ModelError: a kind is unknown or its weights are missing.
@@ -72,14 +75,15 @@ def extract(
     if not tracks or not kinds or workers < 1:
         raise UsageError("extracting features needs at least one track, one kind and one worker")
     kinds = list(dict.fromkeys(kinds))
+    every = sorted([*kinds, *beside], key=_neighbour)
     done: dict[Path, list[Arrays]] = {}
     failures: dict[Path, str] = {}
     distinct = list(dict.fromkeys(tracks))
-    for number, (i, made) in enumerate(each_song(song_arrays, distinct, kinds, cache, workers), start=1):
+    for number, (i, made) in enumerate(each_song(song_arrays, distinct, every, cache, workers), start=1):
         if isinstance(made, CelestaError):
             failures[distinct[i]] = str(made)
         else:
-            done[distinct[i]] = made
+            done[distinct[i]] = [made[every.index(kind)] for kind in kinds]
         if progress:
             progress(number, len(distinct))
     failures = {path: failures[path] for path in distinct if path in failures}
@@ -101,6 +105,12 @@ def gathered(
     return Features(list(paths), matrices, parts, failures or {})
 
 
+def _neighbour(kind: str) -> tuple[str, bool]:
+    """What kinds are put in order by, so that those that share work are side by side."""
+    prefix, _, of = kind.rpartition(":")
+    return of, prefix == "latent-random"
+
+
 def song_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None = None) -> list[Arrays]:
     """The arrays of each extractor for one song, from the cache where it has them.
 
@@ -111,11 +121,12 @@ def song_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCache
     content = cache.content(path) if cache else ""
     heard: dict[int, np.ndarray] = {}
     found = []
+    held: dict[str, Any] = {}
     for one in extractors:
         key = Key(content, one.kind, one.weights, one.version)
         arrays = cache.get(key) if cache else None
         if arrays is None:
-            arrays = one.measure(_hear(path, one.sample_rate, heard))
+            arrays = one.arrays(_hear(path, one.sample_rate, heard), held)
             if not all(np.isfinite(array).all() for array in arrays.values()):
                 raise DataError(f"{path}: {one.kind} of it is not finite; the track is left out")
             if cache:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from celesta import codec
 from celesta.audio import Audio
 from celesta.errors import ModelError, UsageError
 from celesta.features import handcrafted, layers, pooling, rhythm
+from celesta.latent import Latent
 from celesta.models import registry
 from celesta.training.precision import use_bfloat16
 
@@ -20,8 +22,19 @@ Arrays = dict[str, np.ndarray]
 RANDOM_SEED = 0
 # Statistics over thousands of frames do not feel bfloat16's rounding, and encoding takes half the time.
 PRECISION = "bfloat16" if use_bfloat16("auto") else "float32"
-_ROWS = ("patches:musicnn-msd", "patches:musicnn-mtt")
 _MUSICNN_LAYERS = ("penultimate", "mean_pool", "max_pool")
+
+
+class First(NamedTuple):
+    """The costly half of a measurement, which several kinds share.
+
+    Attributes:
+        name: equal names, equal results.
+        make: samples ``(n,)`` to what the other half is made of.
+    """
+
+    name: str
+    make: Callable[[np.ndarray], Any]
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class Extractor:
         weights: SHA-256 of its weights, "" without.
         sample_rate: Hz of the mono sound it hears.
         measure: samples ``(n,)`` to arrays by name, which one behind the other are the song's vector.
+        first, rest: the same in two halves, where other kinds have the first in common.
     """
 
     kind: str
@@ -41,6 +55,23 @@ class Extractor:
     weights: str
     sample_rate: int
     measure: Callable[[np.ndarray], Arrays]
+    first: First | None = None
+    rest: Callable[[Any], Arrays] | None = None
+
+    def arrays(self, samples: np.ndarray, held: dict[str, Any]) -> Arrays:
+        """:attr:`measure`, its first half from ``held`` where the kind before left it there; one result is held."""
+        if self.first is None or self.rest is None:
+            return self.measure(samples)
+        if self.first.name not in held:
+            held.clear()
+            held[self.first.name] = self.first.make(samples)
+        return self.rest(held[self.first.name])
+
+
+def _in_halves(
+    kind: str, version: str, weights: str, sample_rate: int, first: First, rest: Callable[[Any], Arrays]
+) -> Extractor:
+    return Extractor(kind, version, weights, sample_rate, lambda x: rest(first.make(x)), first, rest)
 
 
 def names() -> tuple[str, ...]:
@@ -58,10 +89,8 @@ def extractor(kind: str) -> Extractor:
     if kind in _FIXED:
         return _FIXED[kind](kind)
     prefix, colon, model = kind.partition(":")
-    if kind in _ROWS:
-        return _patches(kind, model)
-    if colon and model and prefix in _OF_MODEL:
-        return _OF_MODEL[prefix](kind, model)
+    if colon and model and prefix in _OF_MODEL | _ROWS:
+        return (_OF_MODEL | _ROWS)[prefix](kind, model)
     raise UsageError(f"unknown kind of feature {kind!r}; there are {', '.join(names())}")
 
 
@@ -79,31 +108,26 @@ def _rhythm(kind: str) -> Extractor:
 
 def _musicnn(kind: str) -> Extractor:
     """Mean and standard deviation over patches of the layers that tell songs apart best."""
-    from celesta.features.musicnn import load_musicnn  # its weights are only read where they are asked for
 
-    tagger = load_musicnn(kind.removeprefix("musicnn-").upper())
-
-    def measure(x: np.ndarray) -> Arrays:
-        layers = {
-            name: np.asarray(patches, np.float64) for name, patches in tagger.layers(x, precision=PRECISION).items()
-        }
+    def statistics(patches: Arrays) -> Arrays:
+        layers = {name: np.asarray(patches[name], np.float64) for name in _MUSICNN_LAYERS}
         means = {f"{name}.mean": layers[name].mean(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
         return means | {f"{name}.std": layers[name].std(axis=0).astype(np.float32) for name in _MUSICNN_LAYERS}
 
-    return Extractor(kind, f"3 {PRECISION}", state_hash(tagger), 16_000, measure)
+    return _of_tagger(kind, kind, statistics)
 
 
 def _patches(kind: str, tagger: str) -> Extractor:
-    """A tagger's pooled layers as they are, a row a patch of 3 s: what late layers are trained on, not a vector."""
-    from celesta.features.musicnn import load_musicnn
+    """A tagger's pooled layers as they are, a row a patch of 3 s: what late layers are trained on."""
+    return _of_tagger(kind, tagger, lambda patches: {name: patches[name] for name in ("mean_pool", "max_pool")})
+
+
+def _of_tagger(kind: str, tagger: str, rest: Callable[[Arrays], Arrays]) -> Extractor:
+    from celesta.features.musicnn import load_musicnn  # its weights are only read where they are asked for
 
     network = load_musicnn(tagger.removeprefix("musicnn-").upper())
-
-    def measure(x: np.ndarray) -> Arrays:
-        layers = network.layers(x, precision=PRECISION)
-        return {name: layers[name] for name in ("mean_pool", "max_pool")}
-
-    return Extractor(kind, f"2 {PRECISION}", state_hash(network), 16_000, measure)
+    first = First(tagger, lambda x: network.layers(x, precision=PRECISION))
+    return _in_halves(kind, f"3 {PRECISION}", state_hash(network), 16_000, first, rest)
 
 
 def _ssl(kind: str) -> Extractor:
@@ -143,15 +167,26 @@ def _layers(kind: str, model: str) -> Extractor:
 
 
 def _pooled(kind: str, coder: codec.Codec, weights: str) -> Extractor:
+    return _of_latent(kind, kind, coder, weights, pooling.pool_parts)
+
+
+def _windows(kind: str, model: str) -> Extractor:
+    """The mean of each latent channel over each window: what the report's head is trained on."""
+    loaded = codec.load(model, precision=PRECISION)
+    return _of_latent(kind, f"latent:{model}", loaded, loaded.weights, pooling.window_means)
+
+
+def _of_latent(kind: str, latent: str, coder: codec.Codec, weights: str, rest: Callable[[Latent], Arrays]) -> Extractor:
     window, step = coder.model.window, coder.model.window - coder.model.overlap
 
-    def measure(x: np.ndarray) -> Arrays:
+    def encode(x: np.ndarray) -> Latent:
         # A window that less than half a step of sound falls to is not worth encoding; no other sound is left out.
-        rest = (len(x) - window) % step
-        x = x[: len(x) - rest] if len(x) > window and rest < step // 2 else x
-        return pooling.pool_parts(coder.encode(Audio(x[None], coder.model.sample_rate)))
+        left = (len(x) - window) % step
+        x = x[: len(x) - left] if len(x) > window and left < step // 2 else x
+        return coder.encode(Audio(x[None], coder.model.sample_rate))
 
-    return Extractor(kind, f"{pooling.VERSION} {PRECISION}", weights, coder.model.sample_rate, measure)
+    version, rate = f"{pooling.VERSION} {PRECISION}", coder.model.sample_rate
+    return _in_halves(kind, version, weights, rate, First(latent, encode), rest)
 
 
 def state_hash(module: torch.nn.Module) -> str:
@@ -175,3 +210,5 @@ _OF_MODEL: dict[str, Callable[[str, str], Extractor]] = {
     "latent-random": _latent_random,
     "layers": _layers,
 }
+_ROWS: dict[str, Callable[[str, str], Extractor]] = {"patches": _patches, "windows": _windows}
+"""Kinds of several rows a song, as many as it is long: for what is trained on them, not vectors."""

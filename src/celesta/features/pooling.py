@@ -68,6 +68,17 @@ def pool_names(latent: Latent, statistics: Sequence[str] = STATISTICS) -> tuple[
     return tuple(f"{name}.{i}" for name, part in parts.items() for i in range(part.size))
 
 
+def window_means(latent: Latent) -> dict[str, np.ndarray]:
+    """``mean`` ``(windows, channels * latent_dim)`` float32: each window's base over its frames that hold sound."""
+    frames = np.full(latent.windows, latent.frames)
+    frames[-1] = sounding_frames(latent) - (latent.windows - 1) * latent.frames
+    rows = [
+        np.concatenate([_mean(channel[:, :count]) for channel in base])
+        for base, count in zip(latent.base, frames, strict=True)
+    ]
+    return {"mean": np.stack(rows).astype(np.float32)}
+
+
 def statistics(x: np.ndarray, names: Sequence[str] = STATISTICS) -> dict[str, np.ndarray]:
     """Statistics ``(C,)`` float64 over the frames of ``(C, F)``; see :func:`pool_parts`.
 

@@ -6,15 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
+import joblib
 import numpy as np
+import torch
 
 from celesta import audio, codec
 from celesta.features.cache import FeatureCache, Key
+from celesta.features.extract import song_arrays
+from celesta.features.kinds import extractor
 from celesta.probes import neural
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result
-from celesta.training.precision import use_bfloat16
 
 MODELS = ("cel-lr", "cel-silu", "cel-2")
 CONFIG = neural.NeuralConfig(steps=60, tune_batch=8, valid_every=20, crop_seconds=5.0)
@@ -24,6 +28,7 @@ def results(
     protocol: Protocol,
     models: Sequence[str],
     cache: FeatureCache,
+    workers: int = 1,
     progress: Callable[[str], None] = lambda _: None,
     config: neural.NeuralConfig = CONFIG,
 ) -> list[Result]:
@@ -33,18 +38,22 @@ def results(
         protocol: with one split, such as P4.
         models: names of models with a dense latent.
         cache: what was trained before on the same songs with the same settings is taken from it.
+        workers: processes, a model each.
         progress: told what goes on.
         config: of head and fine-tuning.
     """
     split = protocol.splits[0]
     found = []
+    keys = {name: _key(protocol, name, codec.load(name).weights, cache, config) for name in models}
+    absent = [name for name in models if cache.get(keys[name]) is None]
+    if absent:
+        progress(f"the report's classifier on {', '.join(absent)}")
+        joblib.Parallel(min(workers, len(absent)))(
+            joblib.delayed(_train)(protocol, name, cache.folder, keys[name], config) for name in absent
+        )
     for name in models:
-        key = _key(protocol, name, codec.load(name).weights, cache, config)
-        arrays = cache.get(key)
-        if arrays is None:
-            progress(f"the report's classifier on {name}")
-            arrays = _train(protocol, name, config)
-            cache.put(key, arrays)
+        arrays = cache.get(keys[name])
+        assert arrays is not None  # what was just written; both ways give the same numbers
         for way in ("frozen", "fine-tuned"):
             probabilities = np.asarray(arrays[way], np.float64)[None]
             steps = {f"{k}": int(arrays[k][0]) for k in ("epochs", "best_step")}
@@ -52,14 +61,16 @@ def results(
     return found
 
 
-def _train(protocol: Protocol, name: str, config: neural.NeuralConfig) -> dict[str, np.ndarray]:
-    split = protocol.splits[0]
-    model = codec.load(name, precision="bfloat16" if use_bfloat16("auto") else "float32").model
+def _train(protocol: Protocol, name: str, folder: Path, key: Key, config: neural.NeuralConfig) -> None:
+    torch.set_num_threads(1)
+    cache, split = FeatureCache(folder), protocol.splits[0]
+    reader = [extractor(f"windows:{name}")]
+    model = codec.load(name).model
     sounds = {
         int(i): audio.read(protocol.tracks[i].path, sample_rate=model.sample_rate, mono=True).samples[0]
         for i in (*split.train, *split.test)
     }
-    windows = {i: neural.window_latents(model, x, config.pool, config.crop_seconds) for i, x in sounds.items()}
+    windows = {i: song_arrays(protocol.tracks[i].path, reader, cache)[0]["mean"] for i in sounds}
     song = np.repeat(split.train, [len(windows[int(i)]) for i in split.train])
     head = neural.train_head(
         np.concatenate([windows[int(i)] for i in split.train]),
@@ -70,19 +81,20 @@ def _train(protocol: Protocol, name: str, config: neural.NeuralConfig) -> dict[s
     )
     frozen = np.stack([head.predict_proba(windows[int(i)]).mean(0) for i in split.test])
     tuned = neural.fine_tune(
-        codec.load(name).model,
+        model,
         [sounds[int(i)] for i in split.train],
         protocol.labels[split.train],
         config,
         protocol.groups[split.train],
         windows=[windows[int(i)] for i in split.train],
     )
-    return {
+    made = {
         "frozen": frozen,
         "fine-tuned": tuned.predict_proba([sounds[int(i)] for i in split.test]),
         "epochs": np.array([head.facts["epochs"]]),
         "best_step": np.array([tuned.facts["best_step"]]),
     }
+    cache.put(key, made)
 
 
 def _key(protocol: Protocol, name: str, weights: str, cache: FeatureCache, config: neural.NeuralConfig) -> Key:

@@ -35,7 +35,6 @@ CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
 DEFAULT_KINDS = (
     *(f"latent:{name}" for name in (*CELS, "nested", "linear-64", "pca-64", "sparse-64")),
-    "layers:cel-3",
     "layers:nested",
     *CONTROLS,
     "celesta-ssl",
@@ -137,9 +136,8 @@ def study(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a song a core is faster than a core's share of every song
     try:
-        extracted = extract(
-            [t.path for t in tracks], needed(kinds), store, lambda i, n: tell("features", i, n), workers
-        )
+        paths, told = [t.path for t in tracks], lambda i, n: tell("features", i, n)
+        extracted = extract(paths, needed(kinds), store, told, workers, _rows(tracks, kinds, classifier))
     finally:
         torch.set_num_threads(threads)
     extracting = time.monotonic() - began
@@ -156,7 +154,7 @@ def study(
         tell("probes", len(results), len(jobs))
     published = next((p for p in chosen if p.name == "P4"), None)
     if published is not None and classifier:
-        results += neural.results(published, classifier, store, lambda text: tell(text, 0, 1))
+        results += neural.results(published, classifier, store, workers, lambda text: tell(text, 0, 1))
     for protocol in (p for p in chosen if p.name in late.PROTOCOLS and LEADER in kinds):
         tell(f"late layers under {protocol.name}", 0, 1)
         leader = next(r for r in results if (r.protocol.name, r.features, r.probe) == (protocol.name, LEADER, "chosen"))
@@ -186,6 +184,13 @@ def study(
     }
     labels = clustered.labels if not clustered.tagging else np.array([])
     return Study(results, clusterings, labels, _p_values(results), extracted.failures, skipped, about)
+
+
+def _rows(tracks: Sequence[Track], kinds: Sequence[str], classifier: Sequence[str]) -> list[str]:
+    """What else is asked of the songs, measured in the same pass: patches for late layers, windows for the head."""
+    patches = [late.PATCHES] if LEADER in kinds and any(t.dataset != "folder" for t in tracks) else []
+    windows = [f"windows:{model}" for model in classifier if f"latent:{model}" in kinds]
+    return patches + (windows if any(t.dataset == "gtzan" for t in tracks) else [])
 
 
 def _protocols(tracks: Sequence[Track], seeds: Sequence[int]) -> tuple[list[Protocol], dict[str, str]]:

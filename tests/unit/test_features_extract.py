@@ -13,7 +13,7 @@ from celesta import audio, codec
 from celesta.errors import DataError, ModelError, UsageError
 from celesta.features import many
 from celesta.features.cache import FeatureCache
-from celesta.features.extract import extract
+from celesta.features.extract import extract, song_arrays
 from celesta.features.handcrafted import handcrafted
 from celesta.features.kinds import extractor, names
 from celesta.features.pooling import pool
@@ -96,6 +96,24 @@ def test_many_songs_are_measured_in_processes(
     for kind in kinds:
         assert np.array_equal(again[kind], apart[kind])
         assert np.allclose(beside[kind], apart[kind], rtol=1e-4, atol=1e-5)  # sums in another order of threads
+
+
+def test_what_kinds_share_is_computed_once_and_rows_are_left_in_the_cache(
+    songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[str] = []
+    real = codec.Codec.encode
+    monkeypatch.setattr(codec.Codec, "encode", lambda self, sound: encoded.append(self.name) or real(self, sound))
+    kinds, cache = ["latent:linear-8", "rhythm", "latent:linear-16"], FeatureCache(tmp_path)
+    found = extract(songs[:1], kinds, cache, beside=["windows:linear-16", "windows:linear-8"])
+    assert sorted(encoded) == ["linear-16", "linear-8"]
+    assert list(found.matrices) == kinds
+    rows = song_arrays(songs[0], [extractor("windows:linear-8")], cache)[0]["mean"]
+    assert len(encoded) == 2
+    assert rows.shape == (1, 8)
+    assert np.allclose(rows[0], found.part("latent:linear-8", "base.mean")[0])
+    alone = song_arrays(songs[0], [extractor("windows:linear-8")])[0]["mean"]
+    assert np.array_equal(rows, alone)
 
 
 def test_goes_on_where_it_was_stopped(songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from celesta.errors import UsageError
-from celesta.features.pooling import band_edges, pool, pool_names, pool_parts, sounding_frames
+from celesta.features.pooling import band_edges, pool, pool_names, pool_parts, sounding_frames, window_means
 from celesta.latent import Latent
 
 
@@ -48,6 +48,15 @@ def test_statistics_over_the_joined_windows() -> None:
     assert list(parts) == list(expected)
     for name, channels in expected.items():
         assert np.allclose(parts[name], channels.mean(axis=0), atol=1e-6), name
+
+
+def test_means_of_windows_over_the_frames_that_sound() -> None:
+    base = np.random.default_rng(0).standard_normal((3, 2, 5, 10))
+    base[2, :, :, 4:] = 100  # silence behind the end
+    means = window_means(dense(base, n_samples=512 * 24))["mean"]
+    assert means.shape == (3, 10)
+    assert np.allclose(means[1], base[1].mean(-1).ravel(), atol=1e-6)
+    assert np.allclose(means[2], base[2, :, :, :4].mean(-1).ravel(), atol=1e-6)
 
 
 def test_vector_is_the_parts_in_order() -> None:

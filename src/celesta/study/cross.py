@@ -13,14 +13,16 @@ import numpy as np
 
 from celesta import classify
 from celesta.features.altered import altered_arrays, altered_features
-from celesta.features.cache import FeatureCache
+from celesta.features.cache import FeatureCache, Key
 from celesta.features.extract import Features, song_arrays
-from celesta.features.fused import blocks, needed
+from celesta.features.fused import Blocks, blocks, needed
+from celesta.features.kinds import extractor
 from celesta.features.many import all_songs
 from celesta.features.musicnn import load_musicnn
-from celesta.probes.late import train_late
+from celesta.probes.late import LateConfig, train_late
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, run
+from celesta.study.kept import PROBES_VERSION, asked, choices_in, kept, with_choices
 from celesta.study.late import PATCHES, TAGGER, columns
 
 COPIES = "lr, altered copies"
@@ -39,8 +41,31 @@ def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCac
         cache: copies' features are kept in it.
         workers: processes.
     """
-    split, paths = protocol.splits[0], [t.path for t in protocol.tracks]
+    paths = [t.path for t in protocol.tracks]
     X, weighed = blocks(features, kind, paths)
+    version = f"{PROBES_VERSION} {LateConfig()}"
+    key = Key(asked(protocol, X, weighed), "cross", extractor(PATCHES).weights, version)
+    arrays = kept(cache, key, lambda: _answers(protocol, paths, X, weighed, kind, cache, workers))
+    regression, late = (arrays[name].astype(np.float64) for name in ("regression", "late"))
+    test = protocol.splits[0].test
+    return [
+        Result(protocol, kind, COPIES, test, regression[None], {f"lr C={arrays['strength'][0]:g}": 1}),
+        Result(protocol, TAGGER, LATE, test, late[None], {}),
+        Result(protocol, kind, BOTH, test, ((regression + late) / 2)[None], {}),
+        Result(protocol, kind, STANDARDISED, np.unique(test), arrays["own"].astype(np.float64), choices_in(arrays)),
+    ]
+
+
+def _answers(
+    protocol: Protocol,
+    paths: Sequence[Path],
+    X: np.ndarray,
+    weighed: Blocks,
+    kind: str,
+    cache: FeatureCache,
+    workers: int,
+) -> dict[str, np.ndarray]:
+    split = protocol.splits[0]
     mine = [paths[i] for i in split.train]
     labels, groups = protocol.labels[split.train], protocol.groups[split.train]
     copies, _ = blocks(altered_features(mine, needed([kind]), cache, workers), kind)
@@ -48,14 +73,11 @@ def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCac
     predictor = classify.train(X[split.train], labels, groups, features=kind, blocks=weighed, extra=extra)
     regression = columns(predictor.predict_proba(X[split.test]), predictor.classes, protocol.classes)
     late = columns(*_late(mine, labels, [paths[i] for i in split.test], cache, workers), protocol.classes)
-    rows = [
-        Result(protocol, kind, COPIES, split.test, regression[None], {f"lr C={predictor.about['strength']:g}": 1}),
-        Result(protocol, TAGGER, LATE, split.test, late[None], {}),
-        Result(protocol, kind, BOTH, split.test, ((regression + late) / 2)[None], {}),
-    ]
     datasets = np.array([t.dataset for t in protocol.tracks])
     own = run(protocol, standardised_by(X, datasets), "chosen", name=kind, blocks=weighed)
-    return [*rows, Result(protocol, kind, STANDARDISED, own.rows, own.probabilities, own.choices)]
+    strength = np.array([predictor.about["strength"]])
+    made = {"regression": regression, "late": late, "own": own.probabilities, "strength": strength}
+    return made | with_choices(own.choices)
 
 
 def standardised_by(X: np.ndarray, collections: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from celesta.probes.late import LateConfig, train_late
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, joined
 from celesta.probes.splits import Split
+from celesta.study.kept import kept
 
 PROTOCOLS = ("P4", "P10", "mood")
 LATE = "late layers"
@@ -41,17 +42,16 @@ def results(protocol: Protocol, chosen: Result, cache: FeatureCache, workers: in
     """
     paths = [t.path for t in protocol.tracks]
     key = _key(protocol, [cache.content(path) for path in paths])
-    arrays = cache.get(key)
-    if arrays is None:
+
+    def make() -> dict[str, np.ndarray]:
         all_songs(song_arrays, paths, [PATCHES], cache, workers)
         shares = [protocol.splits[i::workers] for i in range(workers) if protocol.splits[i::workers]]
         made = joblib.Parallel(len(shares))(
             joblib.delayed(_answers)(paths, protocol.labels, protocol.classes, share, cache.folder) for share in shares
         )
-        answers = {f"{i + workers * n}": found for i, share in enumerate(made) for n, found in enumerate(share)}
-        cache.put(key, answers)
-        arrays = cache.get(key)
-        assert arrays is not None  # what was just written; both ways give the same numbers
+        return {f"{i + workers * n}": found for i, share in enumerate(made) for n, found in enumerate(share)}
+
+    arrays = kept(cache, key, make)
     found = [(np.asarray(arrays[str(i)], np.float64), LATE) for i in range(len(protocol.splits))]
     late = joined(protocol, TAGGER, LATE, found)
     both = (late.probabilities + chosen.probabilities) / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -30,6 +29,7 @@ from celesta.probes.estimators import probe as make_probe
 from celesta.probes.protocols import Protocol
 from celesta.probes.run import Result, compare, run
 from celesta.study import cross, late, neural
+from celesta.study.kept import PROBES_VERSION, asked, choices_in, kept, with_choices
 
 CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
@@ -45,8 +45,6 @@ DEFAULT_KINDS = (
 LEADER = "celesta-features"
 SEEDS = (0, 1, 2, 3, 4)
 CLUSTER_SEEDS = (0, 1, 2, 3, 4)
-PROBES_VERSION = "2"
-"""Goes up when probes answer differently, so that what is cached is not used."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -165,12 +163,14 @@ def study(
         results += cross.results(crossed, extracted, LEADER, store, workers)
     clustered = published or chosen[0]
     clusterings = {}
-    for i, kind in enumerate(kinds):
-        if clustered.tagging:
-            break
-        X, weighed = blocks(extracted, kind, [t.path for t in clustered.tracks])
-        clusterings[kind] = _clusters(X, weighed, clustered)
-        tell("clusters", i + 1, len(kinds))
+    if not clustered.tagging:
+        paths = [t.path for t in clustered.tracks]
+        sets = (blocks(extracted, kind, paths) for kind in kinds)
+        parallel = joblib.Parallel(n_jobs=min(workers, len(kinds)), return_as="generator")
+        made = parallel(joblib.delayed(_clusters)(X, weighed, clustered.labels) for X, weighed in sets)
+        for kind, several in zip(kinds, made, strict=True):
+            clusterings[kind] = several
+            tell("clusters", len(clusterings), len(kinds))
     about = {
         "celesta": __version__,
         "scikit-learn": sklearn.__version__,
@@ -250,33 +250,21 @@ def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: s
     if probe == "xgboost" and protocol.name == "naive":  # a repetition is enough to stand beside the report's one split
         first = [split for split in protocol.splits if split.seed == protocol.splits[0].seed]
         protocol = Protocol(**{**vars(protocol), "splits": first})
-    cache = FeatureCache(folder)
-    key = Key(_asked(protocol, X, weighed), f"probe:{protocol.name}:{probe}", "", PROBES_VERSION)
-    arrays = cache.get(key)
-    if arrays is None:
+    key = Key(asked(protocol, X, weighed), f"probe:{protocol.name}:{probe}", "", PROBES_VERSION)
+
+    def make() -> dict[str, np.ndarray]:
         made = run(protocol, X, probe, name=kind, blocks=weighed)
-        choices = {f"choice:{name}": np.array([count]) for name, count in made.choices.items()}
-        cache.put(key, {"rows": made.rows, "probabilities": made.probabilities, **choices})
-        arrays = cache.get(key)
-        assert arrays is not None  # what was just written; both ways give the same numbers
-    choices_of = {n.removeprefix("choice:"): int(a[0]) for n, a in arrays.items() if n.startswith("choice:")}
+        return {"rows": made.rows, "probabilities": made.probabilities, **with_choices(made.choices)}
+
+    arrays = kept(FeatureCache(folder), key, make)
     rows, probabilities = arrays["rows"].astype(int), arrays["probabilities"].astype(np.float64)
-    return Result(protocol, kind, probe, rows, probabilities, choices_of)
+    return Result(protocol, kind, probe, rows, probabilities, choices_in(arrays))
 
 
-def _asked(protocol: Protocol, X: np.ndarray, weighed: Blocks) -> str:
-    """SHA-256 of vectors, labels, groups, folds and blocks."""
-    digest = hashlib.sha256(np.ascontiguousarray(X).tobytes())
-    digest.update(json.dumps([protocol.labels.tolist(), protocol.groups.tolist(), weighed]).encode())
-    for split in protocol.splits:
-        digest.update(json.dumps([split.train.tolist(), split.test.tolist(), split.seed]).encode())
-    return digest.hexdigest()
-
-
-def _clusters(X: np.ndarray, weighed: Blocks, protocol: Protocol) -> list[Clustering]:
+def _clusters(X: np.ndarray, weighed: Blocks, labels: np.ndarray) -> list[Clustering]:
     """The report's PCA(2), PCA(20) and all numbers; starts are averaged over seeds where they matter."""
-    several = cluster.sweep(X, protocol.labels, methods=("kmeans", "gmm"), seeds=CLUSTER_SEEDS, blocks=weighed)
-    return several + cluster.sweep(X, protocol.labels, methods=("ward", "spectral"), blocks=weighed)
+    several = cluster.sweep(X, labels, methods=("kmeans", "gmm"), seeds=CLUSTER_SEEDS, blocks=weighed)
+    return several + cluster.sweep(X, labels, methods=("ward", "spectral"), blocks=weighed)
 
 
 def controls_of(kind: str) -> list[str]:

@@ -9,6 +9,7 @@ from celesta.features.kinds import extractor
 from celesta.features.layers import encoder_layers, layer_statistics
 from celesta.models import registry
 from celesta.models.cel import halve
+from celesta.study.run import controls_of
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,16 @@ def test_windows_are_averaged_and_a_short_rest_is_left_out(model, music):
 def test_silence_and_the_shortest_sound_are_finite(model, sound):
     found = layer_statistics(model, sound.astype(np.float32))
     assert all(np.isfinite(array).all() for array in found.values())
+
+
+def test_the_control_is_the_same_layers_before_training(music):
+    one, same = extractor("layers-random:nested"), extractor("layers-random:nested")
+    x = music(one.sample_rate, 1, one.sample_rate, 5)[0]
+    made, again = one.measure(x), same.measure(x)
+    assert one.weights == same.weights != extractor("layers:nested").weights
+    assert all(np.array_equal(again[name], array) for name, array in made.items())
+    assert list(made) == list(extractor("layers:nested").measure(x))
+    assert controls_of("layers:nested") == ["handcrafted", "layers-random:nested"]
 
 
 def test_models_without_layers_are_refused():

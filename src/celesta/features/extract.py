@@ -108,7 +108,7 @@ def gathered(
 def _neighbour(kind: str) -> tuple[str, bool]:
     """What kinds are put in order by, so that those that share work are side by side."""
     prefix, _, of = kind.rpartition(":")
-    return of, prefix == "latent-random"
+    return of, prefix.endswith("-random")
 
 
 def song_arrays(path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None = None) -> list[Arrays]:

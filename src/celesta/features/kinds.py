@@ -16,6 +16,7 @@ from celesta.errors import ModelError, UsageError
 from celesta.features import handcrafted, layers, pooling, rhythm
 from celesta.latent import Latent
 from celesta.models import registry
+from celesta.models.base import Model
 from celesta.training.precision import use_bfloat16
 
 Arrays = dict[str, np.ndarray]
@@ -144,26 +145,34 @@ def _latent(kind: str, model: str) -> Extractor:
 
 
 def _latent_random(kind: str, model: str) -> Extractor:
-    """The control: the same architecture, its weights as they were before training."""
+    made, weights = _untrained(kind, model)
+    return _pooled(kind, codec.Codec(model, made, weights, precision=PRECISION), weights)
+
+
+def _untrained(kind: str, model: str) -> tuple[Model, str]:
+    """The control: the same architecture, its weights as they were before training; and their hash."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         made = registry.create(model)
     if not any(True for _ in made.parameters()):
         raise ModelError(f"{kind}: {model} has no weights to draw at random; use latent:{model}")
-    weights = state_hash(made)
-    return _pooled(kind, codec.Codec(model, made, weights, precision=PRECISION), weights)
+    return made, state_hash(made)
 
 
 def _layers(kind: str, model: str) -> Extractor:
     loaded = codec.load(model, precision=PRECISION)
-    layers.encoder_layers(loaded.model)  # refused here, before a song is read
-    return Extractor(
-        kind,
-        f"{layers.VERSION} {PRECISION}",
-        loaded.weights,
-        loaded.model.sample_rate,
-        lambda x: layers.layer_statistics(loaded.model, x),
-    )
+    return _of_layers(kind, loaded.model, loaded.weights)
+
+
+def _layers_random(kind: str, model: str) -> Extractor:
+    made, weights = _untrained(kind, model)
+    return _of_layers(kind, codec.Codec(model, made, weights, precision=PRECISION).model, weights)
+
+
+def _of_layers(kind: str, model: Model, weights: str) -> Extractor:
+    layers.encoder_layers(model)  # refused here, before a song is read
+    version = f"{layers.VERSION} {PRECISION}"
+    return Extractor(kind, version, weights, model.sample_rate, lambda x: layers.layer_statistics(model, x))
 
 
 def _pooled(kind: str, coder: codec.Codec, weights: str) -> Extractor:
@@ -209,6 +218,7 @@ _OF_MODEL: dict[str, Callable[[str, str], Extractor]] = {
     "latent": _latent,
     "latent-random": _latent_random,
     "layers": _layers,
+    "layers-random": _layers_random,
 }
 _ROWS: dict[str, Callable[[str, str], Extractor]] = {"patches": _patches, "windows": _windows}
 """Kinds of several rows a song, as many as it is long: for what is trained on them, not vectors."""

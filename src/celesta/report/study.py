@@ -29,6 +29,8 @@ KIND_WORDS = {
     "latent:nested": "the codec's base and the spectrum of its kept coefficients; trained on free music only",
     "latent:": "a trained autoencoder's latent",
     "latent-random:": "control: the same network before training",
+    "layers:": "statistics of every layer of a trained encoder, not of its latent alone",
+    "layers-random:": "control: the same layers before training",
 }
 """Kind, or how it begins, to what it is."""
 
@@ -62,7 +64,9 @@ def summary_figure(study: Study) -> Figure:
     for axes, name in zip(panes, names, strict=True):
         metric = next(r.protocol.metric for r in study.results if r.protocol.name == name)
         values = [best.get((name, kind), 0.0) for kind in kinds]
-        colours = [THIRD if k.startswith("latent") else CHANGED if k == "handcrafted" else ORIGINAL for k in kinds]
+        colours = [
+            THIRD if k.startswith(("latent", "layers")) else CHANGED if k == "handcrafted" else ORIGINAL for k in kinds
+        ]
         axes.barh(kinds, values, color=colours)
         if (name, "handcrafted") in best:
             axes.axvline(best[name, "handcrafted"], color=CHANGED, lw=1)
@@ -103,7 +107,7 @@ def _summary(page: Page, study: Study, names: Sequence[str]) -> None:
     page.table(["features", *heads], rows)
     page.figure(summary_figure(study), "scores of all features under the honest protocols")
     for kind in kinds:
-        if not kind.startswith("latent-random:") and kind != "handcrafted":
+        if "-random:" not in kind and kind != "handcrafted":
             page.text(_in_words(study, best, kind, names))
     for name, reason in study.skipped.items():
         page.note(f"{name} was left out: {reason}")
@@ -212,7 +216,7 @@ def _clusters(page: Page, study: Study) -> None:
             rows.append([kind, method, space, *(f"{value:.3f}" for value in mean), str(len(group))])
     page.table(["features", "method", "space", "ARI", "AMI", "V-measure", "seeds"], rows)
     for kind, found in study.clusterings.items():
-        if not kind.startswith("latent-random"):
+        if "-random:" not in kind:
             shown = next(c for c in found if c.method == "kmeans" and c.pca == 2)
             page.begin_card()
             page.heading(f"{kind}: K-Means on PCA(2), AMI {shown.ami:.3f}")

@@ -32,7 +32,7 @@ from celesta.study import cross, late, neural
 from celesta.study.kept import PROBES_VERSION, asked, choices_in, kept, with_choices
 
 CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
-CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")))
+CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")), "layers-random:nested")
 DEFAULT_KINDS = (
     *(f"latent:{name}" for name in (*CELS, "nested", "linear-64", "pca-64", "sparse-64")),
     "layers:nested",
@@ -270,8 +270,8 @@ def _clusters(X: np.ndarray, weighed: Blocks, labels: np.ndarray) -> list[Cluste
 def controls_of(kind: str) -> list[str]:
     """What a kind of features is tested against: hand-crafted features and its own network before training."""
     controls = [] if kind == "handcrafted" else ["handcrafted"]
-    if kind.startswith("latent:"):
-        controls.append(kind.replace("latent:", "latent-random:"))
+    if kind.startswith(("latent:", "layers:")):
+        controls.append(kind.replace(":", "-random:", 1))
     return controls
 
 

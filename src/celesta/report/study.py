@@ -240,11 +240,11 @@ def _method(page: Page, study: Study) -> None:
         "each channel over the song (for sparse models the mean and spread of log energy in 64 bands). Vectors are "
         "standardised inside the fold, each number clipped at 8 spreads, and the blocks of joined features have "
         "fixed weights, whatever their sizes. 'chosen' is the better of logistic regression and a radial SVM with "
-        "their strengths, chosen by three folds of the training rows that keep groups whole. Tags have nothing to "
-        "choose: the mean of a logistic regression and an SVM each. Intervals resample whole groups (artists; "
-        "recordings in P10); "
-        "p-values (against hand-crafted features, and for a latent against its network with random weights) exchange "
-        "whole groups between two models' answers."
+        "their strengths, chosen by three folds of the training rows that keep groups whole; one temperature "
+        "from those folds calibrates its probabilities. Tags have nothing to choose: the mean of a "
+        "logistic regression and an SVM each. Intervals resample whole groups (artists; "
+        "recordings in P10); p-values (against hand-crafted features, and for a latent, or layers, against the "
+        "network with random weights) exchange whole groups between two models' answers."
     )
     if any(r.probe == late.BOTH for r in study.results):
         page.text(

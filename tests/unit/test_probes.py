@@ -188,7 +188,7 @@ def test_too_few_groups_is_one_clear_line():
     with pytest.raises(DataError, match="at least two"):
         protocols.folder([t for t in tracks if t.label == "blues"])
     alone = [*fake()[0], Track(Path("z.wav"), "z", "folder", "somebody", "zydeco")]
-    with pytest.raises(DataError, match=r"'zydeco' has 1 groups.*leave the class out"):
+    with pytest.raises(DataError, match=r"'zydeco' has 1 group .*leave the class out"):
         protocols.folder(alone)
     with pytest.raises(DataError, match="no track has a label"):
         protocols.folder([Track(Path("a.wav"), "a", "folder", "a")])

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from celesta.cli.console import each_file, free_target, out, table
-from celesta.cli.knowing import Cache, Data, Lists, labelled_features
+from celesta.cli.knowing import KINDS, Cache, Data, Lists, labelled_features
 
 classify = typer.Typer(
     help="Train, use and score classifiers of songs.", no_args_is_help=True, rich_markup_mode="markdown"
@@ -21,7 +21,7 @@ classify = typer.Typer(
 def train(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="The model file.")] = Path("classifier.safetensors"),
-    features: Annotated[str, typer.Option("--features", "-f", help="Kind of features.")] = "celesta-features",
+    features: Annotated[str, typer.Option("--features", "-f", help=KINDS)] = "celesta-features",
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     cache: Cache = Path("cache/features"),
     lists: Lists = None,

@@ -15,6 +15,7 @@ Data = Annotated[
     list[Path],
     typer.Option("--data", help="GTZAN, 4QAED, or a folder with one sub-folder a class; several.", show_default=False),
 ]
+KINDS = "Kind of features: celesta-features, musicnn, handcrafted, latent:MODEL, layers:MODEL, ..."
 Cache = Annotated[Path, typer.Option(help="Folder of features, kept from run to run.")]
 Lists = Annotated[Path | None, typer.Option(help="Folder of GTZAN's filtered lists.", show_default=False)]
 
@@ -23,7 +24,7 @@ def study(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and study.json.")] = Path("study"),
     features: Annotated[
-        list[str] | None, typer.Option("--features", "-f", help="Only these kinds of features.", show_default=False)
+        list[str] | None, typer.Option("--features", "-f", help=f"{KINDS} Only these.", show_default=False)
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the folds.")] = 5,
     classifier: Annotated[
@@ -81,7 +82,7 @@ def study(
 
 def cluster(
     data: Data,
-    features: Annotated[str, typer.Option("--features", "-f", help="Kind of features.")] = "latent:cel-silu",
+    features: Annotated[str, typer.Option("--features", "-f", help=KINDS)] = "latent:cel-silu",
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for figures and JSON.")] = Path("clusters"),
     groups: Annotated[int | None, typer.Option(min=2, help="Groups; as many as labels if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of the methods' starts.")] = 0,
@@ -111,6 +112,9 @@ def cluster(
     document = {"features": features, "songs": len(labels), "clusters": [one.row() for one in made]}
     (output / "clusters.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     table(f"{features}, {len(labels)} songs", head, rows)
+    for pca in clustering.SPACES:
+        if pca and pca > min(X.shape):
+            out.print(f"left out: PCA({pca}), which needs as many songs, and numbers a song; here are {X.shape}")
     out.print(f"data: {output / 'clusters.json'}\nreport: {file}", soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from celesta.errors import UsageError
 from celesta.features.extract import Features
+from celesta.features.kinds import names
 
 Blocks = list[tuple[int, float]]
 """Size of each block and its weight."""
@@ -33,9 +34,15 @@ FUSED: dict[str, dict[str, float]] = {
 
 
 def needed(kinds: Iterable[str]) -> list[str]:
-    """The kinds to extract for these, fused ones taken apart."""
+    """The kinds to extract for these, fused ones taken apart.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
     found: dict[str, None] = {}
     for kind in kinds:
+        if kind not in FUSED and ":" not in kind and kind not in names():
+            raise UsageError(f"unknown kind of feature {kind!r}; there are {', '.join((*FUSED, *names()))}")
         for block in FUSED.get(kind, {kind: 1.0}):
             found[block.partition("/")[0]] = None
     return list(found)

@@ -101,7 +101,8 @@ def _enough(names: np.ndarray, codes: np.ndarray, folds: int) -> None:
     for name in classes:
         count = len(np.unique(codes[names == name]))
         if count < folds:
+            noun = "group" if count == 1 else "groups"
             raise DataError(
-                f"folds: {str(name)!r} has {count} groups (artists or recordings), fewer than {folds} folds; "
+                f"folds: {str(name)!r} has {count} {noun} (artists or recordings), fewer than {folds} folds; "
                 "leave the class out, take fewer folds, or give more music"
             )

@@ -34,14 +34,14 @@ def each_song(
     extractors = [extractor(kind) for kind in kinds]  # an unknown kind is refused here, whoever measures
     if workers == 1:
         for i, path in enumerate(paths):
-            yield i, _arrays_or_error(measure, path, extractors, cache)
+            yield _numbered(i, measure, path, extractors, cache)
         return
     apart = len(paths) >= _PROCESSES_FROM * workers
     folder = cache.folder if cache else None
     jobs = (
         joblib.delayed(_apart)(i, measure, path, tuple(kinds), folder)
         if apart
-        else joblib.delayed(_beside)(i, measure, path, extractors, cache)
+        else joblib.delayed(_numbered)(i, measure, path, extractors, cache)
         for i, path in enumerate(paths)
     )
     backend = "loky" if apart else "threading"
@@ -65,26 +65,20 @@ def all_songs(
     return [found[i] for i in range(len(paths))]
 
 
-def _beside(
+def _numbered(
     i: int, measure: Measure, path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None
 ) -> tuple[int, list[Arrays] | CelestaError]:
-    return i, _arrays_or_error(measure, path, extractors, cache)
+    """A song's arrays, or why there are none, with its number."""
+    try:
+        return i, measure(path, extractors, cache)
+    except CelestaError as error:
+        return i, error
 
 
 def _apart(
     i: int, measure: Measure, path: Path, kinds: tuple[str, ...], folder: Path | None
 ) -> tuple[int, list[Arrays] | CelestaError]:
-    extractors, cache = _prepared(kinds, folder)
-    return i, _arrays_or_error(measure, path, extractors, cache)
-
-
-def _arrays_or_error(
-    measure: Measure, path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None
-) -> list[Arrays] | CelestaError:
-    try:
-        return measure(path, extractors, cache)
-    except CelestaError as error:
-        return error
+    return _numbered(i, measure, path, *_prepared(kinds, folder))
 
 
 @lru_cache(maxsize=1)

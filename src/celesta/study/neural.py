@@ -102,5 +102,6 @@ def _key(protocol: Protocol, name: str, weights: str, cache: FeatureCache, confi
     split = protocol.splits[0]
     songs = [[cache.content(protocol.tracks[i].path), str(protocol.labels[i])] for i in (*split.train, *split.test)]
     content = hashlib.sha256(json.dumps(songs).encode()).hexdigest()
-    version = hashlib.sha256(json.dumps([asdict(config), len(split.train)]).encode()).hexdigest()[:16]
+    asked = [asdict(config), len(split.train), extractor(f"windows:{name}").version]
+    version = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     return Key(content, f"neural:{name}", weights, version)

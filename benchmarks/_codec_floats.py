@@ -14,10 +14,10 @@ from pathlib import Path
 from _codec_bench import Bench, progress
 from _codec_points import Point, difference, score
 
-from celesta import audio, codec, scalable
-from celesta.codec import Codec
+from celesta import audio, codec
+from celesta.codec import Codec, bitrate
+from celesta.codec.bitrate import BESIDE_DETAIL
 from celesta.errors import ModelError
-from celesta.scalable import BESIDE_DETAIL
 
 SIZES = {16: 5.0, 32: 8.0, 64: 12.0, 128: 16.5}
 """Numbers a frame, and the SI-SDR wanted there."""
@@ -122,7 +122,7 @@ def _coded(bench: Bench) -> Point:
     with tempfile.TemporaryDirectory() as folder:
         file, back = Path(folder) / "x.cel", Path(folder) / "x.wav"
         for clip, asked in progress(zip(bench.mono, wanted, strict=True), "base coded", len(bench.mono)):
-            scalable.encode_file(bench.coder, clip, file, scalable.Target(channels=WIDEST))
+            bitrate.encode_file(bench.coder, clip, file, bitrate.Target(channels=WIDEST))
             bench.coder.decode_file(file, back)
             point.clips.append(score(clip, audio.read(back), file.stat().st_size, bench.ears, asked))
     return point

@@ -22,7 +22,7 @@ from matplotlib.ticker import NullFormatter
 
 from celesta._version import __version__
 from celesta.report.figures import curves
-from celesta.report.html import Page
+from celesta.report.page import Page
 
 TITLES = {
     "mono": "22.05 kHz mono, GTZAN's test list, real files",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from _codec_ears import Ears
 
-from celesta import metrics
 from celesta.audio import Audio
+from celesta.dsp import metrics
 from celesta.errors import DataError
-from celesta.evaluate import interval
+from celesta.evaluation.reconstruction import interval
 
 SEED, DRAWS = 0, 1_000
 HIGHER = {"SI-SDR": True, "mel": False, "ViSQOL": True, "Zimtohrli": False}

@@ -17,10 +17,12 @@ import numpy as np
 from _codec_bench import Bench, progress
 from _codec_points import DRAWS, HIGHER, SEED, Point, score
 
-from celesta import audio, codec, coding, scalable
+from celesta import audio, codec
 from celesta.audio import Audio
+from celesta.codec import bitrate
 from celesta.errors import CelestaError
-from celesta.rate import ABSOLUTE_STEPS, through
+from celesta.evaluation import latent_coder
+from celesta.evaluation.rate_distortion import ABSOLUTE_STEPS, through
 
 MONO, STEREO = (1.5, 3, 6, 9, 12, 24, 64), (6, 12, 24, 48, 96)
 OPUS_MONO, OPUS_STEREO = (5, 6, 8, 12, 16, 24, 32, 48), (6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -105,7 +107,7 @@ def _ours(bench: Bench, clips: list[Audio], kbps: float) -> Point:
         file, back = Path(folder) / "x.cel", Path(folder) / "x.wav"
         wanted = bench.listened(clips, "ViSQOL")
         for clip, measures in progress(zip(clips, wanted, strict=True), f"{coder.name} {kbps:g}", len(clips)):
-            scalable.encode_file(coder, clip, file, scalable.Target(kbps=kbps))
+            bitrate.encode_file(coder, clip, file, bitrate.Target(kbps=kbps))
             coder.decode_file(file, back)
             point.clips.append(score(clip, audio.read(back), file.stat().st_size, bench.ears, measures))
     return point
@@ -138,11 +140,11 @@ def _baseline(bench: Bench, model: codec.Codec) -> list[Point]:
     training = [model.encode(sound) for sound in bench.fitting]
     points = []
     for step in ABSOLUTE_STEPS:
-        tables = coding.fit_tables(training, step, relative=False, bands=bands)
+        tables = latent_coder.fit_tables(training, step, relative=False, bands=bands)
         point = Point(model.name, step)
         clips = zip(bench.mono, bench.listened(bench.mono, "ViSQOL"), strict=True)
         for clip, measures in progress(clips, f"{model.name} step {step:g}", len(bench.mono)):
-            data, back = coding.code(model.encode(clip), tables)
+            data, back = latent_coder.code(model.encode(clip), tables)
             point.clips.append(score(clip, model.decode(back), len(data), bench.ears, measures))
         points.append(point.settle().show())
     return points

@@ -22,10 +22,11 @@ import numpy as np
 import torch
 from _codec_bench import Bench, cores
 
-from celesta import audio, codec, scalable
+from celesta import audio, codec
 from celesta.audio import Audio
+from celesta.codec import bitrate
+from celesta.codec.bitrate import Target
 from celesta.report.demo import CLIPS
-from celesta.scalable import Target
 
 SPEED, TIMES = 60.0, 10.0
 REPEATS = 3
@@ -84,7 +85,7 @@ def _ours(coder: codec.Codec, clip: Audio, target: Target) -> tuple[float, float
         file, back = Path(folder) / "x.cel", Path(folder) / "x.wav"
 
         def encode(sound: Audio) -> None:
-            scalable.encode_file(coder, sound, file, target)
+            bitrate.encode_file(coder, sound, file, target)
 
         for sound in [_beginning(clip)] + [clip] * REPEATS:
             encoding, first = _timed(functools.partial(encode, sound))

@@ -25,18 +25,18 @@ from _ablation_table import table
 from _discriminator import Adversarial
 from torch import Tensor
 
-from celesta import metrics
-from celesta.bits import window as bits
-from celesta.bits.base import BaseCounts
-from celesta.bits.detail import DetailCounts
-from celesta.bits.tables import BitTables
+from celesta.dsp import metrics
+from celesta.entropy import window as bits
+from celesta.entropy.base import BaseCounts
+from celesta.entropy.detail import DetailCounts
+from celesta.entropy.tables import BitTables
 from celesta.models.base import Parts
 from celesta.models.nested import Nested, NestedConfig
 from celesta.training.config import TrainConfig
-from celesta.training.corpus import Corpus
+from celesta.training.data import Corpus
 from celesta.training.loop import averaged, learning_rate
+from celesta.training.objectives import Scalable, mel_share
 from celesta.training.shards import Shards
-from celesta.training.tasks import Scalable, mel_share
 
 SMALL = NestedConfig(encoder_width=96, encoder_depth=2, decoder_width=160, decoder_depth=3)
 POINTS = ((8, 0), (32, 0), (8, 8), (16, 24), (32, 80))

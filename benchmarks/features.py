@@ -15,7 +15,7 @@ import torch
 
 from celesta import audio, datasets
 from celesta.features import extract
-from celesta.features.fused import needed
+from celesta.features.fusion import needed
 
 
 def main() -> None:

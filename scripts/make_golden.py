@@ -20,9 +20,9 @@ import numpy as np
 import celesta
 from celesta import codec as codecs
 from celesta.audio import Audio, read
-from celesta.celfile import CelReader
-from celesta.latent import Latent
-from celesta.scalable import Target, encode_file
+from celesta.codec.bitrate import Target, encode_file
+from celesta.latents.file import CelReader
+from celesta.latents.latent import Latent
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "tests" / "golden"

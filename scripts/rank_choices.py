@@ -17,16 +17,17 @@ import numpy as np
 import torch
 from sklearn.metrics import balanced_accuracy_score
 
-from celesta import classify, cluster, datasets
+from celesta import datasets
 from celesta.features import FeatureCache, extract
-from celesta.features.altered import altered_arrays, altered_features
+from celesta.features.augmented import altered_arrays, altered_features
 from celesta.features.extract import song_arrays
-from celesta.features.fused import blocks, needed
-from celesta.features.many import all_songs
+from celesta.features.fusion import blocks, needed
 from celesta.features.musicnn import load_musicnn
-from celesta.probes import protocols, splits
+from celesta.features.parallel import all_songs
+from celesta.predict import predictor as predictors
+from celesta.probes import clustering, protocols, splits
 from celesta.probes.estimators import probe
-from celesta.probes.late import train_late
+from celesta.probes.late_layers import train_late
 
 Answer = Callable[[np.ndarray, bool], np.ndarray]
 """Rows and whether their copies are asked, to probabilities."""
@@ -59,7 +60,7 @@ def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[i
     def regression(with_copies: bool) -> Way:
         def train(rows: np.ndarray) -> Answer:
             extra = (C[rows], np.arange(len(rows))) if with_copies else None
-            model = classify.train(X[rows], labels[rows], groups[rows], features=kind, blocks=weighed, extra=extra)
+            model = predictors.train(X[rows], labels[rows], groups[rows], features=kind, blocks=weighed, extra=extra)
             return lambda asked, copied: model.predict_proba((C if copied else X)[asked])
 
         return train
@@ -124,7 +125,7 @@ def rank_unlabelled(tracks: list[datasets.Track], cache: FeatureCache) -> None:
         "mean, hand-crafted": [mean, made],
     }.items():
         sizes = [(part.shape[1], 1.0) for part in parts]
-        made_of = cluster.sweep(
+        made_of = clustering.sweep(
             np.concatenate(parts, axis=1), labels, methods=("kmeans",), spaces=(20,), seeds=range(5), blocks=sizes
         )
         print(f"{name:28s} {np.mean([one.ami for one in made_of]):.3f}", flush=True)

@@ -17,10 +17,10 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from celesta import codec
-from celesta.bits import window as bits
-from celesta.bits.base import BaseCounts
-from celesta.bits.detail import DetailCounts
-from celesta.bits.tables import FILE, BitTables
+from celesta.entropy import window as bits
+from celesta.entropy.base import BaseCounts
+from celesta.entropy.detail import DetailCounts
+from celesta.entropy.tables import FILE, BitTables
 from celesta.models.nested import Nested
 
 PIECES, SECONDS, DRAWS = 240, 6, 3

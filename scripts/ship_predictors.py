@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from celesta import classify, datasets
-from celesta.classify import Predictor
+from celesta import datasets
 from celesta.codec import WEIGHTS
 from celesta.datasets import Track
 from celesta.features import FeatureCache, extract
-from celesta.features.altered import altered_features
+from celesta.features.augmented import altered_features
 from celesta.features.extract import Features
-from celesta.features.fused import blocks, needed
-from celesta.probes import protocols, run, scores, splits
+from celesta.features.fusion import blocks, needed
+from celesta.predict import predictor as predictors
+from celesta.predict.predictor import Predictor
+from celesta.probes import cross_validation, protocols, splits, statistics
 
 KIND = "celesta-features"
 SAME_GENRE = {
@@ -42,7 +43,7 @@ def collection_auc(predictor: Predictor, X: np.ndarray, collection: np.ndarray, 
         found[fold.test] = model.fit(evidence[fold.train], collection[fold.train]).predict_proba(evidence[fold.test])[
             :, 1
         ]
-    return float(scores.roc_auc(collection, found)[0])
+    return float(statistics.roc_auc(collection, found)[0])
 
 
 def ship_genre(tracks: list[Track], features: Features, cache: FeatureCache) -> None:
@@ -65,14 +66,14 @@ def ship_genre(tracks: list[Track], features: Features, cache: FeatureCache) -> 
         "altered copies": "one of each: band limit, other coder, other level",
         "licence": "research only",
     }
-    made = classify.train(X, labels, groups, features=KIND, blocks=weighed, extra=extra, about=about)
-    plain = classify.train(X, labels, groups, features=KIND, blocks=weighed)
+    made = predictors.train(X, labels, groups, features=KIND, blocks=weighed, extra=extra, about=about)
+    plain = predictors.train(X, labels, groups, features=KIND, blocks=weighed)
     shared = np.isin(labels, list(SAME_GENRE.values()))
     which = np.array([t.dataset == "4qaed" for t in training])
     aucs = [collection_auc(p, X[shared], which[shared], groups[shared]) for p in (made, plain)]
     Xt, _ = blocks(features, KIND, [t.path for t in test])
     held_out = [
-        classify.evaluate(p, Xt, np.array([t.label for t in test]), np.array([t.group for t in test])).row()
+        predictors.evaluate(p, Xt, np.array([t.label for t in test]), np.array([t.group for t in test])).row()
         for p in (made, plain)
     ]
     made.about.update(
@@ -118,20 +119,20 @@ def main() -> None:
     features = extract([t.path for t in tracks], needed([KIND]), cache, workers=2)
     mood = protocols.mood(tracks)
     X, weighed = blocks(features, KIND, [t.path for t in mood.tracks])
-    row = run.run(mood, X, "lr", blocks=weighed).row()
+    row = cross_validation.run(mood, X, "lr", blocks=weighed).row()
     about = {
         "trained on": "4QAED, 720 clips",
         "macro-F1, artists apart": row["score"],
         "interval": f"{row['low']:.3f} to {row['high']:.3f}",
     }
-    ship("mood", classify.train(X, mood.labels, mood.groups, features=KIND, blocks=weighed, about=about))
+    ship("mood", predictors.train(X, mood.labels, mood.groups, features=KIND, blocks=weighed, about=about))
     tags = protocols.tags(tracks)
-    row = run.run(tags, X, blocks=weighed).row()
+    row = cross_validation.run(tags, X, blocks=weighed).row()
     about = {
         "classes": list(tags.classes), "trained on": "4QAED, 720 clips",
         "ROC-AUC, artists apart (LR with SVM)": row["score"], "PR-AUC": row["PR-AUC"],
     }  # fmt: skip
-    ship("tags", classify.train(X, tags.labels, tags.groups, features=KIND, blocks=weighed, about=about))
+    ship("tags", predictors.train(X, tags.labels, tags.groups, features=KIND, blocks=weighed, about=about))
     ship_genre(tracks, features, cache)
 
 

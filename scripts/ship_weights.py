@@ -14,10 +14,10 @@ import torch
 from safetensors import safe_open
 
 from celesta import codec as codecs
-from celesta import datasets, metrics
+from celesta import datasets
+from celesta.dsp import metrics
 from celesta.models import registry
 from celesta.models.base import parameter_count
-from celesta.training import corpus
 from celesta.training.checkpoint import save_weights
 from celesta.training.config import read_config
 
@@ -75,7 +75,7 @@ def ship(run: Path, data: list[Path], most: int) -> None:
 
     codec = codecs.load(config.model)
     test = datasets.by_split(tracks, "test")[:most]
-    held_out = corpus.build(test, codec.model.sample_rate)
+    held_out = data.build(test, codec.model.sample_rate)
     windows = held_out.windows(held_out.tracks, codec.model.window)
     errors, si_sdrs, mels = [], [], []
     with torch.inference_mode():

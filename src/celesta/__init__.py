@@ -12,17 +12,21 @@ Names are imported when first used, so that ``import celesta`` is quick and does
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celesta._version import __version__
 from celesta.errors import CelestaError
 
+# Former module names (celesta.latent, celesta.metrics, ...) are found in a folder of their own.
+__path__ = [*__path__, str(Path(__file__).with_name("_moved"))]
+
 if TYPE_CHECKING:
     from celesta.audio import Audio, probe, read, stream, write
     from celesta.codec import Codec, load
-    from celesta.latent import Latent
+    from celesta.latents.latent import Latent
     from celesta.report.compare import compare
-    from celesta.transform import gain, morph, noise, smooth
+    from celesta.variations.basic import gain, morph, noise, smooth
 
 _WHERE = {
     "Audio": "celesta.audio",
@@ -32,11 +36,11 @@ _WHERE = {
     "write": "celesta.audio",
     "Codec": "celesta.codec",
     "load": "celesta.codec",
-    "Latent": "celesta.latent",
-    "gain": "celesta.transform",
-    "noise": "celesta.transform",
-    "smooth": "celesta.transform",
-    "morph": "celesta.transform",
+    "Latent": "celesta.latents.latent",
+    "gain": "celesta.variations.basic",
+    "noise": "celesta.variations.basic",
+    "smooth": "celesta.variations.basic",
+    "morph": "celesta.variations.basic",
     "compare": "celesta.report.compare",
 }
 

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 import celesta
 from celesta.audio import Audio, probe, read, write
 from celesta.cli.main import app
+from celesta.dsp.metrics import si_sdr
 from celesta.errors import CelestaError
-from celesta.metrics import si_sdr
 
 run = CliRunner()
 

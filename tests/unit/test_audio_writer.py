@@ -71,7 +71,7 @@ def test_what_the_writer_refuses(tmp_path, music, monkeypatch):
         audio.write(tmp_path / "folder.wav", sound, 44_100)
     with pytest.raises(UsageError, match="sample_rate"):
         audio.write(tmp_path / "a.wav", sound)
-    monkeypatch.setattr("celesta._audio_writer._WAV_LIMIT", 299)
+    monkeypatch.setattr("celesta.audio.writer._WAV_LIMIT", 299)
     with pytest.raises(AudioError, match=r"ends at 4 GiB; write \.flac"):
         audio.write(tmp_path / "a.wav", sound, 44_100)
     assert [p.name for p in tmp_path.iterdir()] == ["folder.wav"]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celesta.bits import base, detail
-from celesta.bits.tables import TOTAL, BitTables, as_shares, load_tables
+from celesta.entropy import base, detail
+from celesta.entropy.tables import TOTAL, BitTables, as_shares, load_tables
 from celesta.errors import LatentError, UsageError
 
 BANDS = 64

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from celesta import celfile
-from celesta._celbits import pack_bits, unpack_bits
-from celesta.celfile import CelReader, CelWriter, verify
 from celesta.errors import LatentError, UsageError
-from celesta.latent import Latent
+from celesta.latents import file
+from celesta.latents.file import CelReader, CelWriter, verify
+from celesta.latents.latent import Latent
+from celesta.latents.packing import pack_bits, unpack_bits
 
 META: dict[str, Any] = {
     "model": "linear-4",
@@ -66,7 +66,7 @@ def test_tensors_lie_aligned(tmp_path: Path) -> None:
     for how in ({"bits": 3}, {"dtype": "float16"}):
         write(tmp_path / "a.cel", **how)
         reader = CelReader(tmp_path / "a.cel")
-        for tensor in celfile.layout(reader.meta).values():
+        for tensor in file.layout(reader.meta).values():
             assert (reader._start + tensor.begin) % {"F32": 4, "F16": 2, "U16": 2, "U8": 1}[tensor.dtype] == 0
 
 

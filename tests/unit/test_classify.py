@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from celesta import classify
-from celesta.classify import Predictor
 from celesta.errors import CelestaError, DataError, ModelError
+from celesta.predict import predictor as predictors
+from celesta.predict.predictor import Predictor
 
 
 def songs(n=240, classes=3, seed=0):
@@ -20,9 +20,9 @@ def songs(n=240, classes=3, seed=0):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_learns_and_is_calibrated(classes):
     X, names, groups = songs(classes=classes)
-    predictor = classify.train(X, names, groups, features="handcrafted", blocks=[(4, 1.0), (8, 0.5)])
+    predictor = predictors.train(X, names, groups, features="handcrafted", blocks=[(4, 1.0), (8, 0.5)])
     fresh, truth, others = songs(classes=classes, seed=1)
-    result = classify.evaluate(predictor, fresh, truth, others).row()
+    result = predictors.evaluate(predictor, fresh, truth, others).row()
     assert result["accuracy"] > 0.8
     assert result["calibration error"] < 0.12
     assert np.allclose(predictor.predict_proba(fresh).sum(1), 1)
@@ -31,7 +31,7 @@ def test_learns_and_is_calibrated(classes):
 def test_several_labels(tmp_path):
     X, names, groups = songs()
     truth = np.stack([names == "rock", X[:, 5] > 0], axis=1)
-    predictor = classify.train(X, truth, groups, features="x", about={"classes": ["rock", "bright"]})
+    predictor = predictors.train(X, truth, groups, features="x", about={"classes": ["rock", "bright"]})
     found = predictor.predict_proba(X)
     assert np.mean((found > 0.5) == truth) > 0.85
     predictor.save(tmp_path / "a.safetensors")
@@ -44,9 +44,9 @@ def test_several_labels(tmp_path):
 def test_altered_copies_train_but_never_choose():
     X, names, groups = songs()
     rows = np.arange(len(X))
-    plain = classify.train(X, names, groups, features="x")
+    plain = predictors.train(X, names, groups, features="x")
     shifted = X + np.array([0] * 6 + [3.0] * 6)
-    robust = classify.train(X, names, groups, features="x", extra=(shifted, rows))
+    robust = predictors.train(X, names, groups, features="x", extra=(shifted, rows))
 
     def moved(p):
         return np.abs(p.predict_proba(shifted) - p.predict_proba(X)).mean()
@@ -57,7 +57,7 @@ def test_altered_copies_train_but_never_choose():
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     X, names, groups = songs()
     file = tmp_path / "a.safetensors"
-    classify.train(X, names, groups, features="x").save(file)
+    predictors.train(X, names, groups, features="x").save(file)
     whole = file.read_bytes()
     for bad in (b"", whole[:50], whole[:-10], whole.replace(b"classes", b"clauses")):
         file.write_bytes(bad)
@@ -69,13 +69,13 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
 
 def test_wrong_sizes_and_labels():
     X, names, groups = songs()
-    predictor = classify.train(X, names, groups, features="x")
+    predictor = predictors.train(X, names, groups, features="x")
     with pytest.raises(DataError, match="reads 12 numbers"):
         predictor.predict_proba(X[:, :5])
     with pytest.raises(DataError, match="does not know: polka"):
-        classify.evaluate(predictor, X[:1], np.array(["polka"]), groups[:1])
+        predictors.evaluate(predictor, X[:1], np.array(["polka"]), groups[:1])
     with pytest.raises(CelestaError, match="do not match"):
-        classify.cross_validate(X, names, groups=groups[:-1])
+        predictors.cross_validate(X, names, groups=groups[:-1])
 
 
 def test_cross_validation_keeps_groups_whole():
@@ -83,12 +83,12 @@ def test_cross_validation_keeps_groups_whole():
     codes = np.random.default_rng(3).standard_normal((60, 30))[np.arange(len(X)) % 60]
     noise = np.random.default_rng(4).standard_normal((len(X), 3))
     leak = np.concatenate([noise, codes], axis=1)
-    honest = classify.cross_validate(leak, names, groups=groups, seeds=(0,)).row()
-    torn = classify.cross_validate(leak, names, seeds=(0,)).row()
+    honest = predictors.cross_validate(leak, names, groups=groups, seeds=(0,)).row()
+    torn = predictors.cross_validate(leak, names, seeds=(0,)).row()
     assert honest["accuracy"] < 0.5 < torn["accuracy"]
 
 
 def test_mood_plane():
-    corners = classify.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.eye(4))
+    corners = predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.eye(4))
     assert corners.tolist() == [[1, 1], [-1, 1], [-1, -1], [1, -1]]
-    assert classify.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.full((1, 4), 0.25)).tolist() == [[0, 0]]
+    assert predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.full((1, 4), 0.25)).tolist() == [[0, 0]]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from celesta.cluster import METHODS, cluster, sweep
 from celesta.errors import DataError, UsageError
+from celesta.probes.clustering import METHODS, cluster, sweep
 from celesta.report import clusters as figures
 from celesta.report.figures import png
 

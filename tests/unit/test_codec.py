@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 import celesta
 from celesta import codec as codecs
 from celesta.audio import Audio, read, write
+from celesta.dsp.metrics import si_sdr
 from celesta.errors import AudioError, LatentError, ModelError, UsageError
-from celesta.metrics import si_sdr
 from celesta.models import registry
 
 

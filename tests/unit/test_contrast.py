@@ -7,24 +7,24 @@ import pytest
 import torch
 
 from celesta.errors import ModelError, UsageError
-from celesta.features import contrast, fused
+from celesta.features import contrastive, fusion
 from celesta.features.extract import Features
-from celesta.features.kinds import extractor, state_hash
+from celesta.features.registry import extractor, state_hash
 
 
 def test_weights_and_their_hash_do_not_depend_on_what_was_drawn_before():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        one = contrast.load_contrast()
+        one = contrastive.load_contrast()
         torch.manual_seed(2)
-        other = contrast.load_contrast()
+        other = contrastive.load_contrast()
     assert state_hash(one) == state_hash(other)
     assert extractor("celesta-ssl").weights == state_hash(one)
 
 
 def test_a_song_is_mean_and_spread_of_its_windows(music):
-    network = contrast.load_contrast()
-    x = music(8 * contrast.SAMPLE_RATE, 1, contrast.SAMPLE_RATE, 0)[0]
+    network = contrastive.load_contrast()
+    x = music(8 * contrastive.SAMPLE_RATE, 1, contrastive.SAMPLE_RATE, 0)[0]
     found = network.song(x, "float32")
     assert {name: array.shape for name, array in found.items()} == {"mean": (256,), "std": (256,)}
     assert all(np.isfinite(array).all() for array in found.values())
@@ -38,16 +38,16 @@ def test_a_song_is_mean_and_spread_of_its_windows(music):
 @pytest.mark.parametrize("bad", [np.zeros((2, 100), np.float32), np.zeros(0, np.float32), np.array([np.nan])])
 def test_what_is_no_mono_sound_is_refused(bad):
     with pytest.raises(UsageError, match="finite mono"):
-        contrast.load_contrast().song(bad)
+        contrastive.load_contrast().song(bad)
 
 
 def test_missing_and_damaged_weights_are_one_line(monkeypatch, tmp_path):
-    monkeypatch.setattr(contrast, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(contrastive, "WEIGHTS", tmp_path)
     with pytest.raises(ModelError, match="no weights of celesta-ssl"):
-        contrast.load_contrast()
+        contrastive.load_contrast()
     (tmp_path / "celesta-ssl.safetensors").write_bytes(b"not weights")
     with pytest.raises(ModelError, match="install Celesta again") as caught:
-        contrast.load_contrast()
+        contrastive.load_contrast()
     assert "\n" not in str(caught.value)
 
 
@@ -57,11 +57,11 @@ def test_joined_features_are_blocks_side_by_side():
     made = np.arange(4, dtype=np.float32).reshape(2, 2)
     parts = {"celesta-ssl": {"mean": slice(0, 4), "std": slice(4, 6)}, "handcrafted": {"mean": slice(0, 2)}}
     features = Features(paths, {"celesta-ssl": ssl, "handcrafted": made}, parts, {})
-    assert fused.needed(["celesta-unlabelled", "handcrafted"]) == ["celesta-ssl", "handcrafted"]
-    X, blocks = fused.blocks(features, "celesta-unlabelled", paths[::-1])
+    assert fusion.needed(["celesta-unlabelled", "handcrafted"]) == ["celesta-ssl", "handcrafted"]
+    X, blocks = fusion.blocks(features, "celesta-unlabelled", paths[::-1])
     assert np.array_equal(X, np.concatenate([ssl[::-1, :4], made[::-1]], axis=1))
     assert blocks == [(4, 1.0), (2, 1.0)]
     with pytest.raises(UsageError, match="no features of it"):
-        fused.blocks(features, "celesta-unlabelled", [Path("c")])
+        fusion.blocks(features, "celesta-unlabelled", [Path("c")])
     with pytest.raises(UsageError, match="was not extracted"):
-        fused.blocks(features, "celesta-features")
+        fusion.blocks(features, "celesta-features")

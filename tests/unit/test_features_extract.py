@@ -11,13 +11,13 @@ import pytest
 
 from celesta import audio, codec
 from celesta.errors import DataError, ModelError, UsageError
-from celesta.features import many
+from celesta.features import parallel
 from celesta.features.cache import FeatureCache
 from celesta.features.extract import extract, song_arrays
-from celesta.features.handcrafted import handcrafted
-from celesta.features.kinds import extractor, names
 from celesta.features.pooling import pool
+from celesta.features.registry import extractor, names
 from celesta.features.rhythm import descriptors
+from celesta.features.spectral import handcrafted
 
 module = importlib.import_module("celesta.features.extract")  # the package has a function of this name
 KINDS = ("handcrafted", "rhythm", "latent:linear-8", "latent:sparse-8")
@@ -84,7 +84,7 @@ def test_workers_and_cache_change_nothing(songs: list[Path], tmp_path: Path) -> 
 def test_many_songs_are_measured_in_processes(
     songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(many, "_PROCESSES_FROM", 1)
+    monkeypatch.setattr(parallel, "_PROCESSES_FROM", 1)
     kinds, missing = ["rhythm", "latent-random:cel-3"], tmp_path / "gone.wav"
     apart = extract([*songs, missing], kinds, FeatureCache(tmp_path), workers=2)
     assert list(apart.failures) == [missing]

@@ -10,7 +10,7 @@ import pytest
 import celesta
 from celesta import audio
 from celesta.errors import UsageError
-from celesta.features.handcrafted import NAMES, frames, handcrafted
+from celesta.features.spectral import NAMES, frames, handcrafted
 
 RATE = 22_050
 INNER = slice(4, -4)  # frames that lie wholly within the sound

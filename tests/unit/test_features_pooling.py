@@ -7,7 +7,7 @@ import pytest
 
 from celesta.errors import UsageError
 from celesta.features.pooling import band_edges, pool, pool_names, pool_parts, sounding_frames, window_means
-from celesta.latent import Latent
+from celesta.latents.latent import Latent
 
 
 def latent(base: np.ndarray, places: np.ndarray, values: np.ndarray, n_samples: int, overlap: int = 0) -> Latent:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from celesta import metrics
+from celesta.dsp import metrics
+from celesta.dsp.loudness import loudness_facts
 from celesta.errors import UsageError
-from celesta.features._loudness import loudness_facts
-from celesta.features._tonal import PITCH_CLASSES, tonal_facts
 from celesta.features.rhythm import NAMES, TEMPO_EDGES, descriptors, rhythm_facts
+from celesta.features.tonal import PITCH_CLASSES, tonal_facts
 
 RATE = 22_050
 

@@ -10,8 +10,8 @@ import pytest
 from safetensors import safe_open
 
 import celesta
-from celesta.celfile import verify
-from celesta.latent import Latent
+from celesta.latents.file import verify
+from celesta.latents.latent import Latent
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FACTS = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celesta import grid
+from celesta.codec import windowing
 
 
 def blocks(x, size):
@@ -15,22 +15,22 @@ def blocks(x, size):
 def test_windows_do_not_depend_on_blocks_and_join_to_the_sound(n, size, shape):
     window, context, overlap = shape
     x = np.random.default_rng(n).normal(size=(2, n)).astype(np.float32)
-    made = list(grid.cut(blocks(x, size), window, context, overlap))
-    whole = list(grid.cut([x], window, context, overlap))
-    assert len(made) == len(whole) == grid.count_windows(n, window, overlap)
+    made = list(windowing.cut(blocks(x, size), window, context, overlap))
+    whole = list(windowing.cut([x], window, context, overlap))
+    assert len(made) == len(whole) == windowing.count_windows(n, window, overlap)
     for a, b in zip(made, whole, strict=True):
         assert (a.left, a.right) == (b.left, b.right)
         assert np.array_equal(a.samples, b.samples)
         assert a.samples.shape == (2, a.left + window + a.right)
     inner = [w.samples[:, w.left : w.left + window] for w in made]
-    back = np.concatenate(list(grid.limit(grid.join(inner, overlap), n)), axis=1)
+    back = np.concatenate(list(windowing.limit(windowing.join(inner, overlap), n)), axis=1)
     assert back.shape == x.shape
     np.testing.assert_allclose(back, x, atol=1e-6)
 
 
 def test_context_is_the_neighbours_sound_and_absent_at_the_ends():
     x = np.arange(250, dtype=np.float32)[None]
-    first, second, third = grid.cut([x], 100, 10, 0)
+    first, second, third = windowing.cut([x], 100, 10, 0)
     assert (first.left, first.right, second.left, second.right, third.left, third.right) == (0, 10, 10, 10, 10, 0)
     assert np.array_equal(first.samples[0], np.arange(110))
     assert np.array_equal(second.samples[0], np.arange(90, 210))
@@ -39,7 +39,7 @@ def test_context_is_the_neighbours_sound_and_absent_at_the_ends():
 
 
 def test_crossfade_leaves_out_the_outer_eighth():
-    fade = grid.crossfade(64)
+    fade = windowing.crossfade(64)
     assert not fade[:8].any()
     assert (fade[-8:] == 1).all()
     assert (np.diff(fade) >= 0).all()
@@ -51,9 +51,9 @@ def test_limit_stops_asking():
         while True:
             yield np.zeros((1, 10))
 
-    assert sum(b.shape[1] for b in grid.limit(endless(), 25)) == 25
+    assert sum(b.shape[1] for b in windowing.limit(endless(), 25)) == 25
 
 
 @pytest.mark.parametrize("n", [1, 99, 100, 101, 180, 181])
 def test_count(n):
-    assert grid.count_windows(n, 100, 20) == len(list(grid.cut([np.zeros((1, n), np.float32)], 100, 0, 20)))
+    assert windowing.count_windows(n, 100, 20) == len(list(windowing.cut([np.zeros((1, n), np.float32)], 100, 0, 20)))

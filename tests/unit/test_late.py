@@ -9,16 +9,17 @@ import torch
 from celesta import audio
 from celesta.datasets import Track
 from celesta.errors import AudioError, DataError
-from celesta.features import altered
+from celesta.features import augmented
 from celesta.features.cache import FeatureCache
 from celesta.features.extract import Features
-from celesta.features.kinds import extractor, state_hash
 from celesta.features.musicnn import load_musicnn
-from celesta.probes.late import Late, LateConfig, patches, train_late
+from celesta.features.registry import extractor, state_hash
+from celesta.probes.cross_validation import run
+from celesta.probes.late_layers import Late, LateConfig, patches, train_late
 from celesta.probes.protocols import Protocol
-from celesta.probes.run import run
 from celesta.probes.splits import Split
-from celesta.study import cross, late
+from celesta.study import cross_collection as cross
+from celesta.study import late_layers
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +60,8 @@ def test_untrained_late_layers_are_the_tagger_s_own(tagger):
     x = 3 * torch.rand(2, 187, 96)
     layers = tagger(x)
     song = {name: layers[name].detach().numpy() for name in ("mean_pool", "max_pool")}
-    late = Late(tagger, ("a", "b"), LateConfig()).eval()
-    assert torch.allclose(late.hidden(patches(song)), layers["penultimate"], atol=1e-5)
+    one = Late(tagger, ("a", "b"), LateConfig()).eval()
+    assert torch.allclose(one.hidden(patches(song)), layers["penultimate"], atol=1e-5)
 
 
 def test_what_cannot_be_trained_is_one_line(tagger):
@@ -75,19 +76,19 @@ def test_altered_copies_repeat_differ_and_are_kept(music, tmp_path):
     file = tmp_path / "a.wav"
     audio.write(file, music(2 * 22_050, 1, 22_050, 0), 22_050)
     sound = audio.read(file)
-    one, same, other = (altered.altered(sound, seed) for seed in (1, 1, 2))
+    one, same, other = (augmented.altered(sound, seed) for seed in (1, 1, 2))
     assert np.array_equal(one.samples, same.samples)
     assert one.samples.shape != other.samples.shape or not np.array_equal(one.samples, other.samples)
     cache = FeatureCache(tmp_path / "cache")
-    made = altered.altered_features([file, file], ["rhythm", "handcrafted"], cache, workers=2)
+    made = augmented.altered_features([file, file], ["rhythm", "handcrafted"], cache, workers=2)
     assert made.paths == [file, file]
     assert made["handcrafted"].shape == (2, 130)
     own = extractor("handcrafted").measure(sound.samples[0])
     assert not np.allclose(made.part("handcrafted", "mean")[0], own["mean"], rtol=1e-2)
-    again = altered.altered_features([file], ["handcrafted"], cache)
+    again = augmented.altered_features([file], ["handcrafted"], cache)
     assert np.array_equal(again["handcrafted"][0], made["handcrafted"][0])
     with pytest.raises(AudioError):
-        altered.altered_features([tmp_path / "gone.wav"], ["rhythm"], cache)
+        augmented.altered_features([tmp_path / "gone.wav"], ["rhythm"], cache)
 
 
 def test_collections_by_their_own_scale():
@@ -137,7 +138,12 @@ def test_only_the_transductive_row_sees_the_other_collection(monkeypatch, tmp_pa
         features = Features(paths, {"handcrafted": Z}, {"handcrafted": {"mean": slice(0, 65)}}, {})
         answers.append({r.probe: r for r in cross.results(protocol, features, "handcrafted", cache)})
     assert seen == [paths[n:]] * 2
-    assert set(answers[0]) == {cross.COPIES, cross.LATE, cross.BOTH, cross.STANDARDISED}
+    assert set(answers[0]) == {
+        cross.COPIES,
+        cross.LATE,
+        cross.BOTH,
+        cross.STANDARDISED,
+    }
     assert answers[0][cross.COPIES].row()["accuracy"] > 0.8
     for probe in (cross.COPIES, cross.BOTH):
         one, two = (a[probe].probabilities[0, 0] for a in answers)
@@ -167,15 +173,15 @@ def test_late_layers_of_a_fold_see_its_training_songs_only(monkeypatch, tmp_path
         trained.append(found)
         return train_late(tagger, heard, names, config)
 
-    monkeypatch.setattr(late, "all_songs", lambda *_: [])
-    monkeypatch.setattr(late, "song_arrays", lambda path, reader, cache: [songs[int(path.stem)]])
-    monkeypatch.setattr(late, "train_late", train)
+    monkeypatch.setattr(late_layers, "all_songs", lambda *_: [])
+    monkeypatch.setattr(late_layers, "song_arrays", lambda path, reader, cache: [songs[int(path.stem)]])
+    monkeypatch.setattr(late_layers, "train_late", train)
     chosen = run(protocol, np.random.default_rng(0).standard_normal((12, 3)), "lr", name="noise")
     cache = FeatureCache(tmp_path / "cache")
-    alone, both = late.results(protocol, chosen, cache)
+    alone, both = late_layers.results(protocol, chosen, cache)
     assert trained == [split.train.tolist() for split in protocol.splits]
     assert alone.row()["accuracy"] > 0.8
     assert np.allclose(both.probabilities, (alone.probabilities + chosen.probabilities) / 2)
-    again, _ = late.results(protocol, chosen, cache)
+    again, _ = late_layers.results(protocol, chosen, cache)
     assert len(trained) == len(protocol.splits)  # the second time from the cache
     assert np.array_equal(again.probabilities, alone.probabilities)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celesta.errors import LatentError, UsageError
-from celesta.latent import Latent
+from celesta.latents.latent import Latent
 
 ARRAYS = ("base", "places", "values", "gain")
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from celesta.errors import ModelError
-from celesta.features.kinds import extractor
-from celesta.features.layers import encoder_layers, layer_statistics
+from celesta.features.encoder_layers import encoder_layers, layer_statistics
+from celesta.features.registry import extractor
 from celesta.models import registry
 from celesta.models.cel import halve
-from celesta.study.run import controls_of
+from celesta.study.study import controls_of
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from celesta import metrics
+from celesta.dsp import metrics
 from celesta.errors import UsageError
 
 RATE = 22_050

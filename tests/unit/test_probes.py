@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from celesta.datasets import Track
 from celesta.errors import DataError, UsageError
-from celesta.probes import estimators, protocols, run, scores, splits
+from celesta.probes import cross_validation, estimators, protocols, splits, statistics
 
 
 def fake(n=200, artists=40, classes=4, seed=0):
@@ -39,8 +39,8 @@ def test_a_planted_artist_feature_helps_only_the_naive_protocol():
     tracks, artist, _, noise = fake()
     codes = np.random.default_rng(1).standard_normal((40, 30))[artist]  # says which artist, and nothing of the class
     X = np.concatenate([noise[:, :3], codes], axis=1)
-    honest = run.run(protocols.folder(tracks, (0, 1)), X, "svm").row()
-    naive = run.run(leaky()(tracks), X, "svm").row()
+    honest = cross_validation.run(protocols.folder(tracks, (0, 1)), X, "svm").row()
+    naive = cross_validation.run(leaky()(tracks), X, "svm").row()
     assert naive["accuracy"] > 0.95
     assert honest["accuracy"] < 0.40  # chance is .25
 
@@ -75,8 +75,8 @@ def test_a_fold_gives_the_probe_its_training_rows_only(monkeypatch):
     def spied(name, seed, blocks):
         return Spy(lambda: estimators._before(blocks), estimators._PROBES[name](seed), seed)
 
-    monkeypatch.setattr(run, "make_probe", spied)
-    run.run(protocol, X, "lr")
+    monkeypatch.setattr(cross_validation, "make_probe", spied)
+    cross_validation.run(protocol, X, "lr")
     assert len(seen) == len(protocol.splits) == 5
     for split, (x, y, groups) in zip(protocol.splits, seen, strict=True):
         assert np.array_equal(x, X[split.train])
@@ -101,7 +101,7 @@ def test_scaler_and_rotation_are_fitted_to_training_rows_only(monkeypatch):
 
     monkeypatch.setattr(estimators.BlockScaler, "fit", spied_scale)
     monkeypatch.setattr(estimators.Rotate, "fit", spied_rotate)
-    run.run(protocol, X, "lr")
+    cross_validation.run(protocol, X, "lr")
     row_of = {x.tobytes(): i for i, x in enumerate(X)}
     each = 1 + estimators.INNER_FOLDS  # the choice's folds, then the whole of the training rows
     assert len(scaled) == len(rotated) == each * len(protocol.splits)
@@ -125,9 +125,9 @@ def test_tags_learn_from_training_rows_only(monkeypatch):
             seen.append((np.array(X), np.array(y)))
             return super().fit(X, y)
 
-    monkeypatch.setattr(run, "Tagger", Spy)
+    monkeypatch.setattr(cross_validation, "Tagger", Spy)
     planted = np.random.default_rng(1).standard_normal((40, 30))[artist]  # says which artist, nothing of the tag
-    score = run.run(protocol, planted).row()["score"]
+    score = cross_validation.run(protocol, planted).row()["score"]
     assert abs(score - 0.5) < 0.12
     for split, (x, y) in zip(protocol.splits, seen, strict=True):
         assert np.array_equal(x, planted[split.train])
@@ -159,12 +159,12 @@ def test_probabilities_are_calibrated_by_training_folds(probe):
     model = estimators.probe(probe).fit(noise[train], names[train], artist[train])
     truth = np.searchsorted(model.classes_, names[test])
     found = model.predict_proba(noise[test])
-    assert scores.calibration_error(truth, found) < 0.08
+    assert statistics.calibration_error(truth, found) < 0.08
     as_it_was, model.temperature_ = model.temperature_, 1.0
     bare = model.predict_proba(noise[test])
     assert as_it_was != 1
     assert np.array_equal(bare.argmax(1), found.argmax(1))
-    assert scores.calibration_error(truth, bare) > (1.2 if probe == "lr" else 2) * scores.calibration_error(
+    assert statistics.calibration_error(truth, bare) > (1.2 if probe == "lr" else 2) * statistics.calibration_error(
         truth, found
     )
 
@@ -202,23 +202,23 @@ def test_vectors_must_fit_and_be_finite():
     tracks, _, _, X = fake()
     protocol = protocols.folder(tracks, (0,))
     with pytest.raises(DataError, match="do not fit"):
-        run.run(protocol, X[:-1])
+        cross_validation.run(protocol, X[:-1])
     X[3, 3] = np.nan
     with pytest.raises(DataError, match="NaN"):
-        run.run(protocol, X)
+        cross_validation.run(protocol, X)
 
 
 def test_scores_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     truth, guess = rng.integers(0, 4, 300), rng.integers(0, 4, 300)
-    counts = scores.confusion_by_group(truth, guess[None], rng.integers(0, 30, 300), 4).sum(0)
-    assert np.isclose(scores.accuracy(counts), np.mean(truth == guess))
-    assert np.isclose(scores.balanced_accuracy(counts), balanced_accuracy_score(truth, guess))
-    assert np.isclose(scores.macro_f1(counts), f1_score(truth, guess, average="macro"))
-    assert np.isclose(scores.per_class(counts)["f1"].mean(), scores.macro_f1(counts))
+    counts = statistics.confusion_by_group(truth, guess[None], rng.integers(0, 30, 300), 4).sum(0)
+    assert np.isclose(statistics.accuracy(counts), np.mean(truth == guess))
+    assert np.isclose(statistics.balanced_accuracy(counts), balanced_accuracy_score(truth, guess))
+    assert np.isclose(statistics.macro_f1(counts), f1_score(truth, guess, average="macro"))
+    assert np.isclose(statistics.per_class(counts)["f1"].mean(), statistics.macro_f1(counts))
     values, hit = np.round(rng.standard_normal(300), 1), rng.integers(0, 2, 300).astype(bool)
     weights = rng.integers(0, 4, (3, 300))
-    for ours, theirs in ((scores.roc_auc, roc_auc_score), (scores.pr_auc, average_precision_score)):
+    for ours, theirs in ((statistics.roc_auc, roc_auc_score), (statistics.pr_auc, average_precision_score)):
         assert np.isclose(ours(hit, values)[0], theirs(hit, values))
         for row, area in zip(weights, ours(hit, values, weights), strict=True):
             assert np.isclose(area, theirs(hit, values, sample_weight=row))
@@ -231,7 +231,7 @@ def test_intervals_are_wider_when_songs_of_a_group_agree():
     together = np.repeat(rng.integers(0, 2, 20), 10)
     apart = rng.integers(0, 2, 200)
     wide, narrow = (
-        np.diff(scores.interval(scores.confusion_by_group(truth, guess[None], groups, 2), "accuracy"))[0]
+        np.diff(statistics.interval(statistics.confusion_by_group(truth, guess[None], groups, 2), "accuracy"))[0]
         for guess in (together, apart)
     )
     assert wide > 2 * narrow
@@ -243,10 +243,10 @@ def test_permutation_test_tells_same_from_different():
     good = np.where(rng.random(200) < 0.9, truth, (truth + 1) % 3)
     same = np.where(rng.random(200) < 0.9, truth, (truth + 1) % 3)
     bad = np.where(rng.random(200) < 0.5, truth, (truth + 1) % 3)
-    a, b, c = (scores.confusion_by_group(truth, x[None], groups, 3) for x in (good, same, bad))
-    assert scores.permutation_p(a, b, "macro-F1") > 0.05
-    assert scores.permutation_p(a, c, "macro-F1") < 0.01
-    assert scores.permutation_p(a, a, "accuracy") == 1
+    a, b, c = (statistics.confusion_by_group(truth, x[None], groups, 3) for x in (good, same, bad))
+    assert statistics.permutation_p(a, b, "macro-F1") > 0.05
+    assert statistics.permutation_p(a, c, "macro-F1") < 0.01
+    assert statistics.permutation_p(a, a, "accuracy") == 1
 
 
 def test_block_scaler_weighs_blocks_whatever_their_size():

@@ -10,9 +10,9 @@ from celesta.errors import DataError, ModelError, UsageError
 from celesta.models import registry
 from celesta.models.baselines import SparseConfig
 from celesta.models.cel import CelConfig
+from celesta.probes import finetune
 from celesta.probes import head as heads
-from celesta.probes import neural
-from celesta.probes.neural import Classifier, Head, NeuralConfig, cut_windows, fine_tune, train_head, window_latents
+from celesta.probes.finetune import Classifier, Head, NeuralConfig, cut_windows, fine_tune, train_head, window_latents
 
 QUICK = NeuralConfig(hidden=(16,), epochs=12, batch=16, lr=5e-3, crop_seconds=0.1, steps=12, valid_every=4)
 TINY = CelConfig(channels=(1, 4, 8), pooled=(1, 2))
@@ -196,7 +196,7 @@ def test_fine_tuning_never_learns_from_its_validation_songs(monkeypatch):
     swapped[outside] = np.where(labels[outside] == "low", "high", "low")
     assert not np.array_equal(swapped, labels)
     # The split is drawn by the labels too; it is held fast, so that only what is learnt from them could differ.
-    for module in (heads, neural):
+    for module in (heads, finetune):
         monkeypatch.setattr(module, "validation_split", lambda *_: (inside, outside))
     one = dataclasses.replace(QUICK, epochs=1, steps=0)
     right = fine_tune(model(), songs, labels, one).predict_proba(songs)

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import celesta
-from celesta import coding, rate
 from celesta.audio import Audio, read
-from celesta.evaluate import mono_at
-from celesta.metrics import mse
+from celesta.dsp.metrics import mse
+from celesta.evaluation import latent_coder, rate_distortion
+from celesta.evaluation.reconstruction import mono_at
 from celesta.models import registry
 from celesta.report.demo import CLIPS
 
@@ -29,13 +29,13 @@ def sounds(music):
 
 @pytest.fixture(scope="module")
 def found(sounds):
-    return {name: rate.model_curve(celesta.load(name), *sounds) for name in MODELS}
+    return {name: rate_distortion.model_curve(celesta.load(name), *sounds) for name in MODELS}
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_finer_steps_cost_more_and_sound_no_worse(name, found):
     points = found[name]
-    assert [p.setting for p in points] == sorted(rate.ABSOLUTE_STEPS, reverse=True)
+    assert [p.setting for p in points] == sorted(rate_distortion.ABSOLUTE_STEPS, reverse=True)
     for coarse, fine in pairwise(points):
         assert fine.kbps > coarse.kbps
         assert fine.mse <= coarse.mse * 1.02
@@ -58,15 +58,17 @@ def test_kbps_is_that_of_the_coded_bytes(name, found, sounds):
     fitted_on, clips = sounds
     codec = celesta.load(name)
     bands = codec.model.hop_length if codec.model.detail_size else 0
-    step = rate.ABSOLUTE_STEPS[2]
-    tables = coding.fit_tables([codec.encode(x) for x in fitted_on], step, relative=False, bands=bands)
+    step = rate_distortion.ABSOLUTE_STEPS[2]
+    tables = latent_coder.fit_tables([codec.encode(x) for x in fitted_on], step, relative=False, bands=bands)
     total, errors = 0, []
     for x in clips:
         z = codec.encode(x)
-        data, back = coding.code(z, tables)
+        data, back = latent_coder.code(z, tables)
         total += 8 * len(data)
-        q = coding.decode(data, tables)  # one channel, so all the bytes are one stream
-        np.testing.assert_array_equal(q, coding.quantise(next(coding.spread_out(back, bands)), tables.steps))
+        q = latent_coder.decode(data, tables)  # one channel, so all the bytes are one stream
+        np.testing.assert_array_equal(
+            q, latent_coder.quantise(next(latent_coder.spread_out(back, bands)), tables.steps)
+        )
         errors.append(mse(x.samples, codec.decode(back).samples))
     (point,) = [p for p in found[name] if p.setting == step]
     assert point.kbps * 1000 * sum(x.samples.shape[1] / RATE for x in clips) == pytest.approx(total, rel=1e-9)
@@ -78,13 +80,15 @@ def test_learnt_models_also_pay_for_their_gains(sounds):
     torch.manual_seed(0)
     codec = celesta.Codec("cel-3", registry.create("cel-3"), "random")
     clips = sounds[1][:1]
-    points = rate.model_curve(codec, sounds[0][:1], clips)
-    assert [p.setting for p in points] == list(rate.RELATIVE_STEPS)
+    points = rate_distortion.model_curve(codec, sounds[0][:1], clips)
+    assert [p.setting for p in points] == list(rate_distortion.RELATIVE_STEPS)
     z = codec.encode(clips[0])
-    tables = coding.fit_tables([codec.encode(sounds[0][0])], rate.RELATIVE_STEPS[0], relative=True)
-    coded = 8 * len(coding.code(z, tables)[0])
+    tables = latent_coder.fit_tables([codec.encode(sounds[0][0])], rate_distortion.RELATIVE_STEPS[0], relative=True)
+    coded = 8 * len(latent_coder.code(z, tables)[0])
     seconds = clips[0].samples.shape[1] / RATE
-    assert points[0].kbps * 1000 * seconds == pytest.approx(coded + rate.GAIN_BITS * z.windows * z.channels, rel=1e-9)
+    assert points[0].kbps * 1000 * seconds == pytest.approx(
+        coded + rate_distortion.GAIN_BITS * z.windows * z.channels, rel=1e-9
+    )
 
 
 def test_a_learnt_model_gains_from_finer_steps(need_weights):
@@ -93,7 +97,7 @@ def test_a_learnt_model_gains_from_finer_steps(need_weights):
         [mono_at(read(CLIPS / f"{name}.ogg", start=3, duration=2), RATE) for name in names]
         for names in (("rock", "house"), ("ambient", "reggae"))
     )
-    points = rate.model_curve(celesta.load("cel-3"), fitted_on, clips)
+    points = rate_distortion.model_curve(celesta.load("cel-3"), fitted_on, clips)
     for coarse, fine in pairwise(points):
         assert fine.kbps > coarse.kbps
         assert fine.mse <= coarse.mse * 1.02
@@ -103,7 +107,7 @@ def test_a_learnt_model_gains_from_finer_steps(need_weights):
 def test_no_peers_without_ffmpeg(monkeypatch, tmp_path, sounds):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("ffmpeg") is None
-    assert rate.peer_curves(sounds[1]) == []
+    assert rate_distortion.peer_curves(sounds[1]) == []
 
 
 def test_an_ffmpeg_that_fails_gives_no_points(monkeypatch, tmp_path, sounds):
@@ -112,15 +116,18 @@ def test_an_ffmpeg_that_fails_gives_no_points(monkeypatch, tmp_path, sounds):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     assert shutil.which("ffmpeg") == str(program)
-    assert rate.peer_curves(sounds[1][:1]) == []
+    assert rate_distortion.peer_curves(sounds[1][:1]) == []
 
 
 def test_peers_with_ffmpeg(sounds):
     if shutil.which("ffmpeg") is None:
         pytest.skip("no ffmpeg on this machine")
     encoders = subprocess.run(["ffmpeg", "-hide_banner", "-encoders"], capture_output=True, text=True, check=True)
-    points = rate.peer_curves(sounds[1][:1])
-    for name, encoder, rates in (("opus", "libopus", rate.OPUS_KBPS), ("mp3", "libmp3lame", rate.MP3_KBPS)):
+    points = rate_distortion.peer_curves(sounds[1][:1])
+    for name, encoder, rates in (
+        ("opus", "libopus", rate_distortion.OPUS_KBPS),
+        ("mp3", "libmp3lame", rate_distortion.MP3_KBPS),
+    ):
         mine = [p for p in points if p.model == name]
         if encoder not in encoders.stdout:
             assert mine == []

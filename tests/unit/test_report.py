@@ -15,14 +15,14 @@ import soundfile
 import celesta
 from celesta.audio import Audio, read, write
 from celesta.errors import DataError, ModelError, UsageError
-from celesta.evaluate import interval, reconstruct
+from celesta.evaluation.reconstruction import interval, reconstruct
 from celesta.report import compare as comparing
 from celesta.report.demo import CLIPS, build_demo
 from celesta.report.figures import curves, envelope, png, spectrograms, waveforms
-from celesta.report.html import Page, escape, sound_uri
+from celesta.report.page import Page, escape, sound_uri
 from celesta.report.reconstruct import reconstruct_page
 from celesta.report.variation import REPORTED, measure, remark, variation_page
-from celesta.transform import Step, apply
+from celesta.variations.basic import Step, apply
 
 RATE = 22_050
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;"

@@ -9,19 +9,18 @@ import pytest
 import torch
 
 import celesta
-from celesta import scalable
-from celesta._celheader import pack, unpack
 from celesta.audio import Audio, read, write
-from celesta.bits import tables as bit_tables
-from celesta.bits.window import NO_DETAIL, quantise, step_of
-from celesta.celfile import CelReader, verify
-from celesta.codec import Codec
+from celesta.codec import Codec, bitrate
+from celesta.codec.bitrate import Target
+from celesta.dsp.metrics import si_sdr
+from celesta.entropy import tables as bit_tables
+from celesta.entropy.window import NO_DETAIL, quantise, step_of
 from celesta.errors import LatentError, ModelError, UsageError
-from celesta.metrics import si_sdr
+from celesta.latents.file import CelReader, verify
+from celesta.latents.header import pack, unpack
 from celesta.models import registry
 from celesta.models.nested import NestedConfig
 from celesta.report.demo import CLIPS
-from celesta.scalable import Target
 
 SMALL = NestedConfig(encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
 
@@ -49,7 +48,7 @@ def test_the_bitrate_is_met_and_more_bits_are_better(codec, song, tmp_path):
     found = []
     for wanted in (6, 12, 24, 64):
         file = tmp_path / f"{wanted}.cel"
-        scalable.encode_file(codec, song, file, Target(kbps=wanted))
+        bitrate.encode_file(codec, song, file, Target(kbps=wanted))
         verify(file)
         assert 0.98 * wanted <= kbps(file, song) <= wanted
         codec.decode_file(file, tmp_path / "back.wav")
@@ -63,7 +62,7 @@ def test_the_bitrate_is_met_and_more_bits_are_better(codec, song, tmp_path):
 def test_quality_is_a_ladder(codec, song, tmp_path):
     sizes = []
     for quality in (0, 4, 7, 10):
-        scalable.encode_file(codec, song, tmp_path / "q.cel", Target(quality=quality))
+        bitrate.encode_file(codec, song, tmp_path / "q.cel", Target(quality=quality))
         sizes.append(kbps(tmp_path / "q.cel", song))
     assert sizes == sorted(sizes)
     assert sizes[-1] > 10 * sizes[0]
@@ -71,7 +70,7 @@ def test_quality_is_a_ladder(codec, song, tmp_path):
 
 def test_a_number_of_coefficients_is_kept_on_average(codec, song, tmp_path):
     for wanted in (2, 30):
-        scalable.encode_file(codec, song, tmp_path / "d.cel", Target(detail=wanted, channels=6))
+        bitrate.encode_file(codec, song, tmp_path / "d.cel", Target(detail=wanted, channels=6))
         with CelReader(tmp_path / "d.cel") as reader:
             found = np.concatenate([n.detail for i in range(len(reader)) for n in reader.numbers(i)], axis=1)
             assert reader.meta.latent_dim == 6
@@ -82,7 +81,7 @@ def test_a_number_of_coefficients_is_kept_on_average(codec, song, tmp_path):
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_any_length_and_channels(codec, music, tmp_path, n, channels):
     x = Audio(music(n, channels, 48_000, 1), 48_000)
-    scalable.encode_file(codec, x, tmp_path / "x.cel", Target(quality=3))
+    bitrate.encode_file(codec, x, tmp_path / "x.cel", Target(quality=3))
     codec.decode_file(tmp_path / "x.cel", tmp_path / "x.wav")
     assert read(tmp_path / "x.wav").samples.shape == (channels, n)
 
@@ -99,7 +98,7 @@ def test_odd_sounds_have_defined_results(codec, tmp_path, kind):
         x = rng.uniform(-1, 1, x.shape).astype(np.float32)
     elif kind == "clipped":
         x = np.clip(5 * np.sin(np.arange(30_000) / 30), -1, 1)[None].astype(np.float32)
-    scalable.encode_file(codec, Audio(x, 44_100), tmp_path / "x.cel", Target(kbps=24))
+    bitrate.encode_file(codec, Audio(x, 44_100), tmp_path / "x.cel", Target(kbps=24))
     z = celesta.Latent.load(tmp_path / "x.cel")
     back = codec.decode(z).samples
     assert np.isfinite(back).all()
@@ -113,7 +112,7 @@ def test_middle_and_side_are_chosen_where_they_cost_less(codec, music, tmp_path)
     alike = Audio(np.concatenate([one, 0.97 * one]), 44_100)
     apart = Audio(np.concatenate([one, 0.4 * music(88_200, 1, 44_100, 6)]), 44_100)
     for sound, wanted in ((alike, 1), (apart, 0)):
-        scalable.encode_file(codec, sound, tmp_path / "s.cel", Target(quality=6))
+        bitrate.encode_file(codec, sound, tmp_path / "s.cel", Target(quality=6))
         with CelReader(tmp_path / "s.cel") as reader:
             assert reader.meta.mid_side == wanted
         codec.decode_file(tmp_path / "s.cel", tmp_path / "s.wav")
@@ -125,10 +124,10 @@ def test_middle_and_side_are_chosen_where_they_cost_less(codec, music, tmp_path)
 
 def test_same_bytes_again_and_whatever_the_source(codec, song, tmp_path):
     write(tmp_path / "song.wav", song)
-    scalable.encode_file(codec, read(tmp_path / "song.wav"), tmp_path / "a.cel", Target(kbps=8))
-    scalable.encode_file(codec, read(tmp_path / "song.wav"), tmp_path / "b.cel", Target(kbps=8))
+    bitrate.encode_file(codec, read(tmp_path / "song.wav"), tmp_path / "a.cel", Target(kbps=8))
+    bitrate.encode_file(codec, read(tmp_path / "song.wav"), tmp_path / "b.cel", Target(kbps=8))
     assert (tmp_path / "a.cel").read_bytes() == (tmp_path / "b.cel").read_bytes()
-    scalable.encode_file(codec, tmp_path / "song.wav", tmp_path / "c.cel", Target(kbps=8))
+    bitrate.encode_file(codec, tmp_path / "song.wav", tmp_path / "c.cel", Target(kbps=8))
     with CelReader(tmp_path / "a.cel") as a, CelReader(tmp_path / "c.cel") as c:
         for i in range(len(a)):
             for one, other in zip(a.numbers(i), c.numbers(i), strict=True):
@@ -139,23 +138,23 @@ def test_same_bytes_again_and_whatever_the_source(codec, song, tmp_path):
 
 
 def test_truncation_needs_no_decoding_and_is_nearly_as_good_as_encoding_anew(codec, song, tmp_path):
-    scalable.encode_file(codec, song, tmp_path / "large.cel", Target(kbps=48))
-    scalable.truncate_file(tmp_path / "large.cel", tmp_path / "small.cel", kbps=12)
+    bitrate.encode_file(codec, song, tmp_path / "large.cel", Target(kbps=48))
+    bitrate.truncate_file(tmp_path / "large.cel", tmp_path / "small.cel", kbps=12)
     verify(tmp_path / "small.cel")
     size = kbps(tmp_path / "small.cel", song)
     assert 6 < size <= 12
-    scalable.encode_file(codec, song, tmp_path / "anew.cel", Target(kbps=size))
+    bitrate.encode_file(codec, song, tmp_path / "anew.cel", Target(kbps=size))
     found = []
     for name in ("small", "anew"):
         codec.decode_file(tmp_path / f"{name}.cel", tmp_path / "x.wav")
         found.append(si_sdr(song.samples, read(tmp_path / "x.wav").samples))
     assert found[0] > found[1] - 1.5
-    scalable.truncate_file(tmp_path / "large.cel", tmp_path / "base.cel", channels=2)
+    bitrate.truncate_file(tmp_path / "large.cel", tmp_path / "base.cel", channels=2)
     with CelReader(tmp_path / "base.cel") as reader:
         assert reader.meta.latent_dim == 2
     codec.decode_file(tmp_path / "base.cel", tmp_path / "x.wav")
     with pytest.raises(UsageError, match="less than the 500"):
-        scalable.truncate_file(tmp_path / "large.cel", tmp_path / "y.cel", kbps=500)
+        bitrate.truncate_file(tmp_path / "large.cel", tmp_path / "y.cel", kbps=500)
 
 
 def test_the_decoder_does_not_depend_on_the_encoders_rounding():
@@ -172,7 +171,7 @@ def test_the_decoder_does_not_depend_on_the_encoders_rounding():
 
 
 def test_damage_is_one_line(codec, song, tmp_path):
-    scalable.encode_file(codec, Audio(song.samples[:, :60_000], 44_100), tmp_path / "x.cel", Target(kbps=12))
+    bitrate.encode_file(codec, Audio(song.samples[:, :60_000], 44_100), tmp_path / "x.cel", Target(kbps=12))
     whole = (tmp_path / "x.cel").read_bytes()
     rng = np.random.default_rng(0)
     bad = tmp_path / "bad.cel"
@@ -193,7 +192,7 @@ def resealed(whole, payload):
 
 def test_damage_behind_fitting_checksums_is_an_error_or_sound_never_a_crash(codec, song, tmp_path):
     """What a hostile writer would make: every check of the header holds, the coded parts do not."""
-    scalable.encode_file(codec, Audio(song.samples[:, :30_000], 44_100), tmp_path / "x.cel", Target(kbps=16))
+    bitrate.encode_file(codec, Audio(song.samples[:, :30_000], 44_100), tmp_path / "x.cel", Target(kbps=16))
     whole = (tmp_path / "x.cel").read_bytes()
     start = unpack(whole, len(whole), "test")[2]
     rng = np.random.default_rng(0)
@@ -213,7 +212,7 @@ def test_damage_behind_fitting_checksums_is_an_error_or_sound_never_a_crash(code
 
 
 def test_a_header_that_asks_for_much_is_refused(codec, song, tmp_path):
-    scalable.encode_file(codec, Audio(song.samples[:, :30_000], 44_100), tmp_path / "x.cel", Target(kbps=16))
+    bitrate.encode_file(codec, Audio(song.samples[:, :30_000], 44_100), tmp_path / "x.cel", Target(kbps=16))
     whole = (tmp_path / "x.cel").read_bytes()
     meta, digest, start = unpack(whole, len(whole), "test")
     lie = replace(meta, frames=1 << 18, window=meta.hop_length << 18)
@@ -223,7 +222,7 @@ def test_a_header_that_asks_for_much_is_refused(codec, song, tmp_path):
 
 
 def test_ten_thousand_mutations_are_all_noticed(codec, song, tmp_path):
-    scalable.encode_file(codec, Audio(song.samples[:, :20_000], 44_100), tmp_path / "x.cel", Target(kbps=8))
+    bitrate.encode_file(codec, Audio(song.samples[:, :20_000], 44_100), tmp_path / "x.cel", Target(kbps=8))
     whole = (tmp_path / "x.cel").read_bytes()
     rng = np.random.default_rng(0)
     bad = tmp_path / "bad.cel"
@@ -240,7 +239,7 @@ def test_ten_thousand_mutations_are_all_noticed(codec, song, tmp_path):
 
 def test_long_songs_are_searched_on_some_of_their_windows(codec, song, tmp_path):
     long = Audio(np.tile(song.samples, 9), song.sample_rate)
-    scalable.encode_file(codec, long, tmp_path / "x.cel", Target(kbps=10))
+    bitrate.encode_file(codec, long, tmp_path / "x.cel", Target(kbps=10))
     assert 0.95 * 10 <= kbps(tmp_path / "x.cel", long) <= 10
 
 
@@ -250,7 +249,7 @@ def test_bfloat16_is_near_float32(codec, song, tmp_path):
     one = Audio(song.samples[:, :88_200], song.sample_rate)
     found = []
     for coder in (codec, narrow):
-        scalable.encode_file(coder, one, tmp_path / "x.cel", Target(quality=6))
+        bitrate.encode_file(coder, one, tmp_path / "x.cel", Target(quality=6))
         coder.decode_file(tmp_path / "x.cel", tmp_path / "x.wav")
         found.append(read(tmp_path / "x.wav").samples)
     assert si_sdr(*found) > 25
@@ -266,7 +265,7 @@ def test_no_error_at_window_borders_above_elsewhere(shipped, tmp_path):
     """Four windows of music: what is lost within 50 ms of their borders is no more than elsewhere."""
     clip = read(CLIPS / "house.ogg", mono=True, start=2, duration=8)
     x = Audio(np.tile(clip.samples, 5)[:, : 4 * shipped.model.window], clip.sample_rate)
-    scalable.encode_file(shipped, x, tmp_path / "x.cel", Target(kbps=16))
+    bitrate.encode_file(shipped, x, tmp_path / "x.cel", Target(kbps=16))
     shipped.decode_file(tmp_path / "x.cel", tmp_path / "x.wav")
     error = (read(tmp_path / "x.wav").samples - x.samples)[0] ** 2
     at = np.arange(len(error)) % shipped.model.window
@@ -283,7 +282,7 @@ def test_one_or_two_threads_code_the_same_numbers(shipped, song, tmp_path):
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            scalable.encode_file(shipped, song, tmp_path / f"{count}.cel", Target(quality=5))
+            bitrate.encode_file(shipped, song, tmp_path / f"{count}.cel", Target(quality=5))
             with CelReader(tmp_path / f"{count}.cel") as reader:
                 found.append([n for i in range(len(reader)) for n in reader.numbers(i)])
     finally:
@@ -296,7 +295,7 @@ def test_one_or_two_threads_code_the_same_numbers(shipped, song, tmp_path):
 
 def test_wrong_use(codec, song, tmp_path):
     with pytest.raises(ModelError, match="only the codec nested"):
-        scalable.encode_file(celesta.load("linear-64"), song, tmp_path / "x.cel", Target(kbps=8))
+        bitrate.encode_file(celesta.load("linear-64"), song, tmp_path / "x.cel", Target(kbps=8))
     with pytest.raises(UsageError, match="not several"):
         Target(kbps=8, quality=3)
     with pytest.raises(UsageError, match="not several"):

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from celesta.cluster import Clustering
 from celesta.datasets import Track
+from celesta.probes.clustering import Clustering
+from celesta.probes.cross_validation import Result
 from celesta.probes.protocols import Protocol
-from celesta.probes.run import Result
 from celesta.probes.splits import Split
-from celesta.report import published
-from celesta.report.html import Page
+from celesta.report import report2024
+from celesta.report.page import Page
 from celesta.report.study import _in_words
 
 NESTED, RANDOM = "latent:nested", "latent-random:nested"
@@ -74,7 +74,7 @@ def test_the_report_s_classes_stand_beside_ours(tmp_path):
     made = Result(protocol, "latent:cel-lr", "report's head, frozen", rows, right[None], {})
     study = SimpleNamespace(results=[made], clusterings={}, about={"clustered": "P4"})
     page = Page("a", "b")
-    published.beside_the_report(page, study)
+    report2024.beside_the_report(page, study)
     text = page.write(tmp_path / "a.html").read_text()
     assert "not the same experiment" in text
     assert "<td>blues</td><td>0.50</td><td>0.38</td><td>0.43</td><td>8</td><td>1.00</td>" in text
@@ -82,7 +82,7 @@ def test_the_report_s_classes_stand_beside_ours(tmp_path):
 
 
 def test_the_report_s_supports_are_what_it_counted():
-    assert sum(row[3] for row in published.OWN_CLASSIFIER.values()) == 100
-    assert sum(row[3] for row in published.XGBOOST.values()) == 99
-    for table, right in ((published.OWN_CLASSIFIER, 52), (published.XGBOOST, 49)):
+    assert sum(row[3] for row in report2024.OWN_CLASSIFIER.values()) == 100
+    assert sum(row[3] for row in report2024.XGBOOST.values()) == 99
+    for table, right in ((report2024.OWN_CLASSIFIER, 52), (report2024.XGBOOST, 49)):
         assert round(sum(recall * support for _, recall, _, support in table.values())) == right

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import celesta
-from celesta import transform
 from celesta.audio import Audio
 from celesta.errors import LatentError, UsageError
-from celesta.transform import Step
+from celesta.variations import basic
+from celesta.variations.basic import Step
 
 
 @pytest.fixture(scope="module")
@@ -19,19 +19,19 @@ def z():
 def test_identities_change_no_bit(z):
     codec = celesta.load("linear-16")
     plain = codec.decode(z).samples
-    same = transform.apply(z, [Step("gain", 1), Step("noise", 0), Step("smooth", 1)])
+    same = basic.apply(z, [Step("gain", 1), Step("noise", 0), Step("smooth", 1)])
     assert np.array_equal(codec.decode(same).samples, plain)
 
 
 def test_gain_on_a_linear_model_is_volume(z):
     codec = celesta.load("linear-16")
     np.testing.assert_allclose(
-        codec.decode(transform.gain(z, 1.5)).samples, 1.5 * codec.decode(z).samples, rtol=1e-4, atol=1e-5
+        codec.decode(basic.gain(z, 1.5)).samples, 1.5 * codec.decode(z).samples, rtol=1e-4, atol=1e-5
     )
 
 
 def test_noise_is_seeded_and_in_units_of_each_rows_spread(z):
-    a, b, c = (transform.noise(z, 0.1, seed) for seed in (7, 7, 8))
+    a, b, c = (basic.noise(z, 0.1, seed) for seed in (7, 7, 8))
     assert np.array_equal(a.base, b.base)
     assert not np.array_equal(a.base, c.base)
     added = (a.base - z.base).std(axis=(0, 3)) / z.base.std(axis=(0, 3))
@@ -43,7 +43,7 @@ def test_noise_is_seeded_and_in_units_of_each_rows_spread(z):
 def test_smoothing_keeps_the_frames_and_crosses_window_borders(width):
     x = np.random.default_rng(0).normal(0, 0.2, (1, 250_000)).clip(-1, 1).astype(np.float32)
     z = celesta.load("linear-4").encode(Audio(x, 22_050))
-    s = transform.smooth(z, width)
+    s = basic.smooth(z, width)
     assert s.base.shape == z.base.shape
     line, smoothed = z.timeline()[0][0, 0], s.timeline()[0][0, 0]
     for t in (0, 1, z.frames - 1, z.frames, len(line) - 1):
@@ -52,23 +52,23 @@ def test_smoothing_keeps_the_frames_and_crosses_window_borders(width):
 
 
 def test_morph_ends_at_both(z):
-    other = transform.gain(z, 0.25)
-    assert transform.morph(z, other, 0) is z
-    np.testing.assert_allclose(transform.morph(z, other, 1).base, other.base, rtol=1e-6)
-    np.testing.assert_allclose(transform.morph(z, other, 0.5).base, 0.625 * z.base, rtol=1e-5)
+    other = basic.gain(z, 0.25)
+    assert basic.morph(z, other, 0) is z
+    np.testing.assert_allclose(basic.morph(z, other, 1).base, other.base, rtol=1e-6)
+    np.testing.assert_allclose(basic.morph(z, other, 0.5).base, 0.625 * z.base, rtol=1e-5)
 
 
 def test_wrong_arguments(z):
     for bad in (
-        lambda: transform.gain(z, np.inf),
-        lambda: transform.noise(z, -1),
-        lambda: transform.smooth(z, 0),
-        lambda: transform.smooth(z, 1.5),
-        lambda: transform.morph(z, z, 2),
+        lambda: basic.gain(z, np.inf),
+        lambda: basic.noise(z, -1),
+        lambda: basic.smooth(z, 0),
+        lambda: basic.smooth(z, 1.5),
+        lambda: basic.morph(z, z, 2),
         lambda: Step("reverse", 1),
     ):
         with pytest.raises(UsageError):
             bad()
     sparse = celesta.load("sparse-16").encode(Audio(np.ones((1, 5_000), np.float32), 22_050))
     with pytest.raises(LatentError):
-        transform.smooth(sparse, 3)
+        basic.smooth(sparse, 3)

@@ -34,7 +34,7 @@ def train(
 
     Example: `celesta classify train --data labels.csv -f handcrafted`
     """
-    from celesta import classify as classifying
+    from celesta.predict import predictor as classifying
 
     free_target(output, force)
     X, weighed, labels, groups = labelled_features(data, features, cache, lists)
@@ -66,10 +66,10 @@ def predict(
     Example: `celesta classify predict song.mp3 albums/`
     """
     from celesta.audio import find_audio
-    from celesta.classify import SHIPPED, Predictor
     from celesta.errors import UsageError
-    from celesta.hearing import Heard, Listener
-    from celesta.report.heard import write_page
+    from celesta.predict.predictor import SHIPPED, Predictor
+    from celesta.predict.song import Heard, Listener
+    from celesta.report.predictions import write_page
 
     wanted = models or list(SHIPPED)
     listener = Listener({name if name in SHIPPED else Path(name).stem: Predictor.load(name) for name in wanted})
@@ -101,9 +101,9 @@ def evaluate(
 
     Example: `celesta classify evaluate mine.safetensors --data other-music/`
     """
-    from celesta.classify import Predictor
-    from celesta.classify import evaluate as score
-    from celesta.probes.scores import per_class
+    from celesta.predict.predictor import Predictor
+    from celesta.predict.predictor import evaluate as score
+    from celesta.probes.statistics import per_class
 
     predictor = Predictor.load(model)
     X, _, labels, groups = labelled_features(data, predictor.features, cache, lists)

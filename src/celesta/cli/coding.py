@@ -57,20 +57,20 @@ def encode(
     Example: `celesta encode song.wav -m cel-silu -o song.cel`
     """
     from celesta import codec as codecs
-    from celesta import scalable
     from celesta.audio import find_audio
-    from celesta.celfile import verify as verify_file
+    from celesta.codec import bitrate
+    from celesta.latents.file import verify as verify_file
 
     codec = codecs.load(model, precision=precision)
     pairs = _pairs(sources, output, ".cel", find_audio, force)
     coded = any(one is not None for one in (kbps, quality, channels, detail))
     if model == "nested" and not coded and dtype is None and bits is None:
         quality, coded = DEFAULT_QUALITY, True
-    wanted = scalable.Target(kbps, quality, channels, detail)
+    wanted = bitrate.Target(kbps, quality, channels, detail)
 
     def work(file: Path, tell: Tell) -> None:
         if coded:
-            scalable.encode_file(codec, file, pairs[file], wanted, mono=mono, progress=tell)
+            bitrate.encode_file(codec, file, pairs[file], wanted, mono=mono, progress=tell)
             if check:
                 verify_file(pairs[file])
         else:
@@ -96,7 +96,7 @@ def decode(
     Example: `celesta decode song.cel -o back.flac`
     """
     from celesta import codec as codecs
-    from celesta.celfile import CelReader
+    from celesta.latents.file import CelReader
 
     pairs = _pairs(sources, output, f".{suffix.lstrip('.')}", _find_cel, force)
     loaded: dict[str, codecs.Codec] = {}
@@ -118,7 +118,7 @@ def info(sources: Sources) -> None:
     Example: `celesta info song.cel song.mp3`
     """
     from celesta.audio import probe
-    from celesta.celfile import CelReader
+    from celesta.latents.file import CelReader
 
     for file in sources:
         if file.suffix == ".cel":
@@ -154,10 +154,10 @@ def verify(sources: Sources) -> None:
 
     Example: `celesta verify latents/`
     """
-    from celesta import celfile
+    from celesta.latents.file import verify as verify_file
 
     def work(file: Path, tell: Tell) -> None:
-        celfile.verify(file)
+        verify_file(file)
         out.print(f"{file}: whole", markup=False)
 
     each_file([f for source in sources for f in _find_cel(source)], "verify", work)
@@ -217,7 +217,7 @@ def truncate(
 
     Example: `celesta truncate song.cel --kbps 3 -o small.cel`
     """
-    from celesta.scalable import truncate_file
+    from celesta.codec.bitrate import truncate_file
 
     if kbps is None and channels is None:
         raise UsageError("truncate: give --kbps or -K")

@@ -118,7 +118,7 @@ def transform(
     """
     from celesta import codec as codecs
     from celesta.report.variation import variation_page
-    from celesta.transform import Step
+    from celesta.variations.basic import Step
 
     steps = []
     if gain is not None:

@@ -45,7 +45,7 @@ def study(
     from celesta.report.study import cluster_figure, summary_figure, write_page
     from celesta.study import DEFAULT_KINDS
     from celesta.study import study as run_study
-    from celesta.study.neural import MODELS
+    from celesta.study.finetuned_heads import MODELS
 
     with bar() as progress:
         task = progress.add_task("study", total=None)
@@ -93,9 +93,9 @@ def cluster(
 
     Example: `celesta cluster --data music/ -f latent:cel-3`
     """
-    from celesta import cluster as clustering
+    from celesta.probes import clustering
     from celesta.report.clusters import scatter
-    from celesta.report.html import Page
+    from celesta.report.page import Page
 
     X, weighed, labels, _ = labelled_features(data, features, cache, lists, faulty=False)
     made = clustering.sweep(X, labels, groups=groups, seeds=(seed,), blocks=weighed)
@@ -128,7 +128,7 @@ def labelled_features(
     from celesta import datasets
     from celesta.errors import DataError
     from celesta.features import FeatureCache, extract
-    from celesta.features.fused import blocks, needed
+    from celesta.features.fusion import blocks, needed
 
     tracks = [t for t in datasets.load(data, lists=lists) if t.label and (faulty or t.split != "faulty")]
     if not tracks:

@@ -48,7 +48,7 @@ def train(
 
     Example: `celesta train --resume runs/cel-2`
     """
-    from celesta.training import command
+    from celesta.training import run as runs
     from celesta.training.config import TrainConfig
     from celesta.training.loop import Interrupted, Progress
 
@@ -78,7 +78,7 @@ def train(
         }
         try:
             if resume is not None:
-                facts = command.go_on(run, **options)  # type: ignore[arg-type]
+                facts = runs.go_on(run, **options)  # type: ignore[arg-type]
             else:
                 assert model is not None
                 config = TrainConfig(
@@ -101,7 +101,7 @@ def train(
                     checkpoint_every=checkpoint_every,
                     threads=threads,
                 )
-                facts = command.start(run, config, **options)
+                facts = runs.start(run, config, **options)
         except Interrupted as stop:
             err.print(f"stopped at step {stop.step}, saved; go on with: celesta train --resume {run}", markup=False)
             raise typer.Exit(EXIT_INTERRUPTED) from None

@@ -2,6 +2,6 @@
 
 from celesta.features.cache import FeatureCache
 from celesta.features.extract import Features, extract
-from celesta.features.kinds import names
+from celesta.features.registry import names
 
 __all__ = ["FeatureCache", "Features", "extract", "names"]

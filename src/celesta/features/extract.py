@@ -12,8 +12,8 @@ import numpy as np
 from celesta import audio
 from celesta.errors import CelestaError, DataError, UsageError
 from celesta.features.cache import FeatureCache, Key
-from celesta.features.kinds import Arrays, Extractor
-from celesta.features.many import each_song
+from celesta.features.parallel import each_song
+from celesta.features.registry import Arrays, Extractor
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +61,7 @@ def extract(
 
     Args:
         paths: sound files.
-        kinds: see :func:`celesta.features.kinds.names`.
+        kinds: see :func:`celesta.features.registry.names`.
         cache: filled song by song, so that what was stopped goes on where it was.
         progress: told (songs done, of how many).
         workers: threads, or processes where there are many tracks; their number changes rounding at most.

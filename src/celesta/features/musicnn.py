@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from celesta._device import use_bfloat16
 from celesta.codec import WEIGHTS
+from celesta.dsp.spectra import mel_area_filters
 from celesta.errors import ModelError, UsageError
-from celesta.features._spectra import mel_area_filters
-from celesta.training.precision import use_bfloat16
 
 SAMPLE_RATE = 16_000
 PATCH_FRAMES = 187

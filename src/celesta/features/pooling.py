@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from celesta.errors import UsageError
-from celesta.latent import Latent
+from celesta.latents.latent import Latent
 
 VERSION = "2"
 STATISTICS = ("mean", "std", "delta")

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import scipy.ndimage
 
-from celesta.features._loudness import LoudnessFacts, loudness_facts
-from celesta.features._spectra import SAMPLE_RATE, at_rate, magnitudes
-from celesta.features._tonal import TonalFacts, tonal_facts
-from celesta.metrics import mel_filters
+from celesta.dsp.loudness import LoudnessFacts, loudness_facts
+from celesta.dsp.metrics import mel_filters
+from celesta.dsp.spectra import SAMPLE_RATE, at_rate, magnitudes
+from celesta.features.tonal import TonalFacts, tonal_facts
 
 VERSION = "1"
 N_FFT = 1024

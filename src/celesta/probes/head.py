@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 
 from celesta.errors import DataError, ModelError, UsageError
-from celesta.probes.stored import load_tensors, save_tensors
+from celesta.models.weights import load_tensors, save_tensors
 
 
 @dataclass(frozen=True)

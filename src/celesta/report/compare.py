@@ -16,11 +16,11 @@ from celesta import audio, codec, datasets
 from celesta._version import __version__
 from celesta.audio import Audio
 from celesta.errors import AudioError, DataError
-from celesta.evaluate import Reconstruction, Scores, interval, mono_at, reconstruct
-from celesta.rate import RatePoint, model_curve, peer_curves
+from celesta.evaluation.rate_distortion import RatePoint, model_curve, peer_curves
+from celesta.evaluation.reconstruction import Reconstruction, Scores, interval, mono_at, reconstruct
 from celesta.report.demo import CLIPS
 from celesta.report.figures import curves, waveforms
-from celesta.report.html import Page
+from celesta.report.page import Page
 from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, by_model, mean_rows
 
 RATE_CLIPS, RATE_SECONDS, FITTING_TRACKS = 6, 5.0, 8

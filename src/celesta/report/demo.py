@@ -10,8 +10,8 @@ from celesta import audio, codec
 from celesta.audio import Audio
 from celesta.codec import Codec
 from celesta.errors import ModelError
-from celesta.evaluate import Reconstruction, Scores, reconstruct
-from celesta.report.html import Page
+from celesta.evaluation.reconstruction import Reconstruction, Scores, reconstruct
+from celesta.report.page import Page
 from celesta.report.reconstruct import add_reconstruction
 from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, mean_rows, score_row
 from celesta.report.variation import REPORTED, add_variations

@@ -7,9 +7,9 @@ from pathlib import Path
 from celesta import audio
 from celesta.audio import Audio
 from celesta.codec import Codec
-from celesta.evaluate import Reconstruction, reconstruct
+from celesta.evaluation.reconstruction import Reconstruction, reconstruct
 from celesta.report.figures import spectrograms, waveforms
-from celesta.report.html import Page
+from celesta.report.page import Page
 from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, score_row
 
 SHOWN = 30.0

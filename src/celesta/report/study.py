@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from celesta.cluster import Clustering
-from celesta.probes import scores
-from celesta.probes.run import Result
+from celesta.probes import statistics
+from celesta.probes.clustering import Clustering
+from celesta.probes.cross_validation import Result
 from celesta.report import clusters
 from celesta.report.figures import CHANGED, ORIGINAL, THIRD
-from celesta.report.html import Page
-from celesta.report.published import beside_the_report
-from celesta.study import Study, cross, late
-from celesta.study.run import controls_of
+from celesta.report.page import Page
+from celesta.report.report2024 import beside_the_report
+from celesta.study import Study
+from celesta.study import cross_collection as cross
+from celesta.study import late_layers as late
+from celesta.study.study import controls_of
 
 CHANCE = 0.05
 
@@ -163,7 +165,7 @@ def _protocol(page: Page, study: Study, results: Sequence[Result]) -> None:
     if protocol.flag:
         page.note(f"Flagged: {protocol.flag}.")
     tagging = protocol.tagging
-    others = ["PR-AUC"] if tagging else [m for m in (*scores.METRICS, "calibration error") if m != protocol.metric]
+    others = ["PR-AUC"] if tagging else [m for m in (*statistics.METRICS, "calibration error") if m != protocol.metric]
     rows = []
     for result in results:
         row = result.row()
@@ -194,7 +196,7 @@ def _protocol(page: Page, study: Study, results: Sequence[Result]) -> None:
 def _classes(page: Page, result: Result) -> None:
     """Precision, recall, F1 and support of each class, with the confusion matrix."""
     counts = result.counts.sum(0)
-    found = scores.per_class(counts)
+    found = statistics.per_class(counts)
     page.begin_card()
     page.heading(f"{result.features}, {result.probe}: {result.protocol.name}")
     rows = [
@@ -248,9 +250,9 @@ def _method(page: Page, study: Study) -> None:
     )
     if any(r.probe == late.BOTH for r in study.results):
         page.text(
-            f"'{late.LATE}' trains musicnn's last hidden layer further inside every training fold, with a new output "
-            f"layer; '{late.BOTH}' is the mean of its probabilities and the chosen probe's. Both as they stand, with "
-            "nothing chosen under the protocol: length and rates are those chosen for cross."
+            f"'{late.LATE}' trains musicnn's last hidden layer further inside every training fold, with a new "
+            f"output layer; '{late.BOTH}' is the mean of its probabilities and the chosen probe's. Both as they "
+            "stand, with nothing chosen under the protocol: length and rates are those chosen for cross."
         )
     if any(r.probe == cross.BOTH for r in study.results):
         page.text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from celesta.evaluate import Scores, interval
+from celesta.evaluation.reconstruction import Scores, interval
 
 SCORE_HEAD = (
     "model",

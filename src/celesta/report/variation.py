@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 
-from celesta import audio, metrics
+from celesta import audio
 from celesta.audio import Audio
 from celesta.codec import Codec
+from celesta.dsp import metrics
 from celesta.errors import UsageError
-from celesta.evaluate import Reconstruction, reconstruct
+from celesta.evaluation.reconstruction import Reconstruction, reconstruct
 from celesta.report.figures import waveforms
-from celesta.report.html import Page
-from celesta.transform import Step, apply
+from celesta.report.page import Page
+from celesta.variations.basic import Step, apply
 
 HEAD = ("sound", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to plain", "mel distance to plain")
 REPORTED = (Step("gain", 1.5), Step("gain", 0.5), Step("noise", 0.1, 7), Step("smooth", 5))

@@ -29,7 +29,7 @@ class TrainConfig:
         steps: optimiser steps of the whole run; the schedule depends on it.
         batch: crops a step.
         crop: samples of a crop.
-        loss: name in :mod:`celesta.losses`.
+        loss: name in :mod:`celesta.training.losses`.
         init: ``default`` (PyTorch's) or ``looks-linear`` (Balduzzi et al. 2017: filters in pairs of opposite sign,
             so that activations and max pooling start out linear).
         learning_rate, beta2, weight_decay, warmup: of AdamW with linear warm-up.

@@ -20,10 +20,10 @@ from celesta import codec
 from celesta.errors import TrainingError
 from celesta.models import registry
 from celesta.models.base import Model
-from celesta.training import tasks
+from celesta.training import objectives
 from celesta.training.checkpoint import Average, load_state, save_state, save_weights
 from celesta.training.config import TrainConfig
-from celesta.training.corpus import Corpus
+from celesta.training.data import Corpus
 
 LOG_EVERY = 50
 
@@ -71,7 +71,7 @@ def train(
     model = registry.create(config.model)
     if config.begin:
         model.load_state_dict(codec.load(config.begin).model.state_dict())
-    task = tasks.create(model, config, train_set)
+    task = objectives.create(model, config, train_set)
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, (0.9, config.beta2), weight_decay=config.weight_decay, fused=True
     )

@@ -12,7 +12,7 @@ from celesta.models import registry
 from celesta.models.baselines import PcaBaseline, fit_pca
 from celesta.training.checkpoint import save_weights
 from celesta.training.config import TrainConfig
-from celesta.training.corpus import Corpus
+from celesta.training.data import Corpus
 
 
 def fit(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus) -> dict[str, Any]:

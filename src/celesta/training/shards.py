@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from celesta.errors import DataError
-from celesta.training.corpus import Corpus
+from celesta.training.data import Corpus
 
 SAMPLE_RATE = 44_100
 

@@ -1,0 +1,105 @@
+"""Write files as a whole or not at all, and print file names that are not clean text."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from celesta.errors import CelestaError, LatentError
+
+
+def printable(text: object) -> str:
+    r"""Return text or a path as one line that any terminal, page or JSON file can hold.
+
+    Bytes that are not UTF-8 and control characters are escaped, for example ``b\xe9.wav``.
+    """
+    out = []
+    for c in str(text):
+        if 0xDC80 <= ord(c) <= 0xDCFF:  # what os.fsdecode makes of a byte that is not UTF-8
+            out.append(f"\\x{ord(c) - 0xDC00:02x}")
+        elif c.isprintable():
+            out.append(c)
+        else:
+            out.append(c.encode("unicode_escape").decode("ascii"))
+    return "".join(out)
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path, error: type[CelestaError] = LatentError) -> Iterator[Path]:
+    """Give a temporary path in the target's folder; rename it to the target when the block ends without an error.
+
+    The data is flushed to the disk before the rename. After an error, or a signal that was turned into an exception,
+    nothing is left under either name.
+
+    Args:
+        path: the final name.
+        error: raised, with the file's name and the reason, where the system refuses to write.
+
+    Yields:
+        A path that does not exist yet, with the target's suffix, so that writers that go by the suffix can be used.
+
+    Raises:
+        CelestaError: of the given type; the disk is full, the folder is missing or not writable, the name too long.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".celesta-{secrets.token_hex(8)}{path.suffix[:16]}")
+    try:
+        with disk_errors(path, error):
+            yield temporary
+            handle = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path, error: type[CelestaError] = LatentError) -> Iterator[None]:
+    """Turn an OSError into an error that names the file and the reason."""
+    try:
+        yield
+    except OSError as reason:
+        said = reason.strerror or str(reason) or type(reason).__name__
+        raise error(f"{printable(path)}: cannot be written ({said}); check the folder and the free space") from None
+
+
+def write_whole(path: Path, head: Callable[[str], bytes], payload: Callable[[], Iterable[bytes]]) -> None:
+    """Write a file under another name, flush it to the disk, and give it its own name when it is whole.
+
+    Args:
+        path: its final name.
+        head: the file's head, given the payload's SHA-256.
+        payload: its blocks, asked for twice: to be hashed, then to be written.
+
+    Raises:
+        LatentError: the disk is full or broken; nothing is left under either name.
+    """
+    with atomic(path) as temporary:
+        digest = hashlib.sha256()
+        for block in payload():
+            digest.update(block)
+        with temporary.open("xb") as file:
+            file.write(head(digest.hexdigest()))
+            for block in payload():
+                file.write(block)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,3 @@
+"""The former place of :mod:`celesta.predict.predictor`, kept so that old imports work."""
+
+from celesta.predict.predictor import *  # noqa: F403

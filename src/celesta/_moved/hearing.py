@@ -1,0 +1,3 @@
+"""The former place of :mod:`celesta.predict.song`, kept so that old imports work."""
+
+from celesta.predict.song import *  # noqa: F403

@@ -1,0 +1,1 @@
+"""Signal processing that several parts use: spectra, loudness, and measures of reconstruction."""

@@ -1,0 +1,1 @@
+"""Range coding of quantised latents."""

@@ -1,0 +1,1 @@
+"""The latent of a song and the .cel file that holds it."""

@@ -1,0 +1,1 @@
+"""Saved predictors of songs: genre, mood, tags."""

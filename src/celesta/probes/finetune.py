@@ -1,0 +1,286 @@
+"""The report's classifier with its encoder: frozen, on pooled latents, or fine-tuned with the head.
+
+Fine-tuning begins with the head that the frozen encoder gives, so that the first gradients do not spoil what the
+encoder knows. Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution", section 4.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from celesta._device import use_bfloat16
+from celesta.errors import DataError, ModelError
+from celesta.models import registry
+from celesta.models.base import Model
+from celesta.models.weights import load_tensors, save_tensors
+from celesta.probes.head import (
+    Head,
+    NeuralConfig,
+    chosen_head,
+    describe,
+    log_loss,
+    revive,
+    train_head,
+    validation_split,
+)
+
+__all__ = ["Classifier", "Head", "NeuralConfig", "cut_windows", "fine_tune", "train_head", "window_latents"]
+
+_ENCODE_BATCH = 4
+
+
+class Classifier:
+    """Encoder and head: sound in, probabilities out.
+
+    Attributes:
+        model: the encoder, in inference mode.
+        head: its head.
+        facts: the fine-tuning's steps, seconds and validation losses.
+    """
+
+    def __init__(self, model: Model, head: Head, facts: dict[str, Any] | None = None) -> None:
+        self.model = model.eval()
+        self.head = head.eval()
+        self.facts = facts or {}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the columns of probabilities."""
+        return self.head.classes
+
+    def predict_windows(self, sound: np.ndarray) -> np.ndarray:
+        """Probabilities ``(windows, classes)`` over time of one song ``(n,)`` at the model's rate."""
+        config = self.head.config
+        return self.head.predict_proba(window_latents(self.model, sound, config.pool, config.crop_seconds))
+
+    def predict_proba(self, songs: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities ``(songs, classes)``: the mean over the windows of each song ``(n,)``."""
+        return np.stack([self.predict_windows(sound).mean(axis=0) for sound in songs])
+
+    def save(self, path: str | Path) -> None:
+        """Write encoder, head and what describes them to one safetensors file."""
+        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
+        tensors |= {f"head.{key}": value for key, value in self.head.state_dict().items()}
+        about = {"model": registry.config_to_dict(self.model.config), "head": describe(self.head), "facts": self.facts}
+        save_tensors(path, tensors, about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Classifier:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ModelError: the file is missing, damaged, or no classifier.
+        """
+        tensors, about = load_tensors(path)
+        try:
+            model = registry.build(registry.config_from_dict(about["model"]))
+            model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
+            facts = dict(about["facts"])
+            head = revive(path, {k[5:]: v for k, v in tensors.items() if k.startswith("head.")}, about["head"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"{path}: not a classifier's weights ({reason}); train it again") from None
+        return cls(model, head, facts)
+
+
+def cut_windows(model: Model, sound: np.ndarray, seconds: float = 5.0, limit: int = 0) -> np.ndarray:
+    """Windows of a song as the model wants them: side by side from the start, the song's last piece left out.
+
+    Args:
+        model: whose rate and normalisation count.
+        sound: ``(n,)`` mono samples at the model's rate; one shorter than a window is padded with silence.
+        seconds: length of a window.
+        limit: at most so many, spread evenly over the song; 0 for all.
+
+    Returns:
+        ``(windows, round(seconds * sample_rate))`` float32.
+    """
+    size = round(seconds * model.sample_rate)
+    if len(sound) < size:
+        sound = np.pad(np.asarray(sound), (0, size - len(sound)))
+    count = len(sound) // size
+    if limit and limit < count:
+        starts = np.linspace(0, len(sound) - size, limit + 2)[1:-1].astype(int)
+    else:
+        starts = np.arange(count) * size
+    return np.stack([_scaled(model, sound[start : start + size]) for start in starts])
+
+
+def window_latents(model: Model, sound: np.ndarray, pool: int = 1, seconds: float = 5.0, limit: int = 0) -> np.ndarray:
+    """Pooled latents ``(windows, latent_dim * pool)`` of one song, float32; arguments as for :func:`cut_windows`."""
+    with torch.inference_mode():
+        model.eval()
+        windows = torch.from_numpy(cut_windows(model, sound, seconds, limit))
+        made = [pooled(model, part[:, None], pool) for part in torch.split(windows, _ENCODE_BATCH)]
+        return torch.cat(made).float().numpy()
+
+
+def pooled(model: Model, x: Tensor, pool: int) -> Tensor:
+    """Latents of ``(B, 1, T)`` averaged to ``pool`` frames and laid flat: ``(B, latent_dim * pool)``."""
+    base = model.encode(x).base
+    return F.adaptive_avg_pool1d(base, pool).flatten(1)
+
+
+def fine_tune(
+    codec_model: Model,
+    songs: Sequence[np.ndarray],
+    labels: Sequence[str] | np.ndarray,
+    config: NeuralConfig | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
+    watch: Callable[[int, float], None] = lambda step, loss: None,
+    windows: Sequence[np.ndarray] | None = None,
+) -> Classifier:
+    """Train encoder and head together on random crops, within ``config.steps`` and ``config.seconds``.
+
+    A part of the training songs, apart by group, is only validated on: its log loss says which step's weights are
+    kept, and those of the frozen encoder are kept where no step is better. Batch normalisation keeps its statistics:
+    batches are too small to estimate them.
+
+    Args:
+        codec_model: trained model; it is cloned and stays as it is.
+        songs: ``(n,)`` mono samples of each training song at the model's rate, float or int16.
+        labels: ``(songs,)`` names of classes.
+        config: see :class:`NeuralConfig`.
+        groups: ``(songs,)``, such as artists, that validation keeps apart; None for every song its own.
+        watch: told step and validation's log loss.
+        windows: :func:`window_latents` of each song by the encoder as it is, where they are known already.
+
+    Raises:
+        DataError: numbers of songs, labels and groups differ, or a class has fewer than two groups.
+        ModelError: the model has no dense latent.
+    """
+    config = config or NeuralConfig()
+    names = np.asarray(labels).astype(str)
+    group = np.arange(len(songs)) if groups is None else np.asarray(groups)
+    if not len(songs) == len(names) == len(group):
+        raise DataError(f"classifier: {len(songs)} songs, {len(names)} labels and {len(group)} groups do not match")
+    if codec_model.latent_dim == 0:
+        raise ModelError("classifier: the model has no dense latent to pool; take one of cel-lr, cel-silu, cel-2")
+    classes, target = np.unique(names, return_inverse=True)
+    inside, outside = validation_split(target, group, config.valid_share, config.seed)
+    model = _clone(codec_model)
+    if windows is None:
+        windows = [window_latents(model, sound, config.pool, config.crop_seconds) for sound in songs]
+    head = _frozen_head(windows, target, classes, inside, config)
+    valid = [torch.from_numpy(cut_windows(model, songs[i], config.crop_seconds, config.valid_windows)) for i in outside]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        facts = _tune(model, head, [songs[i] for i in inside], target[inside], valid, target[outside], config, watch)
+    return Classifier(model, head, facts)
+
+
+def _tune(
+    model: Model,
+    head: Head,
+    songs: Sequence[np.ndarray],
+    target: np.ndarray,
+    valid: Sequence[Tensor],
+    valid_target: np.ndarray,
+    config: NeuralConfig,
+    watch: Callable[[int, float], None],
+) -> dict[str, Any]:
+    """Fine-tune in place and leave the weights of the best validation; what happened comes back."""
+    both = nn.ModuleDict({"model": model, "head": head})
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": list(model.parameters()), "lr": config.encoder_lr},
+            {"params": list(head.parameters()), "lr": config.tuned_lr},
+        ],
+        weight_decay=config.weight_decay,
+    )
+    rng = np.random.default_rng(config.seed)
+    size = round(min(config.tune_seconds, config.crop_seconds) * model.sample_rate)
+    began, step, best, curve = time.monotonic(), 0, math.inf, []
+    kept: dict[str, Tensor] = {}
+    queue: list[int] = []
+    while True:
+        out_of_time = bool(config.seconds) and time.monotonic() - began > config.seconds
+        last = step == config.steps or out_of_time
+        if last or step % config.valid_every == 0:
+            loss = _validate(model, head, valid, valid_target, config)
+            curve.append((step, loss))
+            watch(step, loss)
+            if loss < best:
+                best = loss
+                kept = {key: value.detach().clone() for key, value in both.state_dict().items()}
+        if last:
+            break
+        while len(queue) < config.tune_batch:
+            queue += rng.permutation(len(songs)).tolist()
+        chosen, queue = queue[: config.tune_batch], queue[config.tune_batch :]
+        x = torch.from_numpy(np.stack([_crop(model, songs[i], size, rng) for i in chosen]))[:, None]
+        model.eval()  # batch normalisation keeps its statistics
+        head.train()
+        error = F.cross_entropy(_logits(model, head, x, config), torch.from_numpy(target[chosen]))
+        optimizer.zero_grad(set_to_none=True)
+        error.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+    both.load_state_dict(kept)
+    best_step = min(curve, key=lambda point: point[1])[0]
+    return {"steps": step, "best_step": best_step, "curve": curve, "seconds": round(time.monotonic() - began, 1)}
+
+
+def _logits(model: Model, head: Head, x: Tensor, config: NeuralConfig) -> Tensor:
+    """Logits ``(B, classes)`` of windows ``(B, 1, T)``, the encoder in the arithmetic asked for."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(config.precision)):
+        latent = pooled(model, x, config.pool)
+    logits: Tensor = head(latent.float())
+    return logits
+
+
+@torch.no_grad()
+def _validate(model: Model, head: Head, valid: Sequence[Tensor], target: np.ndarray, config: NeuralConfig) -> float:
+    """Log loss of songs, each the mean of its windows' probabilities."""
+    model.eval()
+    head.eval()
+    windows = torch.split(torch.cat(list(valid)), _ENCODE_BATCH)
+    made = torch.cat([F.softmax(_logits(model, head, part[:, None], config), dim=1) for part in windows])
+    by_song = torch.stack([part.mean(0) for part in torch.split(made, [len(song) for song in valid])])
+    return log_loss(by_song.double().numpy(), target)
+
+
+def _frozen_head(
+    windows: Sequence[np.ndarray],
+    target: np.ndarray,
+    classes: np.ndarray,
+    inside: np.ndarray,
+    config: NeuralConfig,
+) -> Head:
+    """The head of the frozen encoder, trained on the songs ``inside`` alone; the others choose its epochs."""
+    song = np.repeat(np.arange(len(windows)), [len(part) for part in windows])
+    within = np.isin(song, inside)
+    rows, others = np.flatnonzero(within), np.flatnonzero(~within)
+    return chosen_head(np.concatenate(windows), target[song], song, rows, others, rows, classes, config)
+
+
+def _clone(model: Model) -> Model:
+    """A model of the same weights without what inference folded, so that it can be trained."""
+    clone = registry.build(model.config)
+    clone.load_state_dict(model.state_dict())
+    return clone.float().eval()
+
+
+def _crop(model: Model, sound: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random window ``(size,)`` of a song, padded with silence where the song is shorter."""
+    start = int(rng.integers(max(1, len(sound) - size + 1)))
+    piece = np.asarray(sound[start : start + size])
+    return _scaled(model, np.pad(piece, (0, size - len(piece))))
+
+
+def _scaled(model: Model, samples: np.ndarray) -> np.ndarray:
+    """Float32 samples within [-1, 1], to peak 1 where the model was trained so."""
+    x = samples.astype(np.float32) / (32_767 if samples.dtype == np.int16 else 1)
+    peak = float(np.abs(x).max(initial=0.0))
+    return x / peak if model.normalise and peak > 0 else x

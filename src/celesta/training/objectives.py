@@ -1,0 +1,198 @@
+"""What a model is trained for: the batches it sees, its loss, and the held-out error that picks the best weights."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from celesta._device import use_bfloat16
+from celesta.models.base import Model
+from celesta.models.cel import CelAutoencoder, looks_linear_
+from celesta.models.nested import NOISE_FRAMES, Nested
+from celesta.training import losses
+from celesta.training.augment import augment
+from celesta.training.coefficient_dropout import choose
+from celesta.training.config import TrainConfig
+from celesta.training.data import Corpus
+
+
+class Task(ABC):
+    """Batches, loss and validation of one run. Batches are a pure function of seed and step."""
+
+    def __init__(self, model: Model, config: TrainConfig) -> None:
+        self.model, self.config = model, config
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(config.precision))
+
+    def generator(self, step: int) -> np.random.Generator:
+        """The random numbers of a step."""
+        return np.random.default_rng([self.config.seed, step])
+
+    def batch(self, corpus: Corpus, step: int) -> Tensor:
+        """The crops of one step, ``(batch, 1, crop)``."""
+        rng, c = self.generator(step), self.config
+        crops = [corpus.crop(rng, self.model.window, c.crop) for _ in range(c.batch)]
+        return torch.from_numpy(np.stack(crops))[:, None]
+
+    @abstractmethod
+    def loss(self, x: Tensor, step: int) -> Tensor:
+        """The loss of a batch."""
+
+    @abstractmethod
+    def held_out(self, window: Tensor, number: int) -> float:
+        """The error on one held-out window ``(1, 1, T)``, the model in evaluation mode."""
+
+    @torch.no_grad()
+    def validate(self, windows: Tensor) -> float:
+        """Mean held-out error over ``(n, 1, T)`` whole windows."""
+        self.model.eval()
+        errors = [self.held_out(w[None], i) for i, w in enumerate(windows)]
+        self.model.train()
+        return float(np.mean(errors))
+
+
+class Autoencode(Task):
+    """The report's task: give back the crop, by the loss named in the settings; scored by mean squared error."""
+
+    def __init__(self, model: Model, config: TrainConfig, train_set: Corpus) -> None:
+        super().__init__(model, config)
+        if config.init == "looks-linear" and isinstance(model, CelAutoencoder):
+            looks_linear_(model)
+        self.forward: Callable[[Tensor], Tensor] = torch.compile(model) if config.compile else model
+        self.loss_of = losses.get(config.loss)
+
+    def loss(self, x: Tensor, step: int) -> Tensor:
+        """The loss of a batch."""
+        with self.autocast:
+            x_hat = self.forward(x)
+        return self.loss_of(x, x_hat)
+
+    def held_out(self, window: Tensor, number: int) -> float:
+        """Mean squared error with the running statistics, as the model will be used."""
+        with self.autocast:
+            return torch.mean((self.model(window).float() - window) ** 2).item()
+
+
+SNR_WEIGHT = 0.005
+RATE_WEIGHT = 0.01
+BASE_STEP = 0.5
+FEW = 4
+SHIFT = 2_048
+LADDER = (0.0, 4.0, 16.0, 64.0)
+
+
+class Scalable(Task):
+    """The codec's task: any part of the file must decode as well as it can.
+
+    Every crop draws how many base channels and which coefficients it may use, quantised as they will be in files.
+    Loss: multi-scale mel distance, a little of the error in dB, and the bits that changes of the base will cost.
+
+    Attributes:
+        snr_weight: of the error in dB in the loss.
+    """
+
+    snr_weight = SNR_WEIGHT
+
+    def __init__(self, model: Nested, config: TrainConfig, train_set: Corpus) -> None:
+        super().__init__(model, config)
+        self.nested = model
+        self.mel = losses.MelDistance()
+        model.spread.copy_(_spread(model, train_set, config.seed))
+        if config.compile:
+            model.encoder.compile()
+            model.decoder.compile()
+            self.mel.compile()
+
+    def batch(self, corpus: Corpus, step: int) -> Tensor:
+        """The crops of one step, some of them mixed, band-limited or softer, ``(batch, 1, crop)``."""
+        crops = super().batch(corpus, step).numpy()[:, 0]
+        rng = np.random.default_rng([self.config.seed, step, 1])
+        return torch.from_numpy(augment(crops, self.model.sample_rate, rng))[:, None]
+
+    def loss(self, x: Tensor, step: int) -> Tensor:
+        """The loss of a batch."""
+        rng, m = self.generator(step), self.nested
+        with torch.no_grad():
+            c = m.mdct(x[:, 0])
+            detail = self.detail(c, rng)
+        with self.autocast:
+            base = m.base(x, c)
+        rough = self.roughness(base.shape, rng)
+        kept = self.channels(len(x), rng)
+        used = (base + rough) * kept
+        with self.autocast:
+            c_hat = m.fill(
+                used, kept.mean(-1, keepdim=True).expand(-1, c.shape[1], 1), detail, int(rng.integers(NOISE_FRAMES))
+            )
+        x_hat = m.mdct.inverse(c_hat, x.shape[-1])
+        error = (c_hat - c).square().sum((1, 2)) / (c.square().sum((1, 2)) + 1e-3)
+        # Without any detail no waveform can be met, and asking for it would only make the sound dull.
+        some = (detail != 0).any(-1).float().mean(-1)
+        snr = (10 * torch.log10(error + 1e-4) * some).mean()
+        change = (base[:, 1:] - base[:, :-1]).abs() * kept
+        rate = torch.log2(1 + change / BASE_STEP).mean()
+        # The loss's windows lie elsewhere in every step.
+        shift = int(rng.integers(min(SHIFT, x.shape[-1] // 2)))
+        stop = x.shape[-1] - min(SHIFT, x.shape[-1] // 2) + shift
+        loss: Tensor = self.mel(x[:, 0, shift:stop], x_hat[:, shift:stop]) + self.snr_weight * snr + RATE_WEIGHT * rate
+        return loss
+
+    def detail(self, c: Tensor, rng: np.random.Generator) -> Tensor:
+        """The coefficients that each crop may use, zeros elsewhere; ``(B, F, bands)`` to the same shape."""
+        return choose(c, self.nested.spread, rng)
+
+    def roughness(self, shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+        """Noise ``(B, F, base)`` as quantising the base leaves it, each crop's step drawn up to ``BASE_STEP``."""
+        noise = torch.from_numpy(rng.uniform(-0.5, 0.5, tuple(shape)).astype(np.float32))
+        return noise * torch.from_numpy(rng.uniform(0, BASE_STEP, (shape[0], 1, 1)).astype(np.float32))
+
+    def channels(self, crops: int, rng: np.random.Generator) -> Tensor:
+        """Ones for the base channels that each crop may use, ``(crops, 1, base)``."""
+        return _channels(rng, crops, self.nested.config.base)
+
+    def held_out(self, window: Tensor, number: int) -> float:
+        """Mel distance with all of the base and a number of coefficients a frame that goes up a ladder."""
+        m = self.nested
+        with self.autocast:
+            c = m.mdct(window[:, 0])
+            base = torch.round(m.base(window, c) / 0.25) * 0.25
+            detail = choose(c, m.spread, np.random.default_rng(0), mean=LADDER[number % len(LADDER)])
+            c_hat = m.fill(base, torch.ones_like(base[..., :1]), detail)
+        return float(self.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])))
+
+
+def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:
+    """The task of a model."""
+    return Scalable(model, config, train_set) if isinstance(model, Nested) else Autoencode(model, config, train_set)
+
+
+def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
+    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 4 in three fifths, all in a fifth."""
+    kind = rng.random(crops)
+    counts = np.where(kind < 0.2, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
+    counts = np.where(kind > 0.4, min(FEW, dim), counts)
+    return torch.from_numpy((np.arange(dim) < counts[:, None, None]).astype(np.float32))
+
+
+@torch.no_grad()
+def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
+    """What a coefficient is divided by to give its worth.
+
+    Its root mean square over crops of the training music to the power 0.3, smoothed over bands, times the width that
+    the mel scale gives a band there.
+    """
+    rng = np.random.default_rng([seed, 2**31])
+    crops = np.stack([corpus.crop(rng, model.window, 32 * model.config.bands) for _ in range(256)])
+    power = model.mdct(torch.from_numpy(crops)).square().mean((0, 1))
+    smooth = (power @ model.pooling)[model.group_of]
+    spread: Tensor = (smooth + 1e-10) ** 0.15 * mel_share(len(smooth), model.sample_rate)
+    return spread
+
+
+def mel_share(bands: int, sample_rate: int) -> Tensor:
+    """700 Hz and the frequency of each band ``(bands,)`` together, 1 at 2 kHz: as wide as the mel scale's bands."""
+    hertz = (torch.arange(bands) + 0.5) * (sample_rate / 2 / bands)
+    return (hertz + 700) / 2_700

@@ -1,0 +1,1 @@
+"""Variations: functions from latents to latents."""

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 
 from celesta._version import __version__
-from celesta.cli import classifying, coding, evaluating, knowing, looking, training
 from celesta.cli.console import err
+from celesta.cli.verbs import GROUPS, VERBS
 from celesta.errors import CelestaError
 
 EXIT_ERROR = 1
@@ -40,8 +40,16 @@ def _root(
     pass
 
 
-for module in (evaluating, coding, training, knowing, classifying, looking):
-    module.register(app)
+def _register() -> None:
+    groups = {name: typer.Typer(help=text, no_args_is_help=True) for name, text in GROUPS.items()}
+    for name, function in VERBS.items():
+        *first, last = name.split()
+        (groups[first[0]] if first else app).command(last)(function)
+    for name, group in groups.items():
+        app.add_typer(group, name=name)
+
+
+_register()
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

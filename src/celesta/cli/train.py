@@ -1,4 +1,4 @@
-"""train."""
+"""`celesta train`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from celesta.cli.console import bar, err, out
 from celesta.errors import UsageError
 
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the state is saved, run again with --resume
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command()(train)
 
 
 def train(

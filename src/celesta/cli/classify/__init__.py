@@ -1,0 +1,1 @@
+"""`celesta classify`: train, use and score classifiers of songs."""

@@ -1,0 +1,48 @@
+"""The table of verbs: a new verb is a file in this folder and an entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from celesta.cli import (
+    cluster,
+    compare,
+    decode,
+    demo,
+    doctor,
+    encode,
+    info,
+    models,
+    reconstruct,
+    study,
+    train,
+    transform,
+    truncate,
+    verify,
+)
+from celesta.cli.classify import evaluate, predict
+from celesta.cli.classify import train as train_classifier
+
+VERBS: dict[str, Callable[..., None]] = {
+    "encode": encode.encode,
+    "decode": decode.decode,
+    "truncate": truncate.truncate,
+    "info": info.info,
+    "verify": verify.verify,
+    "reconstruct": reconstruct.reconstruct,
+    "transform": transform.transform,
+    "compare": compare.compare,
+    "demo": demo.demo,
+    "classify train": train_classifier.train,
+    "classify predict": predict.predict,
+    "classify evaluate": evaluate.evaluate,
+    "cluster": cluster.cluster,
+    "study": study.study,
+    "train": train.train,
+    "models": models.models,
+    "doctor": doctor.doctor,
+}
+"""The words after ``celesta`` to the function that does it, in the order of the help."""
+
+GROUPS = {"classify": "Train, use and score classifiers of songs."}
+"""The first word of verbs of two words, with its help."""

@@ -22,7 +22,7 @@ from celesta.errors import CelestaError
 __path__ = [*__path__, str(Path(__file__).with_name("_moved"))]
 
 if TYPE_CHECKING:
-    from celesta.audio import Audio, probe, read, stream, write
+    from celesta.audio import Audio, AudioSource, info, probe, read, stream, write
     from celesta.codec import Codec, load
     from celesta.latents.latent import Latent
     from celesta.report.compare import compare
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "Audio": "celesta.audio",
+    "AudioSource": "celesta.audio",
+    "info": "celesta.audio",
     "probe": "celesta.audio",
     "read": "celesta.audio",
     "stream": "celesta.audio",
@@ -48,12 +50,14 @@ _MODULES = ("classify", "cluster", "features", "scalable", "study")
 
 __all__ = [
     "Audio",
+    "AudioSource",
     "CelestaError",
     "Codec",
     "Latent",
     "__version__",
     "compare",
     "gain",
+    "info",
     "load",
     "morph",
     "noise",

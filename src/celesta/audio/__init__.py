@@ -1,18 +1,24 @@
-"""Audio files in and out: every sample finite, every length exact, flat memory."""
+"""Audio files: read, stream, write, resample; every sample finite, every length exact, flat memory."""
 
 from celesta.audio._headers import AudioWarning
-from celesta.audio.io import AUDIO_SUFFIXES, Audio, AudioInfo, find_audio, probe, read, stream, write
+from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, find_audio
+from celesta.audio.io import Audio, info, probe, read, stream, write
 from celesta.audio.resample import Resampler, resample, resampled_length
+from celesta.audio.source import AudioInfo, AudioSource
 from celesta.audio.writer import Writer
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "Audio",
+    "AudioFiles",
     "AudioInfo",
+    "AudioSource",
     "AudioWarning",
     "Resampler",
+    "Skipped",
     "Writer",
     "find_audio",
+    "info",
     "probe",
     "read",
     "resample",

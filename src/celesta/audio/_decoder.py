@@ -10,11 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 import soundfile
 
-from celesta.audio._headers import Header, inspect
+from celesta.audio._headers import Header
 from celesta.audio._mpeg import Mpeg
 from celesta.audio._ogg import ogg_remark
-from celesta.audio._pyav import AvSource
-from celesta.audio.resample import BLOCK, MAX_CHANNELS, MAX_RATE, MIN_RATE
+from celesta.audio._pyav import AvDecoder
 from celesta.errors import AudioError
 
 _STEP = 4_096  # frames a libsndfile call: what a damaged FLAC file loses behind its last good block
@@ -24,8 +23,8 @@ _PLAIN = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "
 _PACKED = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 
 
-class Source(Protocol):
-    """One opened sound file."""
+class Decoder(Protocol):
+    """One opened audio file."""
 
     format: str
     subtype: str
@@ -38,45 +37,25 @@ class Source(Protocol):
     def read(self, n: int) -> np.ndarray:
         """The next at most n samples, (channels, m) float32; m = 0 at the end."""
 
+    def jump(self, n: int) -> bool:
+        """Leave out n samples at once, where that is exact; False where it is not."""
+
     def close(self) -> None:
         """Close the file."""
 
 
-def open_source(path: Path) -> Source:
-    """Open a sound file with the decoder for it.
+def open_decoder(path: Path, header: Header) -> Decoder:
+    """Open an audio file with the decoder for it.
+
+    Args:
+        path: The file.
+        header: What `inspect` found in it.
 
     Raises:
-        AudioError: It can't be decoded, or its rate or channels lie outside the limits.
+        AudioError: It cannot be decoded.
         MissingExtraError: It needs PyAV, which is not installed.
     """
-    header = inspect(path)
-    source: Source = AvSource(path, header) if header.needs_av else SoundFileSource(path, header)
-    problem = ""
-    if not MIN_RATE <= source.sample_rate <= MAX_RATE:
-        problem = f"{source.sample_rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are supported"
-    elif not 1 <= source.channels <= MAX_CHANNELS:
-        problem = f"{source.channels} channels; 1 to {MAX_CHANNELS} are supported"
-    if problem:
-        source.close()
-        raise AudioError(f"{path}: {problem}")
-    return source
-
-
-def skip(source: Source, n: int) -> int:
-    """Leave out the next n samples; returns how many there were.
-
-    Plain samples and FLAC are jumped over. The others are decoded and dropped: libsndfile's jumps in Vorbis and Opus
-    go astray near the end.
-    """
-    if isinstance(source, SoundFileSource) and source.jump(n):
-        return n
-    done = 0
-    while done < n:
-        got = source.read(min(BLOCK, n - done)).shape[1]
-        if got == 0:
-            break
-        done += got
-    return done
+    return AvDecoder(path, header) if header.needs_av else SoundFileDecoder(path, header)
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -127,7 +106,7 @@ class _Prefixed(io.RawIOBase):
         super().close()
 
 
-class SoundFileSource:
+class SoundFileDecoder:
     """A file decoded by libsndfile, whose header has passed our own inspection."""
 
     def __init__(self, path: Path, header: Header) -> None:

@@ -19,7 +19,7 @@ _CODECS = {"aac", "alac", "mp3", "mp3float", "mp2", "mp2float", "opus", "libopus
 _CODECS |= {"ac3", "eac3", "wmav1", "wmav2", "wmapro", "wmalossless"}
 
 
-class AvSource:
+class AvDecoder:
     """A file decoded by FFmpeg; the first stream of sound that it holds."""
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -95,6 +95,10 @@ class AvSource:
         whole = np.concatenate(parts, axis=1)
         self._held = whole[:, n:]
         return np.ascontiguousarray(whole[:, :n])
+
+    def jump(self, n: int) -> bool:
+        """Return False: FFmpeg's seeking is not exact to the sample in all formats."""
+        return False
 
     def close(self) -> None:
         """Close the file."""

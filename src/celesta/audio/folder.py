@@ -1,0 +1,127 @@
+"""Find the audio files below a folder."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from celesta._files import printable
+from celesta.audio._headers import AudioWarning
+from celesta.errors import AudioError
+
+_PLAIN = (".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au")
+_PACKED = (".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2")
+_BY_PYAV = (".m4a", ".m4b", ".mp4", ".aac", ".mka", ".mkv", ".webm", ".mov", ".wma")
+AUDIO_SUFFIXES = frozenset(_PLAIN + _PACKED + _BY_PYAV)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A folder or file that could not be looked at, and why.
+
+    Attributes:
+        path: The folder or file.
+        reason: The system's words, for example ``Permission denied``.
+    """
+
+    path: Path
+    reason: str
+
+
+class AudioFiles(list[Path]):
+    """Paths of audio files: a list that also says what was skipped.
+
+    Attributes:
+        skipped: Folders that could not be read, in the order in which they were met.
+    """
+
+    def __init__(self, paths: Iterable[Path] = (), skipped: Iterable[Skipped] = ()) -> None:
+        super().__init__(paths)
+        self.skipped = tuple(skipped)
+
+
+def find_audio(folder_or_file: str | Path) -> AudioFiles:
+    """Find all audio files below a folder by their suffixes.
+
+    A file stands for itself, whatever its suffix. Hidden files and folders are left out, which includes the
+    ``._song.mp3`` files of macOS. Linked folders are followed; a folder that can be reached by several ways is
+    visited once, so circles of links end. A folder that cannot be read is skipped with an `AudioWarning`.
+
+    Args:
+        folder_or_file: Where to look.
+
+    Returns:
+        Sorted paths; `AudioFiles.skipped` has the folders that could not be read.
+
+    Raises:
+        AudioError: There is no such file or folder, or the folder itself cannot be read.
+    """
+    root = Path(folder_or_file)
+    try:
+        if root.is_file():
+            return AudioFiles([root])
+        if not root.is_dir():
+            raise AudioError(f"{printable(root)}: no such file or folder; check the path")
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{printable(root)}: cannot be read ({_words(error)}); check the path") from None
+    found: list[Path] = []
+    skipped: list[Skipped] = []
+    seen: set[tuple[int, int]] = set()
+    links = [str(root)]
+    while links:
+        following, links = links, []
+        for folder in following:  # links are followed after all folders, so that files keep their own folders' names
+            links += _walk(folder, seen, found, skipped)
+        links.sort()
+    if skipped and skipped[0].path == root:
+        raise AudioError(f"{printable(root)}: cannot be read ({skipped[0].reason}); check its permissions")
+    for one in skipped:
+        text = f"{printable(one.path)}: cannot be read ({one.reason}) and is skipped; check its permissions"
+        warnings.warn(AudioWarning(text), stacklevel=2)
+    return AudioFiles(sorted(found), skipped)
+
+
+def _walk(top: str, seen: set[tuple[int, int]], found: list[Path], skipped: list[Skipped]) -> list[str]:
+    """Look through a folder and what lies below it; returns the linked folders, which are not entered."""
+    links: list[str] = []
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                entries = list(scan)
+        except OSError as error:
+            skipped.append(Skipped(Path(folder), _words(error)))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            kind = _kind(entry)
+            if kind == "folder":
+                waiting.append(entry.path)
+            elif kind == "link":
+                links.append(entry.path)
+            elif kind == "file" and os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+                found.append(Path(entry.path))
+    return links
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What an entry of a folder is: "folder", "link" (to a folder), "file", or "" for a link in a circle."""
+    try:
+        if entry.is_dir():
+            return "link" if entry.is_symlink() else "folder"
+    except OSError:
+        return ""
+    return "file"
+
+
+def _words(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -97,7 +97,7 @@ def test_arguments_out_of_range(tmp_path, music):
             audio.read(tmp_path / "a.wav", **options)
     with pytest.raises(UsageError, match="block"):
         audio.stream(tmp_path / "a.wav", block=0)
-    with pytest.raises(AudioError, match=r"no sound at 1\.5 s, it ends at 1\.000 s"):
+    with pytest.raises(AudioError, match=r"no audio at 1\.5 s; it ends at 1\.000 s"):
         audio.read(tmp_path / "a.wav", start=1.5)
 
 

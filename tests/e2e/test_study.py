@@ -40,7 +40,7 @@ def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
     lists = real_music / "gtzan-lists"
     cache = tmp_path / "cache"
     made = study([small_gtzan], kinds=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=2)
-    names = {r.protocol.name for r in made.results}
+    names = {r.task.name for r in made.results}
     assert {"P4", "naive"} <= names
     document = json.loads(made.to_json(tmp_path / "study.json").read_text())
     rows = {(r["protocol"], r["features"], r["probe"]): r for r in document["rows"]}

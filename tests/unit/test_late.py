@@ -114,7 +114,7 @@ def test_only_the_transductive_row_sees_the_other_collection(monkeypatch, tmp_pa
     ]
     groups = np.array([t.group for t in tracks])
     split = Split(np.arange(n), np.arange(n, n + m))
-    protocol = Protocol("cross", tracks, names, ("blues", "jazz"), groups, [split], "balanced accuracy")
+    protocol = Protocol("cross", names, ("blues", "jazz"), groups, [split], "balanced accuracy", tracks=tracks)
     X = rng.standard_normal((n + m, 65)).astype(np.float32) + 2 * (names == "jazz")[:, None] * (np.arange(65) < 5)
     paths = [t.path for t in tracks]
     seen = []
@@ -164,7 +164,7 @@ def test_late_layers_of_a_fold_see_its_training_songs_only(monkeypatch, tmp_path
     groups = np.array([t.group for t in tracks])
     folds = [Split(np.arange(4, 12), np.arange(4)), Split(np.arange(6), np.arange(6, 12))]
     rest = Split(np.arange(6), np.arange(4, 6))
-    protocol = Protocol("mood", tracks, labels, ("a", "b"), groups, [folds[0], folds[1], rest], "macro-F1")
+    protocol = Protocol("mood", labels, ("a", "b"), groups, [folds[0], folds[1], rest], "macro-F1", tracks=tracks)
     trained: list[list[int]] = []
 
     def train(tagger, heard, names, config):
@@ -176,7 +176,7 @@ def test_late_layers_of_a_fold_see_its_training_songs_only(monkeypatch, tmp_path
     monkeypatch.setattr(late_layers, "all_songs", lambda *_: [])
     monkeypatch.setattr(late_layers, "song_arrays", lambda path, reader, cache: [songs[int(path.stem)]])
     monkeypatch.setattr(late_layers, "train_late", train)
-    chosen = run(protocol, np.random.default_rng(0).standard_normal((12, 3)), "lr", name="noise")
+    chosen = run(protocol, np.random.default_rng(0).standard_normal((12, 3)), "lr", features="noise")
     cache = FeatureCache(tmp_path / "cache")
     alone, both = late_layers.results(protocol, chosen, cache)
     assert trained == [split.train.tolist() for split in protocol.splits]

@@ -16,15 +16,14 @@ from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
 from celesta.codec import WEIGHTS
-from celesta.datasets import Track
 from celesta.errors import DataError, ModelError
 from celesta.features.fusion import Blocks
 from celesta.models.weights import load_tensors, save_tensors
-from celesta.probes import cross_validation, protocols, splits
-from celesta.probes.cross_validation import Result
-from celesta.probes.estimators import BlockScaler
-from celesta.probes.protocols import Protocol
+from celesta.probes import splits
+from celesta.probes.cross_validation import Result, Task, cross_validate
+from celesta.probes.scaling import BlockScaler
 
+__all__ = ["SHIPPED", "Predictor", "cross_validate", "evaluate", "mood_plane", "train"]
 SHIPPED = ("genre", "mood", "tags")
 STRENGTHS = (0.001, 0.003, 0.01, 0.03)
 FOLDS = 5
@@ -110,7 +109,7 @@ def train(
         labels: ``(n,)`` names, or ``(n, classes)`` bool with ``about["classes"]``.
         groups: ``(n,)`` such as artists.
         features: kind of ``X``.
-        blocks: sizes and weights, see :class:`celesta.probes.estimators.BlockScaler`.
+        blocks: sizes and weights, see :class:`celesta.probes.scaling.BlockScaler`.
         extra: altered copies to train on too: ``(m, D)`` and ``(m,)``, which song each is of. They never choose.
         about: kept in the file.
 
@@ -121,10 +120,8 @@ def train(
     exclusive = labels.ndim == 1
     classes = tuple(np.unique(labels).tolist()) if exclusive else tuple(about["classes"])
     truth = (labels[:, None] == np.array(classes)) if exclusive else labels
-    # Rare classes may have fewer groups than folds; the folds are then as many as they have groups, two at least.
     strata = labels if exclusive else _rarest(truth)
-    counts = [len(set(np.asarray(groups)[strata == s])) for s in np.unique(strata)]
-    folds = splits.grouped(strata, groups, max(2, min(FOLDS, *counts)))
+    folds = splits.grouped(strata, groups, splits.fitting_folds(strata, groups, FOLDS))
     scaler = BlockScaler(blocks).fit(X)
     best: tuple[float, float, float] | None = None
     for strength in STRENGTHS:
@@ -143,40 +140,6 @@ def train(
     return Predictor(classes, features, exclusive, scaler.mean_, 1 / scaler.scale_, folded, bias / best[2], about)
 
 
-def cross_validate(
-    X: np.ndarray,
-    labels: Sequence[str] | np.ndarray,
-    *,
-    groups: Sequence[str] | np.ndarray | None = None,
-    probe: str = "chosen",
-    folds: int = 5,
-    seeds: Sequence[int] = (0, 1, 2, 3, 4),
-    blocks: Blocks | None = None,
-) -> Result:
-    """What a probe makes of features, by repeated folds that keep groups whole; ``.row()`` holds the scores.
-
-    Args:
-        X: ``(n, D)`` vectors of songs.
-        labels: ``(n,)`` names of classes.
-        groups: ``(n,)`` such as artists; None for every song its own.
-        probe: see :func:`celesta.probes.estimators.probe`.
-        folds: at least 2.
-        seeds: one repetition each.
-        blocks: of the vectors.
-
-    Raises:
-        DataError: vectors do not fit the labels, or a class has fewer groups than there are folds.
-    """
-    names = [str(i) for i in range(len(labels))] if groups is None else [str(group) for group in groups]
-    if len(names) != len(labels):
-        raise DataError(f"{len(labels)} labels and {len(names)} groups do not match")
-    tracks = [
-        Track(Path(str(i)), str(i), "folder", group, str(label))
-        for i, (group, label) in enumerate(zip(names, labels, strict=True))
-    ]
-    return cross_validation.run(protocols.folder(tracks, seeds, folds), np.asarray(X), probe, blocks=blocks)
-
-
 def evaluate(predictor: Predictor, X: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Result:
     """A trained predictor on other labelled songs: scores with intervals over groups.
 
@@ -188,16 +151,11 @@ def evaluate(predictor: Predictor, X: np.ndarray, labels: np.ndarray, groups: np
         raise DataError(
             f"labels that this classifier does not know: {', '.join(strange)}; it knows {predictor.classes}"
         )
-    tracks = [
-        Track(Path(str(i)), str(i), "folder", str(g), str(n))
-        for i, (g, n) in enumerate(zip(groups, labels, strict=True))
-    ]
     rows = np.arange(len(labels))
-    made = Protocol(
-        "evaluate", tracks, np.asarray(labels), predictor.classes, np.asarray(groups).astype(str),
-        [splits.Split(rows[:0], rows)], "macro-F1", "", "A trained classifier on these songs.",
-    )  # fmt: skip
-    return Result(made, predictor.features, "predictor", rows, predictor.predict_proba(X)[None], {})
+    split = splits.Split(rows[:0], rows)
+    about = "A trained classifier on these songs."
+    task = Task("evaluate", np.asarray(labels), predictor.classes, np.asarray(groups).astype(str), [split], about=about)
+    return Result(task, predictor.features, "predictor", rows, predictor.predict_proba(X)[None], {})
 
 
 def mood_plane(classes: Sequence[str], probabilities: np.ndarray) -> np.ndarray:

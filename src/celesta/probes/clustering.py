@@ -19,7 +19,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
 
 from celesta.errors import DataError, UsageError
-from celesta.probes.estimators import Blocks, BlockScaler
+from celesta.probes.scaling import Blocks, BlockScaler
 
 METHODS = ("kmeans", "gmm", "ward", "spectral")
 SPACES: tuple[int | None, ...] = (2, 20, None)
@@ -91,7 +91,7 @@ def cluster(
         groups: number of groups; None for as many as there are labels.
         pca: components to cluster; None for all standardised numbers.
         seed: of the method's starts.
-        blocks: of the vectors, see :class:`celesta.probes.estimators.BlockScaler`.
+        blocks: of the vectors, see :class:`celesta.probes.scaling.BlockScaler`.
 
     Raises:
         DataError: shapes do not match, numbers are not finite, or there are fewer than two songs a group.

@@ -1,4 +1,4 @@
-"""A protocol run on features: predictions of every test row, and what they are worth."""
+"""Cross-validate a probe on feature vectors: predictions of every test row, scores and their intervals."""
 
 from __future__ import annotations
 
@@ -10,176 +10,264 @@ from typing import Any
 import numpy as np
 
 from celesta.errors import DataError
+from celesta.probes import splits as splitting
 from celesta.probes import statistics
-from celesta.probes.estimators import Blocks, Tagger
+from celesta.probes.estimators import Tagger
 from celesta.probes.estimators import probe as make_probe
-from celesta.probes.protocols import Protocol
+from celesta.probes.scaling import Blocks
+from celesta.probes.splits import Split
+
+_TAG_RESAMPLES = 500
+_TAG_PERMUTATIONS = 300
+SEEDS = (0, 1, 2, 3, 4)
+"""Of repeated folds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is predicted, and which rows train and test.
+
+    Attributes:
+        name: such as ``P4``.
+        labels: ``(n,)`` one class a row; for tags ``(n, tags)`` bool.
+        classes: names of classes or tags, sorted.
+        groups: ``(n,)`` names of what splits keep whole and intervals resample, such as artists.
+        splits: folds; all folds of one seed are a repetition.
+        metric: the score that decides, of :data:`celesta.probes.statistics.METRICS`, or ``ROC-AUC`` for tags.
+        flag: what is wrong with it, in words; "" for an honest one.
+        about: one sentence.
+    """
+
+    name: str
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    groups: np.ndarray
+    splits: Sequence[Split]
+    metric: str = "macro-F1"
+    flag: str = ""
+    about: str = ""
+
+    @property
+    def tagging(self) -> bool:
+        """Whether a row may have several labels."""
+        return self.labels.ndim == 2
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Predictions of one probe on one kind of features under one protocol.
+    """Predictions of one method on one set of features.
 
     Attributes:
-        protocol: that was run.
+        task: that was run.
         features: name of the features.
-        probe: name of the probe.
-        rows: ``(m,)`` rows of the protocol's tracks that were scored.
+        probe: name of the probe, or of another method.
+        rows: ``(m,)`` rows of the task that were scored.
         probabilities: ``(repetitions, m, classes)``; a tag's are independent of the others'.
         choices: how often each candidate was chosen by the inner folds.
     """
 
-    protocol: Protocol
+    task: Task
     features: str
     probe: str
     rows: np.ndarray
     probabilities: np.ndarray
     choices: dict[str, int]
 
+    def __repr__(self) -> str:
+        """Name task, features and probe in one short line."""
+        return f"<Result {self.task.name}: {self.probe} on {self.features}, {len(self.rows)} songs>"
+
     @property
     def truth(self) -> np.ndarray:
-        """``(m,)`` numbers of classes, or ``(m, tags)`` bool."""
-        labels: np.ndarray = self.protocol.labels[self.rows]
-        if self.protocol.tagging:
+        """``(m,)`` indices of classes, or ``(m, tags)`` bool."""
+        labels: np.ndarray = self.task.labels[self.rows]
+        if self.task.tagging:
             return labels
-        numbers: np.ndarray = np.searchsorted(np.array(self.protocol.classes), labels)
-        return numbers
+        indices: np.ndarray = np.searchsorted(np.array(self.task.classes), labels)
+        return indices
 
     @property
     def groups(self) -> np.ndarray:
-        """``(m,)`` numbers of groups from 0."""
-        numbers: np.ndarray = np.unique(self.protocol.groups[self.rows], return_inverse=True)[1]
-        return numbers
+        """``(m,)`` indices of groups from 0."""
+        indices: np.ndarray = np.unique(self.task.groups[self.rows], return_inverse=True)[1]
+        return indices
 
     @property
     def counts(self) -> np.ndarray:
         """Confusion counts ``(groups, classes, classes)``, averaged over repetitions."""
         predicted = self.probabilities.argmax(-1)
-        return statistics.confusion_by_group(self.truth, predicted, self.groups, len(self.protocol.classes))
+        return statistics.confusion_by_group(self.truth, predicted, self.groups, len(self.task.classes))
+
+    @property
+    def per_class(self) -> dict[str, np.ndarray]:
+        """Precision, recall, F1 and support, ``(classes,)`` each; for single labels only."""
+        return statistics.per_class(self.counts.sum(0))
+
+    @property
+    def score(self) -> float:
+        """The score that decides."""
+        return float(self.row()["score"])
 
     def row(self) -> dict[str, Any]:
-        """A line of the table: scores with the interval of the one that counts."""
+        """Return a line of a table: all scores, and a 95 % interval over groups of the one that decides."""
         return dict(self._row)
 
     @cached_property
     def _row(self) -> dict[str, Any]:
-        """Kept, for its intervals take seconds and tables, figures and JSON all ask for it."""
+        """Computed once: the intervals take seconds, and tables, figures and JSON all need them."""
+        task = self.task
+        head = {"protocol": task.name, "features": self.features, "probe": str(self.probe), "songs": len(self.rows)}
+        head |= {"groups": int(self.groups.max()) + 1, "metric": task.metric}
         mean = self.probabilities.mean(0)
-        head = {"protocol": self.protocol.name, "features": self.features, "probe": self.probe, "songs": len(self.rows)}
-        head |= {"groups": int(self.groups.max()) + 1, "metric": self.protocol.metric}
-        if self.protocol.tagging:
+        if task.tagging:
             return head | tag_scores(self.truth, mean, self.groups) | {"choices": self.choices}
         counts = self.counts
-        low, high = statistics.interval(counts, self.protocol.metric)
-        made = {name: float(metric(counts.sum(0))) for name, metric in statistics.METRICS.items()}
+        low, high = statistics.interval(counts, task.metric)
+        scores = {name: float(metric(counts.sum(0))) for name, metric in statistics.METRICS.items()}
         return head | {
-            "score": made[self.protocol.metric],
+            "score": scores[task.metric],
             "low": low,
             "high": high,
-            **made,
+            **scores,
             "calibration error": statistics.calibration_error(self.truth, mean),
             "choices": self.choices,
         }
 
 
-def run(
-    protocol: Protocol,
+def cross_validate(
     X: np.ndarray,
-    probe: str = "chosen",
+    labels: Sequence[str] | np.ndarray,
+    groups: Sequence[str] | np.ndarray | None = None,
+    splits: Sequence[Split] | None = None,
     *,
-    name: str = "features",
+    probe: str = "chosen",
+    folds: int = 5,
+    seeds: Sequence[int] = SEEDS,
+    metric: str = "macro-F1",
     blocks: Blocks | None = None,
+    features: str = "features",
 ) -> Result:
-    """Fit a probe in every fold, predict its test rows.
+    """Score a probe on feature vectors of songs; ``.row()`` of the result holds the scores.
 
     Args:
-        protocol: see :mod:`celesta.probes.protocols`.
-        X: ``(n, D)`` vectors of ``protocol.tracks``.
+        X: ``(n, D)`` vectors.
+        labels: ``(n,)`` names of classes.
+        groups: ``(n,)`` what no fold may tear, such as artists; None for every song its own.
+        splits: rows that train and test; None for repeated stratified folds that keep groups whole.
+        probe: see :func:`celesta.probes.estimators.probe`.
+        folds: number of folds where ``splits`` is None, at least 2.
+        seeds: one repetition of the folds each.
+        metric: the score that decides, of :data:`celesta.probes.statistics.METRICS`.
+        blocks: of the vectors, see :class:`celesta.probes.scaling.BlockScaler`.
+        features: their name, for tables.
+
+    Raises:
+        DataError: vectors, labels and groups differ in number, or a class has fewer groups than there are folds.
+
+    Example:
+        >>> import numpy as np
+        >>> X, labels = np.repeat(np.eye(2), 6, axis=0), ["jazz"] * 6 + ["rock"] * 6
+        >>> cross_validate(X, labels, probe="lr", folds=3, seeds=[0]).row()["accuracy"]
+        1.0
+    """
+    names = np.asarray(labels).astype(str)
+    codes = np.arange(len(names)).astype(str) if groups is None else np.asarray(groups).astype(str)
+    if len(codes) != len(names):
+        raise DataError(f"{len(names)} labels and {len(codes)} groups do not match")
+    parts = splitting.grouped(names, codes, folds, seeds) if splits is None else splits
+    about = f"{folds} folds grouped by the groups given." if splits is None else ""
+    task = Task("songs", names, tuple(np.unique(names).tolist()), codes, parts, metric, "", about)
+    return run(task, np.asarray(X), probe, features=features, blocks=blocks)
+
+
+def run(
+    task: Task, X: np.ndarray, probe: str = "chosen", *, features: str = "features", blocks: Blocks | None = None
+) -> Result:
+    """Fit a probe on the training rows of every split and predict its test rows.
+
+    Args:
+        task: labels, groups and splits.
+        X: ``(n, D)`` vectors, a row for each of the task's.
         probe: see :func:`celesta.probes.estimators.probe`; for tags always :class:`celesta.probes.estimators.Tagger`.
-        name: of the features, for tables.
+        features: their name, for tables.
         blocks: of the vectors.
 
     Raises:
-        DataError: vectors do not match the tracks, or are not finite.
+        DataError: the number of vectors is not the task's, or they are not finite.
     """
-    if X.ndim != 2 or len(X) != len(protocol.tracks):
-        raise DataError(f"{protocol.name}: vectors of shape {X.shape} do not fit {len(protocol.tracks)} tracks")
+    if X.ndim != 2 or len(X) != len(task.labels):
+        raise DataError(f"{task.name}: vectors of shape {X.shape} do not fit {len(task.labels)} tracks")
     if not np.isfinite(X).all():
-        raise DataError(f"{protocol.name}: {name} hold NaN or infinite numbers; extract them again")
-    answers = [_fold(protocol, X, probe, split.train, split.test, split.seed, blocks) for split in protocol.splits]
-    return joined(protocol, name, probe, answers)
+        raise DataError(f"{task.name}: {features} hold NaN or infinite numbers; extract them again")
+    return joined(task, features, probe, [_predict_fold(task, X, probe, split, blocks) for split in task.splits])
 
 
-def joined(protocol: Protocol, name: str, probe: str, answers: Sequence[tuple[np.ndarray, str]]) -> Result:
-    """One result of what was answered in every fold.
+def joined(task: Task, features: str, probe: str, predictions: Sequence[tuple[np.ndarray, str]]) -> Result:
+    """Join the predictions of all splits to one result.
 
     Args:
-        protocol: whose folds they are.
-        name: of the features.
+        task: whose splits they are.
+        features: their name.
         probe: its name.
-        answers: probabilities ``(test, classes)`` of each split, and which candidate made them.
+        predictions: probabilities ``(test, classes)`` of each split, and which candidate made them.
     """
-    seeds = list(dict.fromkeys(split.seed for split in protocol.splits))
-    rows = np.unique(np.concatenate([split.test for split in protocol.splits]))
+    seeds = list(dict.fromkeys(split.seed for split in task.splits))
+    rows = np.unique(np.concatenate([split.test for split in task.splits]))
     place = {int(row): i for i, row in enumerate(rows)}
-    probabilities = np.zeros((len(seeds), len(rows), len(protocol.classes)))
+    probabilities = np.zeros((len(seeds), len(rows), len(task.classes)))
     choices: dict[str, int] = {}
-    for split, (found, chosen) in zip(protocol.splits, answers, strict=True):
+    for split, (found, chosen) in zip(task.splits, predictions, strict=True):
         probabilities[seeds.index(split.seed), [place[int(row)] for row in split.test]] = found
         choices[chosen] = choices.get(chosen, 0) + 1
-    return Result(protocol, name, probe, rows, probabilities, choices)
+    return Result(task, features, probe, rows, probabilities, choices)
 
 
-def _fold(
-    protocol: Protocol,
-    X: np.ndarray,
-    probe: str,
-    train: np.ndarray,
-    test: np.ndarray,
-    seed: int,
-    blocks: Blocks | None,
-) -> tuple[np.ndarray, str]:
+def _predict_fold(task: Task, X: np.ndarray, probe: str, split: Split, blocks: Blocks | None) -> tuple[np.ndarray, str]:
     """Probabilities ``(test, classes)`` and which candidate made them."""
-    made = np.zeros((len(test), len(protocol.classes)))
-    if protocol.tagging:
-        return Tagger(blocks).fit(X[train], protocol.labels[train]).predict_proba(X[test]), "tagger"
-    model = make_probe(probe, seed, blocks).fit(X[train], protocol.labels[train], protocol.groups[train])
-    made[:, np.searchsorted(np.array(protocol.classes), model.classes_)] = model.predict_proba(X[test])
-    return made, model.chosen_
+    train, test = split.train, split.test
+    if task.tagging:
+        return Tagger(blocks).fit(X[train], task.labels[train]).predict_proba(X[test]), "tagger"
+    model = make_probe(probe, split.seed, blocks).fit(X[train], task.labels[train], task.groups[train])
+    probabilities = np.zeros((len(test), len(task.classes)))
+    probabilities[:, np.searchsorted(np.array(task.classes), model.classes_)] = model.predict_proba(X[test])
+    return probabilities, model.chosen_
 
 
-def tag_scores(truth: np.ndarray, found: np.ndarray, groups: np.ndarray, resamples: int = 500) -> dict[str, float]:
-    """Macro ROC-AUC and PR-AUC of tags with the interval of both over groups.
+def tag_scores(
+    truth: np.ndarray, found: np.ndarray, groups: np.ndarray, resamples: int = _TAG_RESAMPLES
+) -> dict[str, float]:
+    """Compute macro ROC-AUC and PR-AUC of tags, each with its 95 % interval over groups.
 
     Args:
         truth: ``(n, tags)`` bool.
         found: ``(n, tags)`` probabilities.
-        groups: ``(n,)`` numbers of groups from 0.
+        groups: ``(n,)`` indices of groups from 0.
         resamples: of the bootstrap.
     """
-    count = int(groups.max()) + 1
-    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=resamples)[:, groups]
-    made: dict[str, float] = {}
+    weights = statistics.bootstrap_weights(int(groups.max()) + 1, resamples)[:, groups]
+    scores: dict[str, float] = {}
     for label, metric in (("score", statistics.roc_auc), ("PR-AUC", statistics.pr_auc)):
-        columns = range(truth.shape[1])
-        made[label] = float(np.mean([metric(truth[:, i], found[:, i])[0] for i in columns]))
-        drawn = np.nanmean([metric(truth[:, i], found[:, i], weights) for i in columns], axis=0)
-        low, high = np.percentile(drawn, [2.5, 97.5])
+        tags = range(truth.shape[1])
+        scores[label] = float(np.mean([metric(truth[:, i], found[:, i])[0] for i in tags]))
+        resampled = np.nanmean([metric(truth[:, i], found[:, i], weights) for i in tags], axis=0)
+        low, high = statistics.central_95(resampled)
         prefix = "" if label == "score" else f"{label} "
-        made |= {f"{prefix}low": float(low), f"{prefix}high": float(high)}
-    return made | {"ROC-AUC": made["score"]}
+        scores |= {f"{prefix}low": low, f"{prefix}high": high}
+    return scores | {"ROC-AUC": scores["score"]}
 
 
 def compare(a: Result, b: Result) -> float:
-    """Two-sided p-value that two results of one protocol are alike, whole groups exchanged; for tags on ROC-AUC.
+    """Compute the two-sided p-value that two results of one task do not differ, exchanging whole groups.
+
+    The statistic is the task's metric, for tags macro ROC-AUC.
 
     Raises:
         DataError: the results are of other songs.
     """
-    if a.protocol.name != b.protocol.name or not np.array_equal(a.rows, b.rows):
-        raise DataError(f"{a.protocol.name} and {b.protocol.name}: only results of the same songs can be compared")
-    if not a.protocol.tagging:
-        return statistics.permutation_p(a.counts, b.counts, a.protocol.metric)
+    if a.task.name != b.task.name or not np.array_equal(a.rows, b.rows):
+        raise DataError(f"{a.task.name} and {b.task.name}: only results of the same songs can be compared")
+    if not a.task.tagging:
+        return statistics.permutation_p(a.counts, b.counts, a.task.metric)
     rng = np.random.default_rng(0)
     one, other, truth, groups = a.probabilities.mean(0), b.probabilities.mean(0), a.truth, a.groups
 
@@ -189,8 +277,8 @@ def compare(a: Result, b: Result) -> float:
             for i in range(truth.shape[1])
         ]))  # fmt: skip
 
-    observed, hits, draws = abs(difference(one, other)), 0, 300
-    for _ in range(draws):
+    observed, hits = abs(difference(one, other)), 0
+    for _ in range(_TAG_PERMUTATIONS):
         swap = rng.integers(0, 2, int(groups.max()) + 1)[groups][:, None].astype(bool)
         hits += abs(difference(np.where(swap, other, one), np.where(swap, one, other))) >= observed - 1e-12
-    return (hits + 1) / (draws + 1)
+    return (hits + 1) / (_TAG_PERMUTATIONS + 1)

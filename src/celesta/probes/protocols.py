@@ -1,23 +1,30 @@
-"""The protocols: which tracks, which labels, which groups, which folds, which score counts.
+"""Protocols: tracks, labels, groups, folds and metric of each experiment, in one table.
 
-Source: the data folder's README: P4 and P10 on GTZAN, mood, tags and cross on 4QAED, naive beside them.
+P4 and P10 are on GTZAN, mood and tags on 4QAED; cross trains on 4QAED and scores GTZAN; naive shows by how much a
+random split overstates scores; folder takes any labelled folder.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from celesta.datasets import Track, normalise_name
+from celesta.datasets import GTZAN_GENRES, Track, normalise_name
 from celesta.errors import DataError
 from celesta.probes import splits
+from celesta.probes.cross_validation import SEEDS, Task
 from celesta.probes.splits import Split
 
+FOLDS = 5
 COMPLETE = ("blues", "classical", "country", "metal")
+"""Genres of GTZAN whose published lists are complete in the evaluation data."""
 TAG_CLIPS = 30
+"""Clips that a genre tag needs, six a fold, so that every fold has some."""
+COMPLETE_TEST_TRACKS = 10
+"""Test tracks of every genre from which GTZAN counts as complete; the smallest published test list has more."""
 CROSS = {
     "Pop/Rock": "pop+rock",
     "Rap": "hiphop",
@@ -26,44 +33,22 @@ CROSS = {
     "Country": "country",
     "Blues": "blues",
 }
-SEEDS = (0, 1, 2, 3, 4)
+"""Genres of 4QAED to classes that both collections have."""
 
 
-@dataclass(frozen=True, eq=False)
-class Protocol:
-    """One experiment, ready to be run on any features of its tracks.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Protocol(Task):
+    """A task on the tracks of data sets, ready to be run on any features of these tracks.
 
     Attributes:
-        name: such as ``P4``.
-        tracks: whose vectors are asked for, in order.
-        labels: ``(n,)`` one class a track; for tags ``(n, tags)`` bool.
-        classes: names of classes or tags.
-        groups: ``(n,)`` names of what splits keep whole and intervals resample.
-        splits: folds; all folds of one seed are a repetition.
-        metric: that counts.
-        flag: what is wrong with it, in words; "" for an honest one.
-        about: one sentence.
+        tracks: a track for each row of the task.
     """
 
-    name: str
     tracks: list[Track]
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    groups: np.ndarray
-    splits: list[Split]
-    metric: str
-    flag: str = ""
-    about: str = ""
-    dropped: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def tagging(self) -> bool:
-        """Whether a track may have several labels."""
-        return self.labels.ndim == 2
 
 
 def p4(tracks: Sequence[Track]) -> Protocol:
-    """The published split on the four genres that are complete here, or on all ten where all are."""
+    """Return the published split of the four genres whose lists are complete."""
     mine = [t for t in tracks if t.dataset == "gtzan" and t.split != "faulty" and t.label in COMPLETE]
     return _single(
         "P4", mine, [t.group for t in mine], splits.published([t.split for t in mine]), "accuracy",
@@ -74,7 +59,7 @@ def p4(tracks: Sequence[Track]) -> Protocol:
 
 
 def full(tracks: Sequence[Track]) -> Protocol:
-    """The published split on all ten genres, for whoever has the whole of GTZAN."""
+    """Return the published split of all ten genres, for the complete GTZAN."""
     mine = [t for t in tracks if t.dataset == "gtzan" and t.split != "faulty"]
     return _single(
         "full", mine, [t.group for t in mine], splits.published([t.split for t in mine]), "accuracy",
@@ -83,10 +68,10 @@ def full(tracks: Sequence[Track]) -> Protocol:
 
 
 def p10(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS) -> Protocol:
-    """All ten genres of the filtered lists, folds that keep recordings whole."""
+    """Return folds of all genres of the filtered lists that keep recordings whole."""
     mine = [t for t in tracks if t.dataset == "gtzan" and t.split != "faulty"]
     groups = [recording(t) for t in mine]
-    folds = splits.grouped([t.label for t in mine], groups, 5, seeds)
+    folds = splits.grouped([t.label for t in mine], groups, FOLDS, seeds)
     return _single(
         "P10", mine, groups, folds, "macro-F1",
         flag="optimistic: grouped by recording, not by artist, since some genres have a handful of artists",
@@ -95,25 +80,25 @@ def p10(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS) -> Protocol:
 
 
 def naive(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS) -> Protocol:
-    """Random folds of excerpts, faulty ones and replicas included, as the report seems to have done."""
+    """Return random folds of excerpts, faulty ones and replicas included, as the 2024 report probably did."""
     mine = [t for t in tracks if t.dataset == "gtzan"]
     return _single(
-        "naive", mine, [t.group for t in mine], splits.naive([t.label for t in mine], 5, seeds), "accuracy",
-        flag="leaky: artists, records and exact replicas stand on both sides",
+        "naive", mine, [t.group for t in mine], splits.naive([t.label for t in mine], FOLDS, seeds), "accuracy",
+        flag="leaky: artists, records and exact replicas are on both sides",
         about="GTZAN, all excerpts that are here: 5 stratified folds of single excerpts.",
     )  # fmt: skip
 
 
 def mood(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS) -> Protocol:
-    """Four quadrants of mood, grouped by artist."""
+    """Return folds of the four mood quadrants, grouped by artist."""
     mine = [t for t in tracks if t.dataset == "4qaed"]
     groups = [t.group for t in mine]
-    folds = splits.grouped([t.label for t in mine], groups, 5, seeds)
+    folds = splits.grouped([t.label for t in mine], groups, FOLDS, seeds)
     return _single("mood", mine, groups, folds, "macro-F1", about="4QAED, four quadrants: 5 folds grouped by artist.")
 
 
 def tags(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS) -> Protocol:
-    """The genre tags with enough clips, several a clip, grouped by artist."""
+    """Return folds of the genre tags with enough clips, several a clip, grouped by artist."""
     mine = [t for t in tracks if t.dataset == "4qaed"]
     found = [genres(t) for t in mine]
     counts = Counter(name for names in found for name in names)
@@ -124,13 +109,13 @@ def tags(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS) -> Protocol:
     # Folds are balanced by the rarest tag of a clip, which is the one that an unlucky fold could miss.
     rarest = [min((n for n in names if n in classes), key=lambda n: counts[n], default="none") for names in found]
     groups = np.array([t.group for t in mine])
-    folds = splits.grouped(rarest, groups, 5, seeds)
+    folds = splits.grouped(rarest, groups, FOLDS, seeds)
     about = f"4QAED, {len(classes)} genre tags with at least {TAG_CLIPS} clips: 5 folds grouped by artist."
-    return Protocol("tags", list(mine), labels, classes, groups, folds, "ROC-AUC", "", about)
+    return Protocol("tags", labels, classes, groups, folds, "ROC-AUC", "", about, tracks=list(mine))
 
 
 def cross(tracks: Sequence[Track]) -> Protocol:
-    """Train on 4QAED's single-genre clips, score GTZAN; artists of both are left out of the training."""
+    """Train on 4QAED's single-genre clips and score GTZAN; artists of both are left out of the training."""
     theirs = [t for t in tracks if t.dataset == "gtzan" and t.split != "faulty"]
     theirs = [t for t in theirs if t.label in {"pop", "rock", *CROSS.values()}]
     known = {normalise_name(t.group) for t in theirs}
@@ -141,7 +126,7 @@ def cross(tracks: Sequence[Track]) -> Protocol:
         raise DataError("cross: it needs both GTZAN and 4QAED")
     labels = [CROSS[genres(t)[0]] for t in mine]
     labels += ["pop+rock" if t.label in ("pop", "rock") else t.label for t in theirs]
-    # An artist's name may stand in both collections' own spelling: groups of the two sides never mix.
+    # The collections spell artists differently: groups of the two sides must never mix.
     groups = [f"4qaed {t.group}" for t in mine] + [t.group for t in theirs]
     split = Split(np.arange(len(mine)), np.arange(len(mine), len(mine) + len(theirs)))
     return _single(
@@ -151,25 +136,38 @@ def cross(tracks: Sequence[Track]) -> Protocol:
     )  # fmt: skip
 
 
-def folder(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS, folds: int = 5) -> Protocol:
-    """Any labelled folder: folds that keep its groups whole."""
-    mine = [t for t in tracks if t.label]
+def folder(tracks: Sequence[Track], seeds: Sequence[int] = SEEDS, folds: int | None = None) -> Protocol:
+    """Return folds of any labelled tracks that keep their groups whole.
+
+    Args:
+        tracks: those of other data sets and those without a label are left out.
+        seeds: one repetition each.
+        folds: number of folds; None for 5, or as many as the class with the fewest groups allows.
+
+    Raises:
+        DataError: no track has a label, or a class has fewer groups than there are folds.
+    """
+    mine = [t for t in tracks if t.dataset == "folder" and t.label]
     if not mine:
         raise DataError("no track has a label; give a folder with one sub-folder a class, or a CSV of labels")
-    groups = [t.group for t in mine]
-    made = splits.grouped([t.label for t in mine], groups, folds, seeds)
+    labels, groups = [t.label for t in mine], [t.group for t in mine]
+    count = splits.fitting_folds(labels, groups, FOLDS) if folds is None else folds
+    made = splits.grouped(labels, groups, count, seeds)
     alone = len(set(groups)) == len(groups)
-    flag = "groups unknown: songs of one artist may stand on both sides" if alone else ""
-    return _single("folder", mine, groups, made, "macro-F1", flag, f"{folds} folds grouped by the groups given.")
+    flag = "groups unknown: songs of one artist may be on both sides" if alone else ""
+    about = f"{count} folds grouped by the groups given."
+    if folds is None and count < FOLDS:
+        about += f" {count} instead of {FOLDS}, because a class has no more than {count} groups."
+    return _single("folder", mine, groups, made, "macro-F1", flag, about)
 
 
 def genres(track: Track) -> list[str]:
-    """AllMusic genres of a 4QAED clip."""
+    """Return the AllMusic genres of a 4QAED clip."""
     return [name.strip() for name in track.extra.get("genres", "").split(";") if name.strip()]
 
 
 def recording(track: Track) -> str:
-    """What P10 must not tear: the same title by the same artist, or the excerpt itself where no title is known."""
+    """Return the group of P10: title and artist, or the excerpt itself where no title is known."""
     title = normalise_name(track.extra.get("title", ""))
     return f"{normalise_name(track.group)}/{title}" if title else track.id
 
@@ -188,4 +186,46 @@ def _single(
         raise DataError(f"{name}: none of its tracks is here")
     values = np.array([t.label for t in tracks] if labels is None else list(labels))
     classes = tuple(np.unique(values).tolist())
-    return Protocol(name, list(tracks), values, classes, np.array(list(groups)), made, metric, flag, about)
+    return Protocol(name, values, classes, np.array(list(groups)), made, metric, flag, about, tracks=list(tracks))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A protocol of the table.
+
+    Attributes:
+        make: tracks and seeds to the protocol.
+        fits: whether these tracks are what it needs.
+        probes: run on every feature besides the chosen one.
+        latent_probes: run on the latents of the 2024 report's models only, on the first repetition.
+        late_layers: whether the study also trains a tagger's late layers under it.
+    """
+
+    make: Callable[[Sequence[Track], Sequence[int]], Protocol]
+    fits: Callable[[Sequence[Track]], bool]
+    probes: tuple[str, ...] = ()
+    latent_probes: tuple[str, ...] = ()
+    late_layers: bool = False
+
+
+def _has(*datasets: str) -> Callable[[Sequence[Track]], bool]:
+    return lambda tracks: set(datasets) <= {t.dataset for t in tracks}
+
+
+def _complete_gtzan(tracks: Sequence[Track]) -> bool:
+    counts = Counter(t.label for t in tracks if t.dataset == "gtzan" and t.split == "test")
+    return all(counts[genre] >= COMPLETE_TEST_TRACKS for genre in GTZAN_GENRES)
+
+
+_SINGLE = ("lr", "svm", "mlp")
+PROTOCOLS: dict[str, Entry] = {
+    "P4": Entry(lambda tracks, _: p4(tracks), _has("gtzan"), (*_SINGLE, "xgboost"), late_layers=True),
+    "P10": Entry(p10, _has("gtzan"), late_layers=True),
+    "naive": Entry(naive, _has("gtzan"), latent_probes=("xgboost",)),
+    "full": Entry(lambda tracks, _: full(tracks), _complete_gtzan, (*_SINGLE, "xgboost")),
+    "mood": Entry(mood, _has("4qaed"), late_layers=True),
+    "tags": Entry(tags, _has("4qaed")),
+    "cross": Entry(lambda tracks, _: cross(tracks), _has("gtzan", "4qaed")),
+    "folder": Entry(folder, _has("folder"), _SINGLE),
+}
+"""Name to protocol, in the order of the study. A new protocol is one entry."""

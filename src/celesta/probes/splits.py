@@ -1,13 +1,14 @@
-"""Which songs train and which are scored: published lists, folds that keep groups whole, and the naive split.
+"""Splits of songs into training and test rows: published lists, grouped folds, and the naive split.
 
-A split is data, so that a table can say what it was; the groups (artists, recordings) are never torn but in the naive
-split, which stands beside the others to show what tearing them is worth.
+Groups (artists, recordings) stay on one side of every split except the naive one, which shows by how much a random
+split overstates a score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -22,7 +23,7 @@ class Split:
     Attributes:
         train: ``(n,)`` int64 rows.
         test: ``(m,)`` int64 rows, none of them in ``train``.
-        seed: that drew it; equal seeds make one repetition of folds.
+        seed: that it was drawn with; the splits of one seed are one repetition of folds.
     """
 
     train: np.ndarray
@@ -31,10 +32,10 @@ class Split:
 
 
 def published(parts: Sequence[str] | np.ndarray) -> list[Split]:
-    """One split: the rows of ``train`` and ``valid`` train (choices are made by folds among them), ``test`` is scored.
+    """Return the published split: ``train`` and ``valid`` train, ``test`` is scored.
 
     Args:
-        parts: ``(n,)`` of ``train``, ``valid``, ``test`` and anything else, which is left out.
+        parts: ``(n,)`` of ``train``, ``valid``, ``test``; any other name leaves the row out.
 
     Raises:
         DataError: one side is empty.
@@ -43,7 +44,7 @@ def published(parts: Sequence[str] | np.ndarray) -> list[Split]:
     train, test = np.flatnonzero(np.isin(names, ("train", "valid"))), np.flatnonzero(names == "test")
     if not len(train) or not len(test):
         raise DataError(
-            f"published split: {len(train)} tracks to train on and {len(test)} to score; the lists are needed"
+            f"published split: {len(train)} tracks to train on and {len(test)} to score; the lists are needed (--lists)"
         )
     return [Split(train, test)]
 
@@ -54,7 +55,7 @@ def grouped(
     folds: int = 5,
     seeds: Sequence[int] = (0,),
 ) -> list[Split]:
-    """Stratified folds, no group on both sides of any of them; all folds of a seed score every row once.
+    """Return stratified folds with no group on both sides of any; the folds of a seed score every row once.
 
     Args:
         labels: ``(n,)`` to balance the folds by.
@@ -64,9 +65,14 @@ def grouped(
 
     Raises:
         DataError: a label has fewer groups than there are folds.
+
+    Example:
+        >>> folds = grouped(["jazz", "jazz", "rock", "rock"], ["a", "b", "c", "d"], folds=2)
+        >>> [len(split.test) for split in folds]
+        [2, 2]
     """
     names, codes = np.asarray(labels).astype(str), _codes(groups)
-    _enough(names, codes, folds)
+    _check(names, codes, folds)
     splits = []
     for seed in seeds:
         maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
@@ -75,13 +81,13 @@ def grouped(
 
 
 def naive(labels: Sequence[str] | np.ndarray, folds: int = 5, seeds: Sequence[int] = (0,)) -> list[Split]:
-    """Stratified folds of single excerpts: songs of one artist, even of one record, stand on both sides.
+    """Return stratified folds of single excerpts: songs of one artist, even of one record, are on both sides.
 
     Raises:
         DataError: a label has fewer rows than there are folds.
     """
     names = np.asarray(labels).astype(str)
-    _enough(names, np.arange(len(names)), folds)
+    _check(names, np.arange(len(names)), folds)
     splits = []
     for seed in seeds:
         maker = StratifiedKFold(folds, shuffle=True, random_state=seed)
@@ -89,20 +95,39 @@ def naive(labels: Sequence[str] | np.ndarray, folds: int = 5, seeds: Sequence[in
     return splits
 
 
-def _codes(groups: Sequence[str] | np.ndarray) -> np.ndarray:
+def fitting_folds(labels: Sequence[str] | np.ndarray, groups: Sequence[Any] | np.ndarray, wanted: int) -> int:
+    """Return the number of folds, at most ``wanted``, that the class with the fewest groups allows.
+
+    Raises:
+        DataError: there are fewer than two classes, or a class has fewer than two groups.
+
+    Example:
+        >>> fitting_folds(["jazz"] * 3 + ["rock"] * 9, range(12), 5)
+        3
+    """
+    names, codes = np.asarray(labels).astype(str), _codes(groups)
+    _check(names, codes, 2)
+    return max(2, min(wanted, *(len(np.unique(codes[names == name])) for name in np.unique(names))))
+
+
+def _codes(groups: Sequence[Any] | np.ndarray) -> np.ndarray:
     codes: np.ndarray = np.unique(np.asarray(groups).astype(str), return_inverse=True)[1]
     return codes
 
 
-def _enough(names: np.ndarray, codes: np.ndarray, folds: int) -> None:
+def _check(names: np.ndarray, codes: np.ndarray, folds: int) -> None:
+    """Refuse folds that would leave a class out of a training or test part."""
     classes = np.unique(names)
+    if folds < 2:
+        raise DataError(f"folds: at least 2 are needed, got {folds}")
     if len(classes) < 2:
         raise DataError(f"folds: {len(classes)} class among {len(names)} tracks; at least two are needed")
     for name in classes:
         count = len(np.unique(codes[names == name]))
         if count < folds:
             noun = "group" if count == 1 else "groups"
+            remedy = f"take fewer folds (--folds {count})" if count > 1 else "leave the class out"
             raise DataError(
-                f"folds: {str(name)!r} has {count} {noun} (artists or recordings), fewer than {folds} folds; "
-                "leave the class out, take fewer folds, or give more music"
+                f"folds: class {str(name)!r} has {count} {noun} (artists, recordings, or songs where neither is known),"
+                f" fewer than {folds} folds; {remedy} or give more music"
             )

@@ -1,26 +1,34 @@
-"""Scores of predictions, their intervals over artists, and whether two models differ.
+"""Scores of predictions, bootstrap intervals over groups, and permutation tests.
 
-Everything is computed from counts a group (artist), so that resampling and exchanging whole groups is a matrix product.
+Scores of classes are computed from confusion counts of each group (artist), so that resampling and exchanging whole
+groups is a matrix product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 RESAMPLES = 2_000
 _BLOCK = 200
+"""Resamples computed at a time, which bounds memory."""
+PER_CLASS_HEAD = ("class", "precision", "recall", "F1", "support")
 
 
 def confusion_by_group(truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
-    """Confusion counts ``(groups, classes, classes)``, true classes in rows, averaged over repetitions.
+    """Count confusions ``(groups, classes, classes)``, true classes in rows, averaged over repetitions.
 
     Args:
-        truth: ``(n,)`` numbers of classes.
-        predicted: ``(repetitions, n)`` numbers of classes.
-        groups: ``(n,)`` numbers of groups from 0.
-        classes: how many there are.
+        truth: ``(n,)`` indices of classes.
+        predicted: ``(repetitions, n)`` indices of classes.
+        groups: ``(n,)`` indices of groups from 0.
+        classes: number of classes.
+
+    Example:
+        >>> import numpy as np
+        >>> confusion_by_group(np.array([0, 1]), np.array([[0, 0]]), np.array([0, 0]), 2).tolist()
+        [[[1.0, 0.0], [1.0, 0.0]]]
     """
     counts = np.zeros((int(groups.max()) + 1, classes, classes))
     for one in predicted:
@@ -29,13 +37,13 @@ def confusion_by_group(truth: np.ndarray, predicted: np.ndarray, groups: np.ndar
 
 
 def accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Share of right answers of confusion matrices ``(..., classes, classes)``."""
+    """Compute the share of correct predictions of confusion matrices ``(..., classes, classes)``."""
     right: np.ndarray = np.trace(matrix, axis1=-2, axis2=-1) / np.maximum(matrix.sum((-2, -1)), 1e-12)
     return right
 
 
 def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Mean recall of the classes that have songs."""
+    """Compute the mean recall of the classes that have songs."""
     songs = matrix.sum(-1)
     recall = _diagonal(matrix) / np.maximum(songs, 1e-12)
     mean: np.ndarray = recall.sum(-1) / np.maximum((songs > 0).sum(-1), 1)
@@ -43,7 +51,7 @@ def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(matrix: np.ndarray) -> np.ndarray:
-    """Mean F1 of the classes that have songs."""
+    """Compute the mean F1 of the classes that have songs."""
     f1 = 2 * _diagonal(matrix) / np.maximum(matrix.sum(-1) + matrix.sum(-2), 1e-12)
     present = matrix.sum(-1) > 0
     mean: np.ndarray = (f1 * present).sum(-1) / np.maximum(present.sum(-1), 1)
@@ -58,7 +66,7 @@ METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def per_class(matrix: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall, F1 and support, ``(classes,)`` each, of one confusion matrix."""
+    """Compute precision, recall, F1 and support, ``(classes,)`` each, of one confusion matrix."""
     right = _diagonal(matrix)
     precision = right / np.maximum(matrix.sum(0), 1e-12)
     recall = right / np.maximum(matrix.sum(1), 1e-12)
@@ -66,29 +74,62 @@ def per_class(matrix: np.ndarray) -> dict[str, np.ndarray]:
     return {"precision": precision, "recall": recall, "f1": f1, "support": matrix.sum(1)}
 
 
-def interval(counts: np.ndarray, metric: str, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of a metric: groups drawn with replacement (cluster bootstrap).
+def per_class_rows(classes: Sequence[str], matrix: np.ndarray) -> list[list[str]]:
+    """Format the scores of each class as rows of a table under :data:`PER_CLASS_HEAD`."""
+    scores = per_class(matrix)
+    return [
+        [name, *(f"{scores[k][i]:.2f}" for k in ("precision", "recall", "f1")), f"{scores['support'][i]:.0f}"]
+        for i, name in enumerate(classes)
+    ]
+
+
+def bootstrap_weights(groups: int, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Draw groups with replacement: how often each counts, ``(resamples, groups)`` (cluster bootstrap).
 
     Source: Field & Welsh 2007, "Bootstrapping clustered data".
+    """
+    weights: np.ndarray = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    return weights
+
+
+def central_95(resampled: np.ndarray) -> tuple[float, float]:
+    """Return the 2.5th and 97.5th percentile of a statistic's resamples ``(n,)``."""
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def interval(counts: np.ndarray, metric: str, seed: int = 0) -> tuple[float, float]:
+    """Compute the 95 % bootstrap interval of a metric over groups.
 
     Args:
         counts: ``(groups, classes, classes)`` of :func:`confusion_by_group`.
         metric: of :data:`METRICS`.
         seed: of the draws.
     """
-    rng = np.random.default_rng(seed)
-    groups = len(counts)
-    flat = counts.reshape(groups, -1)
-    drawn = []
-    for _ in range(RESAMPLES // _BLOCK):
-        weights = rng.multinomial(groups, np.full(groups, 1 / groups), size=_BLOCK)
-        drawn.append(METRICS[metric]((weights @ flat).reshape(_BLOCK, *counts.shape[1:])))
-    low, high = np.percentile(np.concatenate(drawn), [2.5, 97.5])
-    return float(low), float(high)
+    weights, flat = bootstrap_weights(len(counts), RESAMPLES, seed), counts.reshape(len(counts), -1)
+    resampled = [
+        METRICS[metric]((part @ flat).reshape(len(part), *counts.shape[1:]))
+        for part in np.split(weights, RESAMPLES // _BLOCK)
+    ]
+    return central_95(np.concatenate(resampled))
+
+
+def mean_interval(
+    values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = 1_000
+) -> tuple[float, float, float]:
+    """Compute a mean and its 95 % bootstrap interval: ``(mean, low, high)``.
+
+    Example:
+        >>> mean_interval([2.0, 2.0])
+        (2.0, 2.0, 2.0)
+    """
+    x = np.asarray(values, float)
+    resampled = x[np.random.default_rng(seed).integers(len(x), size=(draws, len(x)))].mean(axis=1)
+    return float(x.mean()), *central_95(resampled)
 
 
 def permutation_p(a: np.ndarray, b: np.ndarray, metric: str, seed: int = 0) -> float:
-    """Two-sided p-value that two models are alike: whole groups' answers are exchanged at random.
+    """Compute the two-sided p-value that two models do not differ: predictions of whole groups are exchanged at random.
 
     Source: Good 2005, "Permutation, Parametric and Bootstrap Tests of Hypotheses", paired exchange.
 
@@ -112,7 +153,7 @@ def permutation_p(a: np.ndarray, b: np.ndarray, metric: str, seed: int = 0) -> f
 
 
 def roc_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Area under the ROC curve of each weighting of the songs; ties count half.
+    """Compute the area under the ROC curve for each weighting of the songs; ties count half.
 
     Args:
         truth: ``(n,)`` bool.
@@ -134,7 +175,7 @@ def roc_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = 
 
 
 def pr_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Average precision (the step-wise area under precision against recall), arguments as :func:`roc_auc`."""
+    """Compute average precision, the step-wise area under precision against recall; arguments as :func:`roc_auc`."""
     w = np.ones((1, len(truth))) if weights is None else weights
     _, rank = np.unique(-scores, return_inverse=True)
     levels = int(rank.max()) + 1
@@ -147,12 +188,12 @@ def pr_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = N
 
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: mean distance of confidence and share of right answers, over bins of confidence.
+    """Compute the expected calibration error: the mean distance of confidence and accuracy over bins of confidence.
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
 
     Args:
-        truth: ``(n,)`` numbers of classes.
+        truth: ``(n,)`` indices of classes.
         probabilities: ``(n, classes)``.
         bins: of equal width.
     """

@@ -83,14 +83,14 @@ def beside_the_report(page: Page, study: Study) -> None:
 def _ours(study: Study, protocol: str, probe: str) -> list[Result]:
     return [
         r for r in study.results
-        if r.protocol.name == protocol and r.probe.startswith(probe) and r.features.startswith("latent:")
+        if r.task.name == protocol and r.probe.startswith(probe) and r.features.startswith("latent:")
     ]  # fmt: skip
 
 
 def _by_class(theirs: PerClass, ours: Result) -> tuple[Sequence[str], list[list[str]]]:
     """Head and rows of a table: the report's scores of each class, then ours where we have the class."""
     found = statistics.per_class(ours.counts.sum(0))
-    place = {name: i for i, name in enumerate(ours.protocol.classes)}
+    place = {name: i for i, name in enumerate(ours.task.classes)}
     names = ("precision", "recall", "F1", "support")
     rows = []
     for genre, (*values, support) in theirs.items():

@@ -42,10 +42,10 @@ def write_page(study: Study, path: str | Path) -> Path:
     page = Page(
         "Celesta: what the latents know", "Probes and clusters on features of whole songs, controls in every table."
     )
-    names = list(dict.fromkeys(r.protocol.name for r in study.results))
+    names = list(dict.fromkeys(r.task.name for r in study.results))
     _summary(page, study, names)
     for name in names:
-        _protocol(page, study, [r for r in study.results if r.protocol.name == name])
+        _protocol(page, study, [r for r in study.results if r.task.name == name])
     beside_the_report(page, study)
     _clusters(page, study)
     _method(page, study)
@@ -57,14 +57,14 @@ def write_page(study: Study, path: str | Path) -> Path:
 
 def summary_figure(study: Study) -> Figure:
     """Scores of every kind of features under the honest protocols, hand-crafted features as a line."""
-    best = {(r.protocol.name, r.features): float(r.row()["score"]) for r in study.results if r.probe == "chosen"}
-    flagged = {r.protocol.name for r in study.results if r.protocol.flag}
+    best = {(r.task.name, r.features): float(r.row()["score"]) for r in study.results if r.probe == "chosen"}
+    flagged = {r.task.name for r in study.results if r.task.flag}
     names = [n for n in dict.fromkeys(n for n, _ in best) if n not in flagged] or list(flagged)
     kinds = list(dict.fromkeys(kind for _, kind in best))
     figure = Figure(figsize=(2.2 * len(names) + 1.6, 0.5 + 0.22 * len(kinds)), layout="constrained")
     panes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for axes, name in zip(panes, names, strict=True):
-        metric = next(r.protocol.metric for r in study.results if r.protocol.name == name)
+        metric = next(r.task.metric for r in study.results if r.task.name == name)
         values = [best.get((name, kind), 0.0) for kind in kinds]
         colours = [
             THIRD if k.startswith(("latent", "layers")) else CHANGED if k == "handcrafted" else ORIGINAL for k in kinds
@@ -94,9 +94,7 @@ def cluster_figure(study: Study) -> Figure | None:
 
 def _summary(page: Page, study: Study, names: Sequence[str]) -> None:
     page.section("Summary")
-    best: dict[tuple[str, str], Result] = {
-        (r.protocol.name, r.features): r for r in study.results if r.probe == "chosen"
-    }
+    best: dict[tuple[str, str], Result] = {(r.task.name, r.features): r for r in study.results if r.probe == "chosen"}
     kinds = list(dict.fromkeys(kind for _, kind in best))
     rows = []
     for kind in kinds:
@@ -105,7 +103,7 @@ def _summary(page: Page, study: Study, names: Sequence[str]) -> None:
             found = best.get((name, kind))
             cells.append(f"{found.row()['score']:.3f}" if found else "")
         rows.append(cells)
-    heads = [f"{n} ({next(r for r in study.results if r.protocol.name == n).protocol.metric})" for n in names]
+    heads = [f"{n} ({next(r for r in study.results if r.task.name == n).task.metric})" for n in names]
     page.table(["features", *heads], rows)
     page.figure(summary_figure(study), "scores of all features under the honest protocols")
     for kind in kinds:
@@ -159,7 +157,7 @@ def _behind_in_clusters(study: Study, kind: str, control: str) -> list[str]:
 
 
 def _protocol(page: Page, study: Study, results: Sequence[Result]) -> None:
-    protocol = results[0].protocol
+    protocol = results[0].task
     page.section(protocol.name)
     page.text(protocol.about)
     if protocol.flag:
@@ -198,13 +196,13 @@ def _classes(page: Page, result: Result) -> None:
     counts = result.counts.sum(0)
     found = statistics.per_class(counts)
     page.begin_card()
-    page.heading(f"{result.features}, {result.probe}: {result.protocol.name}")
+    page.heading(f"{result.features}, {result.probe}: {result.task.name}")
     rows = [
         [name, *(f"{found[k][i]:.2f}" for k in ("precision", "recall", "f1")), f"{found['support'][i]:.0f}"]
-        for i, name in enumerate(result.protocol.classes)
+        for i, name in enumerate(result.task.classes)
     ]
     page.table(["class", "precision", "recall", "F1", "support"], rows)
-    page.figure(clusters.confusion(np.round(counts).astype(int), result.protocol.classes), "confusion matrix")
+    page.figure(clusters.confusion(np.round(counts).astype(int), result.task.classes), "confusion matrix")
     page.end_card()
 
 

@@ -74,7 +74,7 @@ def _answers(
     regression = columns(predictor.predict_proba(X[split.test]), predictor.classes, protocol.classes)
     late = columns(*_late(mine, labels, [paths[i] for i in split.test], cache, workers), protocol.classes)
     datasets = np.array([t.dataset for t in protocol.tracks])
-    own = run(protocol, standardised_by(X, datasets), "chosen", name=kind, blocks=weighed)
+    own = run(protocol, standardised_by(X, datasets), "chosen", features=kind, blocks=weighed)
     strength = np.array([predictor.about["strength"]])
     made = {"regression": regression, "late": late, "own": own.probabilities, "strength": strength}
     return made | with_choices(own.choices)

@@ -12,7 +12,7 @@ from celesta.features.cache import FeatureCache, Key
 from celesta.features.fusion import Blocks
 from celesta.probes.protocols import Protocol
 
-PROBES_VERSION = "2"
+PROBES_VERSION = "3"
 """Goes up when probes answer differently, so that what is cached is not used."""
 
 

@@ -76,11 +76,11 @@ class Study:
         for result in self.results:
             row = result.row()
             for control in controls_of(result.features) if result.probe == "chosen" else ():
-                p = self.p_values.get((result.protocol.name, result.features, control))
+                p = self.p_values.get((result.task.name, result.features, control))
                 row["p against " + control.partition(":")[0]] = p
-            if not result.protocol.tagging:
+            if not result.task.tagging:
                 counts = result.counts.sum(0)
-                row["classes"] = list(result.protocol.classes)
+                row["classes"] = list(result.task.classes)
                 row["confusion"] = counts.round(3).tolist()
                 row["per class"] = {k: v.round(4).tolist() for k, v in statistics.per_class(counts).items()}
             rows.append(row)
@@ -155,7 +155,7 @@ def study(
         results += finetuned_heads.results(published, classifier, store, workers, lambda text: tell(text, 0, 1))
     for protocol in (p for p in chosen if p.name in late_layers.PROTOCOLS and LEADER in kinds):
         tell(f"late layers under {protocol.name}", 0, 1)
-        leader = next(r for r in results if (r.protocol.name, r.features, r.probe) == (protocol.name, LEADER, "chosen"))
+        leader = next(r for r in results if (r.task.name, r.features, r.probe) == (protocol.name, LEADER, "chosen"))
         results += late_layers.results(protocol, leader, store, workers)
     crossed = next((p for p in chosen if p.name == "cross"), None)
     if crossed is not None and LEADER in kinds:
@@ -253,7 +253,7 @@ def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: s
     key = Key(asked(protocol, X, weighed), f"probe:{protocol.name}:{probe}", "", PROBES_VERSION)
 
     def make() -> dict[str, np.ndarray]:
-        made = run(protocol, X, probe, name=kind, blocks=weighed)
+        made = run(protocol, X, probe, features=kind, blocks=weighed)
         return {"rows": made.rows, "probabilities": made.probabilities, **with_choices(made.choices)}
 
     arrays = kept(FeatureCache(folder), key, make)
@@ -276,7 +276,7 @@ def controls_of(kind: str) -> list[str]:
 
 
 def _p_values(results: Sequence[Result]) -> dict[tuple[str, str, str], float]:
-    chosen = {(r.protocol.name, r.features): r for r in results if r.probe == "chosen"}
+    chosen = {(r.task.name, r.features): r for r in results if r.probe == "chosen"}
     return {
         (protocol, kind, control): compare(result, chosen[protocol, control])
         for (protocol, kind), result in chosen.items()

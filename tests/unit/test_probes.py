@@ -217,6 +217,16 @@ def test_folds_adapt_to_the_class_with_the_fewest_groups():
         protocols.folder(tracks, folds=1)
 
 
+@pytest.mark.parametrize("counts", [(1, 1), (1, 2), (2, 2), (1, 9), (3, 4)])
+@pytest.mark.parametrize("probe", ["lr", "svm", "chosen"])
+def test_a_few_songs_can_be_learnt(probe, counts):
+    names = np.repeat(["blues", "jazz"], counts)
+    X = np.random.default_rng(0).standard_normal((len(names), 5)) + 4 * (names == "jazz")[:, None]
+    model = estimators.probe(probe).fit(X, names)
+    assert np.allclose(model.predict_proba(X).sum(1), 1)
+    assert np.array_equal(model.predict(X), names)
+
+
 def test_a_new_probe_is_one_entry(monkeypatch):
     monkeypatch.setitem(
         estimators.PROBES, "forest", estimators.Entry(lambda seed: {"forest": RandomForestClassifier(20)}, scaled=False)

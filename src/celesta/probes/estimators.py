@@ -69,7 +69,7 @@ class Chosen(ClassifierMixin, BaseEstimator):
                 best = int(search.fit(X, y).best_index_)
             self.chosen_ = names[best]
             self.model_ = clone(pipeline).set_params(model=clone(models[best]))
-            if folds and all(len(np.unique(y[train])) == len(self.classes_) for train, _ in folds):
+            if _calibrates(folds, y):
                 self.model_ = CalibratedClassifierCV(self.model_, method="temperature", cv=folds, ensemble=False)
                 self.model_.fit(X, y)
                 self.temperature_ = 1 / float(self.model_.calibrated_classifiers_[0].calibrators[0].beta_)
@@ -183,11 +183,21 @@ def _steps(blocks: Blocks | None) -> dict[str, Any]:
 def _inner_folds(y: np.ndarray, groups: np.ndarray | None, seed: int) -> Folds:
     """Folds of the training rows that keep groups whole; those that leave one class or no test row are left out."""
     codes = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    splitter = StratifiedGroupKFold(INNER_FOLDS, shuffle=True, random_state=seed)
+    count = min(INNER_FOLDS, int(np.unique(y, return_counts=True)[1].max()))
+    if count < 2:
+        return []
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer groups than folds: some folds lack it
         folds = list(splitter.split(codes, y, codes))
     return [(train, test) for train, test in folds if len(np.unique(y[train])) > 1 and len(test)]
+
+
+def _calibrates(folds: Folds, y: np.ndarray) -> bool:
+    """Whether folds predict every row once, each with all classes, which fitting a temperature needs."""
+    classes = len(np.unique(y))
+    scored = sum(len(test) for _, test in folds)
+    return scored == len(y) and all(len(np.unique(y[train])) == classes for train, _ in folds)
 
 
 def _softmax_of_margins(margins: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ from celesta.models import registry
 from celesta.models.cel import ACTIVATIONS, CelAutoencoder, looks_linear_
 from celesta.report.demo import CLIPS
 
-MODELS = ("cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64")
-CELS = MODELS[:4]
+MODELS = [entry.name for entry in registry.shipped()]
+CELS = [entry.name for entry in registry.shipped(registry.Role.REPORT)]
 
 
 class Obvious(nn.Module):

@@ -9,6 +9,9 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
 from celesta.errors import CelestaError, LatentError
 
 
@@ -26,6 +29,20 @@ def printable(text: object) -> str:
         else:
             out.append(c.encode("unicode_escape").decode("ascii"))
     return "".join(out)
+
+
+def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read the arrays and the metadata of a safetensors file.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it is damaged or not a safetensors file.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
 
 
 @contextlib.contextmanager

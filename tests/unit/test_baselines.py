@@ -17,9 +17,8 @@ from celesta.models.baselines import (
     PcaConfig,
     SparseBaseline,
     SparseConfig,
-    fit_pca,
-    pca_weights,
 )
+from celesta.models.weights import in_half
 
 
 def sine(hertz: float, length: int = 22_050) -> torch.Tensor:
@@ -40,7 +39,7 @@ def error(x: torch.Tensor, x_hat: torch.Tensor) -> float:
 @pytest.fixture(scope="module")
 def fitted() -> tuple[PcaBaseline, torch.Tensor]:
     model = PcaBaseline(PcaConfig(size=32))
-    shares = fit_pca(model, (music(seed) for seed in range(4)))
+    shares = model.fit(music(seed) for seed in range(4))
     return model, shares
 
 
@@ -133,16 +132,16 @@ def test_pca_beats_linear_on_what_it_was_fitted_to(fitted: tuple[PcaBaseline, to
 
 def test_pca_fit_is_the_same_again_and_blind_to_level(fitted: tuple[PcaBaseline, torch.Tensor]) -> None:
     quieter = PcaBaseline(PcaConfig(size=32))
-    fit_pca(quieter, (0.25 * music(seed) for seed in range(4)))
+    quieter.fit(0.25 * music(seed) for seed in range(4))
     assert torch.allclose(quieter.components[:8], fitted[0].components[:8], atol=1e-3)
     again = PcaBaseline(PcaConfig(size=32))
-    fit_pca(again, (music(seed) for seed in range(4)))
+    again.fit(music(seed) for seed in range(4))
     assert torch.equal(again.components, fitted[0].components)
 
 
 def test_pca_weights_fit_in_a_mebibyte_and_truncate(fitted: tuple[PcaBaseline, torch.Tensor]) -> None:
-    assert len(save(pca_weights(PcaBaseline(PcaConfig(size=64))))) < 1_050_000
-    state = load(save(pca_weights(fitted[0])))
+    assert len(save(in_half(PcaBaseline(PcaConfig(size=64)).state_dict()))) < 1_050_000
+    state = load(save(in_half(fitted[0].state_dict())))
     x, small = music(0), PcaBaseline(PcaConfig(size=8))
     small.load_state_dict(state)
     assert small.components.dtype == torch.float32
@@ -153,7 +152,7 @@ def test_pca_weights_fit_in_a_mebibyte_and_truncate(fitted: tuple[PcaBaseline, t
 
 def test_pca_weights_of_a_smaller_fit_are_refused(fitted: tuple[PcaBaseline, torch.Tensor]) -> None:
     with pytest.raises(ModelError, match="pca-33"):
-        PcaBaseline(PcaConfig(size=33)).load_state_dict(pca_weights(fitted[0]))
+        PcaBaseline(PcaConfig(size=33)).load_state_dict(in_half(fitted[0].state_dict()))
 
 
 @pytest.mark.parametrize("sounds", [[], [torch.zeros(1, 1, 4096)], [torch.full((1, 1, 4096), float("nan"))]])
@@ -161,5 +160,5 @@ def test_pca_refuses_to_learn_from_nothing(sounds: list[torch.Tensor]) -> None:
     model = PcaBaseline(PcaConfig(size=1))
     before = model.components.clone()
     with pytest.raises(DataError, match="silent"):
-        fit_pca(model, sounds)
+        model.fit(sounds)
     assert torch.equal(model.components, before)

@@ -9,14 +9,47 @@ import pytest
 from celesta.errors import ModelError
 from celesta.models.baselines import LinearBaseline, PcaBaseline, SparseBaseline
 from celesta.models.cel import CEL_3, CelAutoencoder
-from celesta.models.registry import build, config_from_dict, config_to_dict, configuration, create, names, patterns
+from celesta.models.registry import (
+    Role,
+    build,
+    config_from_dict,
+    config_to_dict,
+    configuration,
+    create,
+    entry,
+    patterns,
+    shipped,
+)
+from celesta.training.objectives import OBJECTIVES
 
-NAMES = (*names(), "linear-1", "linear-512", "sparse-2", "sparse-1024", "pca-1", "pca-64")
+NAMES = (*(one.name for one in shipped()), "linear-1", "linear-512", "sparse-2", "sparse-1024", "pca-1")
 
 
-def test_the_reports_models_and_three_families_are_there() -> None:
-    assert names() == ("cel-lr", "cel-silu", "cel-2", "cel-3", "nested")
-    assert patterns() == ("linear-K", "sparse-K", "pca-K")
+def test_names_are_unique_and_each_role_has_a_model() -> None:
+    assert len({one.name for one in shipped()}) == len(shipped())
+    assert {one.role for one in shipped()} == set(Role)
+    assert [one for role in Role for one in shipped(role)] == list(shipped()), "lists show them by role"
+    assert patterns() == tuple(f"{one.model.kind}-K" for one in shipped() if one.sized)
+
+
+@pytest.mark.parametrize("one", shipped(), ids=lambda one: one.name)
+def test_an_entry_is_complete(one) -> None:
+    """Item 21: whatever a list, a card or a help text needs is in the table."""
+    assert entry(one.name) is one
+    assert type(one.config) is one.model.Config
+    assert one.description
+    assert "\n" not in one.description
+    assert not one.description.endswith(".")
+    assert one.objective in OBJECTIVES
+    assert bool(one.weights) == bool(one.weights_licence) == one.needs_weights
+    if one.weights_file is not None and one.weights_file.is_file():
+        assert one.weights_file.with_suffix(".md").is_file(), "weights without a card"
+
+
+def test_a_size_that_does_not_ship_shares_the_rest_of_the_entry() -> None:
+    found = entry("pca-7")
+    assert (found.name, found.size, found.weights) == ("pca-7", 7, "pca-64.safetensors")
+    assert found.config == configuration("pca-7") != configuration("pca-64")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,6 @@ import typer
 from celesta.cli.console import bar, out
 from celesta.cli.scores import print_scores
 
-SHIPPED = ("nested", "cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64")
-
 
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page.")] = Path("demo-report"),
@@ -30,6 +28,6 @@ def demo(
         def told(text: str, done: int, total: int) -> None:
             progress.update(task, description=text[:50], completed=done, total=total)
 
-        result = build_demo(output, tuple(models or SHIPPED), seconds=seconds, progress=told)
+        result = build_demo(output, models or None, seconds=seconds, progress=told)
     print_scores("Means over the clips", result.rows)
     out.print(f"report: {result.page}", markup=False, soft_wrap=True)

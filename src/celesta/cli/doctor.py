@@ -24,6 +24,7 @@ def doctor() -> None:
 
     from celesta import codec as codecs
     from celesta.audio import Audio, read, write
+    from celesta.models import registry
 
     rows = [["python", platform.python_version(), "ok"]]
     for package in ("celesta", "torch", "numpy", "scipy", "soundfile", "soxr", "safetensors", "scikit-learn"):
@@ -50,7 +51,7 @@ def doctor() -> None:
             except CelestaError as error:
                 failures += 1
                 rows.append([suffix, "", str(error)])
-    for name in ("cel-lr", "cel-silu", "cel-2", "cel-3", "linear-64", "pca-64", "sparse-64"):
+    for name in (entry.name for entry in registry.shipped()):
         try:
             codec = codecs.load(name)
             back = codec.decode(codec.encode(Audio(tone, 22_050)))

@@ -26,6 +26,7 @@ from celesta.entropy.window import NO_DETAIL, Numbers
 from celesta.errors import ModelError, UsageError
 from celesta.latents.coded import CodedWriter
 from celesta.latents.file import CelReader
+from celesta.models import registry
 from celesta.models.nested import Nested
 
 BESIDE_DETAIL = 4
@@ -246,8 +247,10 @@ class _File:
 
 
 def _nested(codec: Codec) -> Nested:
-    if not isinstance(codec.model, Nested):
-        raise ModelError(f"{codec.name}: only the codec nested codes to a bitrate or quality; use --bits, or -m nested")
+    if not codec.model.capabilities.codes_to_bitrate:
+        able = ", ".join(one.name for one in registry.shipped() if one.model.capabilities.codes_to_bitrate)
+        raise ModelError(f"{codec.name}: cannot be coded to a bitrate or quality; use --bits, or one of {able}")
+    assert isinstance(codec.model, Nested)  # the only class that says so
     return codec.model
 
 

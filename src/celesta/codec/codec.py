@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,20 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from celesta import audio
 from celesta.audio import Audio
 from celesta.codec import windowing
-from celesta.errors import AudioError, CelestaError, LatentError, ModelError, UsageError
+from celesta.errors import AudioError, LatentError, ModelError, UsageError
 from celesta.latents.file import CelReader, CelWriter, verify
 from celesta.latents.latent import Latent, fill_detail
 from celesta.models import registry
+from celesta.models import weights as weights_files
 from celesta.models.base import Model, Parts
-from celesta.models.baselines import PcaBaseline
-
-WEIGHTS = Path(__file__).parents[1] / "weights"
-_PCA_FILE = "pca-64.safetensors"
 
 
 class Coded(NamedTuple):
@@ -273,6 +267,8 @@ class Codec:
             )
         if latent_dim > self.model.latent_dim or detail_size > self.model.detail_limit:
             raise LatentError(f"the latent has more channels than {self.name} decodes")
+        if latent_dim < self.model.latent_dim and not self.model.capabilities.decodes_fewer_channels:
+            raise LatentError(f"the latent has {latent_dim} channels, {self.name} needs all {self.model.latent_dim}")
 
     def open(
         self, source: str | Path | Audio, mono: bool
@@ -327,21 +323,17 @@ def load(name: str | Path, *, precision: str = "float32") -> Codec:
         return _from_weights(str(name), None, folder / "best.safetensors", precision)
     if (folder / "train.toml").is_file():
         raise ModelError(f"{folder}: the run has no weights yet; train until its first validation")
-    name = str(name)
-    config = registry.configuration(name)
-    file = WEIGHTS / f"{name}.safetensors"
-    if name.startswith("pca-"):
-        file = WEIGHTS / _PCA_FILE
-        if config.size > 64:  # type: ignore[attr-defined]
-            raise ModelError(f"{name}: the shipped fit goes up to pca-64; train a larger one: celesta train -m {name}")
-    if file.is_file():
-        return _from_weights(name, registry.create(name), file, precision)
-    model = registry.create(name)
-    if isinstance(model, PcaBaseline) or any(True for _ in model.parameters()):
+    entry = registry.entry(str(name))
+    file = entry.weights_file
+    if file is None and not entry.needs_weights:
+        return Codec(entry.name, registry.build(entry.config), precision=precision)
+    if file is None or not file.is_file():
         raise ModelError(
             f"{name}: its weights are not installed; train it: celesta train -m {name} --data MUSIC -o RUN"
         )
-    return Codec(name, model)
+    if entry.sized and entry.size > registry.entry(file.stem).size:
+        raise ModelError(f"{name}: the shipped fit goes up to {file.stem}; train it: celesta train -m {name}")
+    return _from_weights(entry.name, registry.build(entry.config), file, precision)
 
 
 def _precision(name: str) -> torch.dtype:
@@ -351,25 +343,12 @@ def _precision(name: str) -> torch.dtype:
 
 
 def _from_weights(name: str, model: Model | None, file: Path, precision: str) -> Codec:
-    try:
-        with safe_open(file, "pt") as opened:
-            metadata = opened.metadata() or {}
-            if model is None:
-                model = registry.build(registry.config_from_dict(json.loads(metadata["config"])))
-            state = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
-        missing, unexpected = model.load_state_dict(state, strict=False)
-        lost = [key for key in missing if not key.endswith("num_batches_tracked")]
-        if lost or unexpected:
-            raise ModelError(f"{file}: weights do not fit {name} ({(lost + unexpected)[0]})")
-        if not all(torch.isfinite(tensor).all() for tensor in state.values()):
-            raise ModelError(f"{file}: weights are not finite; fetch or train them again")
-        facts = json.loads(metadata.get("facts", "{}"))
-    except CelestaError:
-        raise
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{file}: damaged weights ({error}); fetch or train them again") from None
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Codec(name, model, digest, facts, precision)
+    found = weights_files.read(file, advice="fetch or train them again")
+    if model is None:
+        model = registry.build(registry.config_from_dict(found.json("config")))
+    found.load_into(model)
+    facts = found.json("facts") if "facts" in found.metadata else {}
+    return Codec(name, model, found.sha256, facts, precision)
 
 
 def _resampled(blocks: Iterable[np.ndarray], from_rate: int, to_rate: int) -> Iterator[np.ndarray]:

@@ -7,9 +7,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
+from celesta._files import read_arrays
 from celesta.entropy.frame_order import LEVELS
 from celesta.errors import ModelError, UsageError
 
@@ -84,7 +83,7 @@ def load_tables() -> BitTables:
         ModelError: they are missing or damaged.
     """
     try:
-        arrays = load_file(FILE)
+        arrays, _ = read_arrays(FILE)
         return BitTables(*(arrays[name] for name in ("found", "size", "move", "spread")))
-    except (SafetensorError, OSError, KeyError, UsageError) as error:
+    except (OSError, ValueError, KeyError, UsageError) as error:
         raise ModelError(f"{FILE}: no tables of the codec ({error}); install Celesta again") from None

@@ -16,7 +16,6 @@ from celesta.dsp import metrics
 from celesta.errors import CelestaError
 from celesta.evaluation import latent_coder
 from celesta.latents.latent import Latent
-from celesta.models.nested import Nested
 
 RELATIVE_STEPS = (4.0, 2.0, 1.0, 0.5)
 ABSOLUTE_STEPS = (0.2, 0.1, 0.05, 0.02, 0.005)
@@ -55,20 +54,19 @@ def model_curve(codec: Codec, fitted_on: Sequence[Audio], clips: Sequence[Audio]
         fitted_on: sounds (mono, the model's rate) for the tables.
         clips: sounds to score.
     """
-    if isinstance(codec.model, Nested):
+    able = codec.model.capabilities
+    if able.codes_to_bitrate:
         return _coded_curve(codec, clips)
-    sparse = codec.model.detail_size > 0
-    learnt = codec.model.normalise
-    bands = codec.model.hop_length if sparse else 0
+    bands = codec.model.hop_length if able.has_detail else 0
     latents = [codec.encode(sound) for sound in clips]
     training = [codec.encode(sound) for sound in fitted_on]
     points = []
-    for step in RELATIVE_STEPS if learnt else ABSOLUTE_STEPS:
-        tables = latent_coder.fit_tables(training, step, relative=learnt, bands=bands)
+    for step in ABSOLUTE_STEPS if able.orthonormal else RELATIVE_STEPS:
+        tables = latent_coder.fit_tables(training, step, relative=not able.orthonormal, bands=bands)
         sizes, sounds = [], []
         for z in latents:
             data, back = latent_coder.code(z, tables)
-            sizes.append(8 * len(data) + (GAIN_BITS * z.gain.size if learnt else 0))
+            sizes.append(8 * len(data) + (GAIN_BITS * z.gain.size if codec.model.normalise else 0))
             sounds.append(codec.decode(back))
         points.append(_point(codec.name, step, sizes, clips, sounds))
     return points

@@ -15,7 +15,6 @@ from celesta.audio import Audio
 from celesta.codec import Codec, bitrate
 from celesta.dsp import metrics
 from celesta.latents.latent import Latent
-from celesta.models.nested import Nested
 
 CODED_KBPS = 12.0
 
@@ -72,7 +71,7 @@ def reconstruct(codec: Codec, sound: Audio, clip: str = "") -> Reconstruction:
     """
     rate = codec.model.sample_rate
     x = mono_at(sound, rate)
-    coded = isinstance(codec.model, Nested)
+    coded = codec.model.capabilities.codes_to_bitrate
     began = time.perf_counter()
     latent, kbps = _through_file(codec, x) if coded else (codec.encode(x), None)
     encoded = time.perf_counter()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from celesta._device import use_bfloat16
-from celesta.codec import WEIGHTS
 from celesta.errors import ModelError
 from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, log_mel
+from celesta.models import weights
+from celesta.models.weights import FOLDER as WEIGHTS
 
 __all__ = ["SAMPLE_RATE", "Contrast", "load_contrast"]
 WIDTHS = (16, 32, 64, 128)
@@ -84,13 +84,7 @@ def load_contrast() -> Contrast:
     model = Contrast()
     model.project = nn.Sequential()  # what trains only is not stored, and random weights would change the hash
     try:
-        with safe_open(path, "pt") as file:
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        own = model.state_dict()
-        model.load_state_dict(own | {name: value for name, value in weights.items() if name in own})
-        if missing := [n for n in own if n not in weights and "num_batches" not in n]:
-            raise KeyError(missing[0])
-    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: no weights of celesta-ssl ({reason}); install Celesta again") from None
+        weights.read(path).load_into(model, allow_extra=True)
+    except ModelError as error:
+        raise ModelError(f"{path}: no weights of celesta-ssl ({error})") from None
     return model.eval()

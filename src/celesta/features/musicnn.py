@@ -7,19 +7,17 @@ and answers as the original does, its half-precision spectrogram included.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import scipy.fft
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from celesta._device import use_bfloat16
-from celesta.codec import WEIGHTS
 from celesta.dsp.spectra import mel_area_filters
 from celesta.errors import ModelError, UsageError
+from celesta.models import weights
+from celesta.models.weights import FOLDER as WEIGHTS
 
 SAMPLE_RATE = 16_000
 PATCH_FRAMES = 187
@@ -244,13 +242,9 @@ def load_musicnn(checkpoint: str = "MSD") -> Musicnn:
         raise UsageError(f"musicnn: checkpoint must be one of {', '.join(CHECKPOINTS)}, got {checkpoint!r}")
     path = WEIGHTS / f"musicnn-{checkpoint.lower()}.safetensors"
     try:
-        with safe_open(path, "pt") as file:
-            tags = json.loads((file.metadata() or {})["tags"])
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 (not a dict)
-        model = Musicnn(tuple(map(str, tags)))
-        weights |= {k: v for k, v in model.state_dict().items() if k.endswith("num_batches_tracked")}
-        model.load_state_dict(weights)
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: no weights of musicnn ({reason}); install Celesta again") from None
+        found = weights.read(path)
+        model = Musicnn(tuple(map(str, found.json("tags"))))
+        found.load_into(model)
+    except (ModelError, TypeError) as error:
+        raise ModelError(f"{path}: no weights of musicnn ({error})") from None
     return model.eval()

@@ -1,7 +1,7 @@
 """Signal-processing baselines under the models' contract: low-pass, sparse and PCA codes of MDCT frames.
 
-None of them learns more than a rotation, so a model that does no better at the same number of floats has learnt
-little. All code 512 MDCT bands a frame at 22 050 Hz, 43 frames a second; a baseline of size K holds K numbers a frame.
+They learn a rotation at most, so a trained model is useful where it beats them at the same number of floats. All code
+512 MDCT bands per frame at 22 050 Hz, 43 frames per second; a baseline of size K holds K numbers per frame.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from celesta.errors import DataError, LatentError, ModelError
-from celesta.models.base import Model, ModelConfig, Parts
+from celesta.models.base import Capabilities, Model, ModelConfig, Parts
 from celesta.models.mdct import Mdct
 
 BANDS = 512
@@ -28,7 +28,7 @@ class BaselineConfig(ModelConfig):
     """Size of a baseline.
 
     Attributes:
-        size: numbers that the latent holds for each MDCT frame (K).
+        size: numbers in the latent per MDCT frame (K).
     """
 
     size: int
@@ -49,7 +49,7 @@ class LinearConfig(BaselineConfig):
 
 @dataclass(frozen=True)
 class SparseConfig(BaselineConfig):
-    """``sparse-K``: K even, within 2..1024, since a value and its place count as two numbers."""
+    """``sparse-K``: K even, within 2..1024, because a value and its place count as two numbers."""
 
     largest: ClassVar[int] = 2 * BANDS
     step: ClassVar[int] = 2
@@ -61,12 +61,13 @@ class PcaConfig(BaselineConfig):
 
 
 class _Baseline(Model):
-    """What the three share: the transform and a grid of about 5 s with one frame of context.
+    """The transform and a grid of about 5 s with one frame of context.
 
-    Both ends of what :meth:`encode` gets are ends of the sound. With true neighbours for context the frames of a
-    window are those of the endless transform; at the ends of a song no context must be made up.
+    The transform treats both ends of its input as ends of the signal. With true neighbours as context the frames of a
+    window are those of the transform of the whole signal; at the ends of a song no context is needed.
     """
 
+    config: BaselineConfig
     hop_length = BANDS
     window = 215 * BANDS
     context = BANDS
@@ -76,23 +77,25 @@ class _Baseline(Model):
         self.mdct = Mdct(BANDS)
 
     def coefficients(self, x: Tensor) -> Tensor:
-        """MDCT ``(B, F, 512)`` of sounds ``(B, 1, T)``, ``T`` filled up with silence to whole latent frames."""
+        """Compute the MDCT ``(B, F, 512)`` of signals ``(B, 1, T)``, padded with silence to whole latent frames."""
         x = x[:, 0]
         short = -x.shape[-1] % self.hop_length
         c: Tensor = self.mdct(F.pad(x, (0, short)))
         return c
 
-    def sound(self, c: Tensor, length: int) -> Tensor:
-        """Sounds ``(B, 1, length)`` of MDCT coefficients ``(B, F, 512)``."""
+    def signal(self, c: Tensor, length: int) -> Tensor:
+        """Return signals ``(B, 1, length)`` of MDCT coefficients ``(B, F, 512)``."""
         return self.mdct.inverse(c, length).unsqueeze(1)
 
 
 class LinearBaseline(_Baseline):
-    """``linear-K``: the K lowest MDCT coefficients of each frame, which is a low-pass at K / 512 of the band.
+    """``linear-K``: the K lowest MDCT coefficients of each frame, a low-pass at K / 512 of the band.
 
     Latents of fewer than K channels decode as those of a smaller K; K = 512 is perfect reconstruction.
     """
 
+    kind = "linear"
+    capabilities = Capabilities(orthonormal=True, decodes_fewer_channels=True)
     Config: ClassVar[type[ModelConfig]] = LinearConfig
 
     def __init__(self, config: LinearConfig) -> None:
@@ -100,13 +103,13 @@ class LinearBaseline(_Baseline):
         self.latent_dim = config.size
 
     def encode(self, x: Tensor) -> Parts:
-        """Parts ``(B, K, F)`` of sounds ``(B, 1, T)``, ``F = ceil(T / 512)``."""
+        """Encode signals ``(B, 1, T)`` to a base ``(B, K, F)``, ``F = ceil(T / 512)``."""
         return Parts.dense(self.coefficients(x)[..., : self.latent_dim].transpose(1, 2).contiguous())
 
     def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
-        """Sounds ``(B, 1, length)``. Raises LatentError where the parts have more than K channels."""
+        """Decode to ``(B, 1, length)``. Raises LatentError where the parts have more than K channels."""
         base = _at_most(parts.base, self.latent_dim)
-        return self.sound(F.pad(base.transpose(1, 2), (0, BANDS - base.shape[1])), length)
+        return self.signal(F.pad(base.transpose(1, 2), (0, BANDS - base.shape[1])), length)
 
 
 class SparseBaseline(_Baseline):
@@ -115,6 +118,8 @@ class SparseBaseline(_Baseline):
     Latents of fewer rows keep the largest coefficients; K = 1024 is perfect reconstruction.
     """
 
+    kind = "sparse"
+    capabilities = Capabilities(has_detail=True, orthonormal=True)
     Config: ClassVar[type[ModelConfig]] = SparseConfig
     latent_dim = 0
 
@@ -123,7 +128,7 @@ class SparseBaseline(_Baseline):
         self.detail_size = config.size // 2
 
     def encode(self, x: Tensor) -> Parts:
-        """Places and values ``(B, K / 2, F)`` of sounds ``(B, 1, T)``, ``F = ceil(T / 512)``."""
+        """Encode signals ``(B, 1, T)`` to places and values ``(B, K / 2, F)``, ``F = ceil(T / 512)``."""
         c = self.coefficients(x)
         places = c.detach().abs().topk(self.detail_size, dim=-1).indices
         values = c.gather(-1, places)
@@ -131,27 +136,29 @@ class SparseBaseline(_Baseline):
         return Parts(base, places.transpose(1, 2).contiguous(), values.transpose(1, 2).contiguous())
 
     def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
-        """Sounds ``(B, 1, length)``. Raises LatentError where rows are too many or places are no bands."""
+        """Decode to ``(B, 1, length)``. Raises LatentError where rows are too many or places are no bands."""
         values = _at_most(parts.values, self.detail_size).transpose(1, 2)
         places = parts.places.transpose(1, 2)
         if places.numel() and not 0 <= int(places.min()) <= int(places.max()) < BANDS:
             raise LatentError(f"a place of the detail lies outside 0..{BANDS - 1}; the latent is not one of sparse-K")
         c = values.new_zeros((*values.shape[:2], BANDS))
-        return self.sound(c.scatter_add(-1, places, values), length)
+        return self.signal(c.scatter_add(-1, places, values), length)
 
 
 class PcaBaseline(_Baseline):
-    """``pca-K``: the 4 K strongest principal components of four MDCT frames taken together, so K numbers a frame.
+    """``pca-K``: the 4 K strongest principal components of four joined MDCT frames, K numbers per frame.
 
-    The components are orthonormal rows ordered by the power they carry, and no mean is taken off (the mean of an MDCT
-    is zero, and silence stays silence). Fewer channels decode as a smaller K. Until fitted, the rows pick
-    the lowest bands, so an unfitted ``pca-K`` is ``linear-K``.
+    The components are orthonormal rows ordered by the power they carry. No mean is subtracted: the mean of an MDCT is
+    zero, and silence stays silence. Fewer channels decode as a smaller K. Before fitting, the rows select the lowest
+    bands, so an unfitted ``pca-K`` is ``linear-K``.
 
     Attributes:
-        components: ``(4 K, 2048)``, a row reading the four frames one after the other. Weights of a larger K load
-            into a smaller one, which keeps the first rows.
+        components: ``(4 K, 2048)``; a row holds the four frames one after the other. Weights of a larger K load into
+            a smaller one, which takes the first rows.
     """
 
+    kind = "pca"
+    capabilities = Capabilities(needs_fitting=True, orthonormal=True, decodes_fewer_channels=True)
     Config: ClassVar[type[ModelConfig]] = PcaConfig
     hop_length = PCA_FRAMES * BANDS
     window = 53 * PCA_FRAMES * BANDS
@@ -169,68 +176,58 @@ class PcaBaseline(_Baseline):
         self.register_load_state_dict_pre_hook(_keep_first_rows)  # type: ignore[no-untyped-call]
 
     def encode(self, x: Tensor) -> Parts:
-        """Parts ``(B, 4 K, F)`` of sounds ``(B, 1, T)``, ``F = ceil(T / 2048)``."""
+        """Encode signals ``(B, 1, T)`` to a base ``(B, 4 K, F)``, ``F = ceil(T / 2048)``."""
         return Parts.dense((self.groups(x) @ self.components.T).transpose(1, 2).contiguous())
 
     def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
-        """Sounds ``(B, 1, length)``. Raises LatentError where the parts have more than 4 K channels."""
+        """Decode to ``(B, 1, length)``. Raises LatentError where the parts have more than 4 K channels."""
         base = _at_most(parts.base, self.latent_dim).to(self.components.dtype)
         groups = base.transpose(1, 2) @ self.components[: base.shape[1]]
-        return self.sound(groups.reshape(groups.shape[0], -1, BANDS), length)
+        return self.signal(groups.reshape(groups.shape[0], -1, BANDS), length)
+
+    def fit(self, signals: Iterable[Tensor]) -> Tensor:
+        """Fit the components by the eigenvectors of the second moments of MDCT groups, strongest first.
+
+        Memory does not grow with the number of signals. The same signals in the same order give the same components.
+
+        Args:
+            signals: batches ``(B, 1, T)`` within [-1, 1], of any lengths. Each signal is scaled to the same power
+                first, so that loud ones do not dominate.
+
+        Returns:
+            Share of the scaled signals' power that each component carries, ``(4 K,)``, falling.
+
+        Raises:
+            DataError: there are no signals, or they are silent or not finite.
+        """
+        size = PCA_FRAMES * BANDS
+        moments = torch.zeros(size, size, dtype=torch.float64)
+        with torch.no_grad():
+            for x in signals:
+                groups = self.groups(x)
+                power = groups.square().mean(dim=(1, 2), keepdim=True)
+                groups = torch.where(power > _SILENT_POWER, groups / power.clamp(min=_SILENT_POWER).sqrt(), 0.0)
+                groups = groups.reshape(-1, size)
+                moments += (groups.T @ groups).cpu().double()
+            total = float(moments.trace())
+            if not 0 < total < float("inf"):
+                raise DataError("PCA needs music that is neither silent nor infinite; check the training files")
+            variances, vectors = torch.linalg.eigh(moments)
+            rows = vectors.flip(-1).T[: self.latent_dim]
+            # An eigenvector's sign is free: make its largest entry positive, so that refitting gives the same rows.
+            largest = rows.gather(1, rows.abs().argmax(dim=1, keepdim=True))
+            self.components.copy_(rows * largest.sign())
+        shares: Tensor = variances.flip(0)[: self.latent_dim].clamp(min=0) / total
+        return shares.float()
 
     def groups(self, x: Tensor) -> Tensor:
-        """Vectors ``(B, F, 2048)`` of four MDCT frames each, of sounds ``(B, 1, T)``."""
+        """Return vectors ``(B, F, 2048)`` of four MDCT frames each, of signals ``(B, 1, T)``."""
         c = self.coefficients(x)
         return c.reshape(c.shape[0], -1, PCA_FRAMES * BANDS)
 
 
-def fit_pca(model: PcaBaseline, sounds: Iterable[Tensor]) -> Tensor:
-    """Fit the components to sounds by the eigenvectors of the vectors' second moments, strongest first.
-
-    Memory does not grow with the number of sounds. The same sounds in the same order give the same components.
-
-    Args:
-        model: its components are replaced.
-        sounds: batches ``(B, 1, T)`` within [-1, 1], of any lengths. Each sound is brought to one power first, so that
-            the loud ones do not decide alone.
-
-    Returns:
-        Share of the (levelled) sounds' power that each of the model's components carries, ``(4 K,)``, falling.
-
-    Raises:
-        DataError: the sounds are none, silent or not finite.
-    """
-    size = PCA_FRAMES * BANDS
-    moments = torch.zeros(size, size, dtype=torch.float64)
-    with torch.no_grad():
-        for x in sounds:
-            groups = model.groups(x)
-            power = groups.square().mean(dim=(1, 2), keepdim=True)
-            groups = torch.where(power > _SILENT_POWER, groups / power.clamp(min=_SILENT_POWER).sqrt(), 0.0)
-            groups = groups.reshape(-1, size)
-            moments += (groups.T @ groups).cpu().double()
-        total = float(moments.trace())
-        if not 0 < total < float("inf"):
-            raise DataError("PCA needs sound that is neither silent nor infinite; check the training files")
-        variances, vectors = torch.linalg.eigh(moments)
-        rows = vectors.flip(-1).T[: model.latent_dim]
-        # An eigenvector's sign is free: make its largest entry positive, so that refitting gives the same rows.
-        largest = rows.gather(1, rows.abs().argmax(dim=1, keepdim=True))
-        model.components.copy_(rows * largest.sign())
-    shares: Tensor = variances.flip(0)[: model.latent_dim].clamp(min=0) / total
-    return shares.float()
-
-
-def pca_weights(model: PcaBaseline) -> dict[str, Tensor]:
-    """The components in half precision, to be saved as safetensors: 1 MiB for ``pca-64``.
-
-    ``model.load_state_dict`` takes them back, also into a smaller K.
-    """
-    return {"components": model.components.to(torch.float16).cpu().contiguous()}
-
-
 def _keep_first_rows(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Before loading: take as many components as the model has, refuse fewer."""
+    """Cut weights that are loaded to as many components as the model has; refuse fewer."""
     assert isinstance(module, PcaBaseline)
     key = f"{prefix}components"
     if key not in state:

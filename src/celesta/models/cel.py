@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from celesta.errors import ModelError
-from celesta.models.base import Model, ModelConfig, Parts
+from celesta.models.base import Capabilities, Model, ModelConfig, Parts
 
 ACTIVATIONS: dict[str, Callable[..., Tensor]] = {"leaky_relu": F.leaky_relu, "silu": F.silu}
 
@@ -152,7 +152,10 @@ class CelAutoencoder(Model):
     Source: seed report, section 3. Loss: mean squared error on windows of 5 s scaled to peak 1.
     """
 
+    kind = "cel"
+    capabilities = Capabilities(has_weights=True)
     Config: ClassVar[type[ModelConfig]] = CelConfig
+    config: CelConfig
     window = 110_250
     overlap = 1_024
     normalise = True
@@ -174,6 +177,11 @@ class CelAutoencoder(Model):
         # Starting near silence, which is where the loss of a zero-mean signal starts to fall from.
         with torch.no_grad():
             self.last.weight.mul_(0.1)
+
+    def initialise(self, method: str) -> None:
+        """Draw the weights: ``looks-linear`` as :func:`looks_linear_`, else as PyTorch does."""
+        if method == "looks-linear":
+            looks_linear_(self)
 
     def sizes(self, length: int) -> list[int]:
         """Lengths before each pooling, from the sound's to the latent's: 110250, 55125, ... 6890."""

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from celesta.errors import ModelError
-from celesta.models.base import Model, ModelConfig, Parts
+from celesta.models.base import Capabilities, Model, ModelConfig, Parts
 from celesta.models.mdct import Mdct
 
 NOISE_FRAMES = 509
@@ -111,7 +111,10 @@ class Nested(Model):
             coefficient's worth is its magnitude over that.
     """
 
+    kind = "nested"
+    capabilities = Capabilities(has_weights=True, has_detail=True, codes_to_bitrate=True, decodes_fewer_channels=True)
     Config: ClassVar[type[ModelConfig]] = NestedConfig
+    config: NestedConfig
     sample_rate = 44_100
     spread: Tensor
     noise: Tensor

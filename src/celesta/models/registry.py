@@ -1,4 +1,8 @@
-"""Every model by its name, and configurations as plain dictionaries. Nothing is imported by name from outside."""
+"""The table of models, and configurations as plain dictionaries.
+
+Everything that lists models reads :func:`shipped`: the ``models`` verb, the demo, the study, the contract tests, the
+golden files, benchmarks and docs. To add a model, write its file and add one :class:`Entry`.
+"""
 
 from __future__ import annotations
 
@@ -8,76 +12,222 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from celesta.errors import ModelError
+from celesta.models import weights
 from celesta.models.base import Model, ModelConfig
-from celesta.models.baselines import LinearBaseline, PcaBaseline, SparseBaseline
+from celesta.models.baselines import (
+    LinearBaseline,
+    LinearConfig,
+    PcaBaseline,
+    PcaConfig,
+    SparseBaseline,
+    SparseConfig,
+)
 from celesta.models.cel import CEL_2, CEL_3, CEL_LR, CEL_SILU, CelAutoencoder
 from celesta.models.nested import NESTED, Nested
 
-_KINDS: dict[str, type[Model]] = {
-    "cel": CelAutoencoder,
-    "linear": LinearBaseline,
-    "sparse": SparseBaseline,
-    "pca": PcaBaseline,
-    "nested": Nested,
-}
-_FIXED: dict[str, ModelConfig] = {
-    "cel-lr": CEL_LR,
-    "cel-silu": CEL_SILU,
-    "cel-2": CEL_2,
-    "cel-3": CEL_3,
-    "nested": NESTED,
-}
-_SIZED = ("linear", "sparse", "pca")
-_SIZED_NAME = re.compile(rf"({'|'.join(_SIZED)})-([1-9]\d{{0,5}})")
+
+class Role(StrEnum):
+    """Why a model is here."""
+
+    CODEC = "codec"
+    REPORT = "2024 report"
+    BASELINE = "baseline"
 
 
-def names() -> tuple[str, ...]:
-    """Names of the models that have one fixed configuration."""
-    return tuple(_FIXED)
+@dataclass(frozen=True)
+class Entry:
+    """One model of the table.
+
+    Attributes:
+        name: what users type. For a sized family the size that ships, such as ``linear-64``.
+        model: its class.
+        config: its configuration.
+        role: see :class:`Role`.
+        description: one line, without a full stop.
+        weights: file name in the weights folder, "" for a model that needs none.
+        weights_licence: terms of use of the weights, "" where there are none.
+        objective: training objective, a key of :data:`celesta.training.objectives.OBJECTIVES`.
+        sized: whether the number at the end of the name may be another one; it is the configuration's ``size``.
+    """
+
+    name: str
+    model: type[Model]
+    config: ModelConfig
+    role: Role
+    description: str
+    weights: str = ""
+    weights_licence: str = ""
+    objective: str = "reconstruction"
+    sized: bool = False
+
+    @property
+    def weights_file(self) -> Path | None:
+        """Path of the weights; None for a model that needs none. The file may be missing."""
+        return weights.FOLDER / self.weights if self.weights else None
+
+    @property
+    def size(self) -> int:
+        """The number K in the name of a sized model, 0 for the others."""
+        return int(self.name.rpartition("-")[2]) if self.sized else 0
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether the model gives nothing useful before it is trained or fitted."""
+        return self.model.capabilities.has_weights or self.model.capabilities.needs_fitting
+
+
+_RESEARCH = "research use only (trained on GTZAN and 4QAED)"
+
+MODELS: tuple[Entry, ...] = (
+    Entry(
+        "nested",
+        Nested,
+        NESTED,
+        Role.CODEC,
+        "Celesta's codec at 44.1 kHz: a small dense base and a sparse detail, coded to any bitrate",
+        "nested.safetensors",
+        "Apache-2.0 (trained on freely licensed music)",
+        objective="scalable",
+    ),
+    Entry(
+        "cel-lr",
+        CelAutoencoder,
+        CEL_LR,
+        Role.REPORT,
+        "CELAutoencoder: convolutions, LeakyReLU, a latent of 512 x 6890 for 5 s",
+        "cel-lr.safetensors",
+        _RESEARCH,
+    ),
+    Entry(
+        "cel-silu",
+        CelAutoencoder,
+        CEL_SILU,
+        Role.REPORT,
+        "CELAutoencoderSiLU: cel-lr with SiLU activations",
+        "cel-silu.safetensors",
+        _RESEARCH,
+    ),
+    Entry(
+        "cel-2",
+        CelAutoencoder,
+        CEL_2,
+        Role.REPORT,
+        "CELAutoencoder2: one pooling less, a latent of 512 x 13781 for 5 s",
+        "cel-2.safetensors",
+        _RESEARCH,
+    ),
+    Entry(
+        "cel-3",
+        CelAutoencoder,
+        CEL_3,
+        Role.REPORT,
+        "CELAutoencoder3: seven poolings, a latent of 256 x 861 for 5 s",
+        "cel-3.safetensors",
+        _RESEARCH,
+    ),
+    Entry(
+        "linear-64",
+        LinearBaseline,
+        LinearConfig(64),
+        Role.BASELINE,
+        "The K lowest of 512 MDCT coefficients of each frame",
+        sized=True,
+    ),
+    Entry(
+        "pca-64",
+        PcaBaseline,
+        PcaConfig(64),
+        Role.BASELINE,
+        "Four MDCT frames projected on their 4 K strongest principal components",
+        "pca-64.safetensors",
+        _RESEARCH,
+        sized=True,
+    ),
+    Entry(
+        "sparse-64",
+        SparseBaseline,
+        SparseConfig(64),
+        Role.BASELINE,
+        "The K / 2 largest MDCT coefficients of each frame with their places",
+        sized=True,
+    ),
+)
+
+
+def shipped(role: Role | None = None) -> tuple[Entry, ...]:
+    """Return the models that ship, in the order in which lists show them.
+
+    Args:
+        role: only the models of this role.
+
+    >>> [entry.name for entry in shipped(Role.BASELINE)]
+    ['linear-64', 'pca-64', 'sparse-64']
+    """
+    return tuple(entry for entry in MODELS if role is None or entry.role is role)
 
 
 def patterns() -> tuple[str, ...]:
-    """Names of the models that come in any size: ``linear-K``, ``sparse-K``, ``pca-K``."""
-    return tuple(f"{kind}-K" for kind in _SIZED)
+    """Return the names of the models that come in any size: ``linear-K``, ``pca-K``, ``sparse-K``."""
+    return tuple(f"{entry.model.kind}-K" for entry in MODELS if entry.sized)
 
 
-def configuration(name: str) -> ModelConfig:
-    """The configuration that a name stands for, such as ``cel-silu`` or ``linear-64``.
+def entry(name: str) -> Entry:
+    """Return the entry of a name, such as ``cel-silu`` or ``linear-12``.
+
+    For a size that does not ship, name and configuration are those of that size.
 
     Raises:
         ModelError: there is no such model (near misses are named), or its size is out of range.
     """
-    if name in _FIXED:
-        return _FIXED[name]
-    match = _SIZED_NAME.fullmatch(name)
-    if match is None:
-        raise ModelError(f"unknown model {name!r}; {_suggestion(name)}")
-    try:
-        return config_from_dict({"kind": match[1], "size": int(match[2])})
-    except ModelError as error:
-        raise ModelError(f"{name}: {error}") from None
+    for one in MODELS:
+        if one.name == name:
+            return one
+    for one in MODELS:
+        match = re.fullmatch(rf"{one.model.kind}-([1-9][0-9]{{0,5}})", name) if one.sized else None
+        if match is not None:
+            try:
+                config = config_from_dict({"kind": one.model.kind, "size": int(match[1])})
+            except ModelError as error:
+                raise ModelError(f"{name}: {error}") from None
+            return dataclasses.replace(one, name=name, config=config)
+    raise ModelError(f"unknown model {name!r}; {_suggestion(name)}")
+
+
+def configuration(name: str) -> ModelConfig:
+    """Return the configuration that a name stands for; raises as :func:`entry`."""
+    return entry(name).config
 
 
 def create(name: str) -> Model:
-    """A new model of that name, its weights random or, for the baselines, none or unfitted.
+    """Create a new model of that name, its weights random or, for the baselines, none or unfitted.
 
     Raises:
-        ModelError: see :func:`configuration`.
+        ModelError: see :func:`entry`.
     """
-    return build(configuration(name))
+    found = entry(name)
+    return found.model(found.config)
 
 
 def build(config: ModelConfig) -> Model:
-    """A new model of a configuration."""
-    return _KINDS[_kind_of(config)](config)
+    """Create a new model from a configuration."""
+    for model in _kinds().values():
+        if type(config) is model.Config:
+            return model(config)
+    raise ModelError(f"no model has a configuration of type {type(config).__name__}")
 
 
 def config_to_dict(config: ModelConfig) -> dict[str, Any]:
-    """A configuration as numbers, strings and lists, with its ``kind``; ready for JSON and TOML."""
-    plain: dict[str, Any] = {"kind": _kind_of(config)}
+    """Convert a configuration to numbers, strings and lists with its ``kind``; ready for JSON and TOML."""
+    kind = next((kind for kind, model in _kinds().items() if type(config) is model.Config), None)
+    if kind is None:
+        raise ModelError(f"no model has a configuration of type {type(config).__name__}")
+    plain: dict[str, Any] = {"kind": kind}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         plain[field.name] = list(value) if isinstance(value, tuple) else value
@@ -85,15 +235,15 @@ def config_to_dict(config: ModelConfig) -> dict[str, Any]:
 
 
 def config_from_dict(data: Mapping[str, Any]) -> ModelConfig:
-    """The configuration that :func:`config_to_dict` wrote. Keys left out take their defaults.
+    """Rebuild the configuration that :func:`config_to_dict` wrote. Keys left out take their defaults.
 
     Raises:
         ModelError: the kind is unknown, a key is unknown or missing, or a value has the wrong type or range.
     """
-    kind = data.get("kind")
-    if not isinstance(kind, str) or kind not in _KINDS:
-        raise ModelError(f"model configuration: kind must be one of {', '.join(_KINDS)}, got {kind!r}")
-    cls = typing.cast(Any, _KINDS[kind].Config)
+    kinds, kind = _kinds(), data.get("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ModelError(f"model configuration: kind must be one of {', '.join(kinds)}, got {kind!r}")
+    cls = typing.cast(Any, kinds[kind].Config)
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     unknown = sorted(str(key) for key in data if key != "kind" and key not in fields)
@@ -108,15 +258,12 @@ def config_from_dict(data: Mapping[str, Any]) -> ModelConfig:
     return typing.cast(ModelConfig, cls(**values))
 
 
-def _kind_of(config: ModelConfig) -> str:
-    for kind, model in _KINDS.items():
-        if type(config) is model.Config:
-            return kind
-    raise ModelError(f"no model has a configuration of type {type(config).__name__}")
+def _kinds() -> dict[str, type[Model]]:
+    return {one.model.kind: one.model for one in MODELS}
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
-    """``value`` if it is exactly of the type (a whole number also stands for a float, a list for a tuple)."""
+    """Return ``value`` if it is exactly of the type (an integer also stands for a float, a list for a tuple)."""
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list | tuple):
             raise ModelError(f"{where} must be a list, got {value!r}")
@@ -132,12 +279,13 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
 
 
 def _suggestion(name: str) -> str:
-    """What to type instead: near misses, else all names."""
-    stem = name.split("-")[0]
-    kind = difflib.get_close_matches(stem, _SIZED, n=1, cutoff=0.6)
+    """Name near misses, else all models."""
+    sized = [one.model.kind for one in MODELS if one.sized]
+    kind = difflib.get_close_matches(name.split("-")[0], sized, n=1, cutoff=0.6)
     if kind:
-        return f"its names are {kind[0]}-K with a whole number K, such as {kind[0]}-64"
-    near = difflib.get_close_matches(name.lower(), _FIXED, n=2, cutoff=0.5)
+        return f"its names are {kind[0]}-K with an integer K, such as {kind[0]}-64"
+    fixed = [one.name for one in MODELS if not one.sized]
+    near = difflib.get_close_matches(name.lower(), fixed, n=2, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return f"there are {', '.join((*names(), *patterns()))}"
+    return f"there are {', '.join((*fixed, *patterns()))}"

@@ -1,47 +1,142 @@
-"""Tensors with a description in one safetensors file: data only, whole or not there."""
+"""Weights on disk: the one place that reads and writes networks as safetensors, and knows the folder that ships."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import save
+from torch import Tensor, nn
 
-from celesta.errors import ModelError
+from celesta._files import atomic, printable, read_arrays
+from celesta.errors import CelestaError, ModelError
+
+FOLDER = Path(__file__).parents[1] / "weights"
+_COUNTER = "num_batches_tracked"  # of batch normalisation: not a weight, missing in files that ship
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Content of one file.
+
+    Attributes:
+        path: the file.
+        tensors: by name, with the file's types.
+        metadata: strings of the file's header.
+        sha256: of the whole file, in hexadecimal.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    sha256: str
+
+    def json(self, key: str) -> Any:
+        """Parse a metadata entry.
+
+        Raises:
+            ModelError: it is missing or not JSON.
+        """
+        try:
+            return json.loads(self.metadata[key])
+        except (KeyError, ValueError):
+            raise ModelError(f"{printable(self.path)}: its header has no {key!r}; is it a file of Celesta?") from None
+
+    def load_into(self, module: nn.Module, *, allow_extra: bool = False) -> None:
+        """Copy the tensors into a module, converted to its types.
+
+        Args:
+            module: whose parameters and buffers all get a value.
+            allow_extra: ignore tensors that the module does not have.
+
+        Raises:
+            ModelError: a tensor is missing, superfluous or of another shape.
+        """
+        own = module.state_dict()
+        state = {key: value for key, value in self.tensors.items() if key in own or not allow_extra}
+        try:
+            missing, unexpected = module.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            raise ModelError(f"{printable(self.path)}: weights do not fit ({_line(error)})") from None
+        lost = [key for key in missing if not key.endswith(_COUNTER)] + unexpected
+        if lost:
+            raise ModelError(f"{printable(self.path)}: weights do not fit ({lost[0]})")
+
+
+def read(path: str | Path, *, advice: str = "install Celesta again") -> Weights:
+    """Read a safetensors file whose floating-point numbers are all finite.
+
+    Args:
+        path: the file.
+        advice: end of the error message, what to do without the file.
+
+    Raises:
+        ModelError: the file is missing, damaged or holds NaN or infinite numbers.
+    """
+    path = Path(path)
+    try:
+        arrays, metadata = read_arrays(path)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{printable(path)}: damaged or missing weights ({_line(error)}); {advice}") from None
+    tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
+    if not all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point()):
+        raise ModelError(f"{printable(path)}: weights are not finite; {advice}")
+    return Weights(path, tensors, metadata, digest)
+
+
+def write(
+    path: str | Path,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    error: type[CelestaError] = ModelError,
+) -> None:
+    """Write a safetensors file; its name appears when the file is whole and on the disk.
+
+    Raises:
+        CelestaError: of the given type, where the file cannot be written.
+    """
+    whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    with atomic(path, error) as temporary:
+        temporary.write_bytes(save(whole, dict(metadata)))  # save_file would make it readable by its owner only
+
+
+def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a module's state in half precision, as weights ship.
+
+    One-dimensional tensors stay as they are: they are small, and running variances of batch normalisation leave
+    float16's range. Counters of batches are left out.
+    """
+
+    def narrow(value: Tensor) -> Tensor:
+        return value.half() if value.is_floating_point() and value.dim() > 1 else value
+
+    return {key: narrow(value) for key, value in state.items() if not key.endswith(_COUNTER)}
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write tensors with ``about`` as JSON in the file's header; the name appears when the file is whole."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        kept = {key: value.detach().contiguous() for key, value in tensors.items()}
-        save_file(kept, temporary, {"about": json.dumps(about)})
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write tensors with ``about`` as JSON in the file's header."""
+    write(path, tensors, {"about": json.dumps(about)})
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`save_tensors` wrote.
+    """Read what :func:`save_tensors` wrote.
 
     Raises:
         ModelError: the file is missing, damaged or has no description.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})["about"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        if not isinstance(about, dict) or not all(torch.isfinite(value).all() for value in tensors.values()):
-            raise ValueError("its weights are not finite")
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ModelError(f"{path}: not a classifier's weights ({error}); train it again") from None
-    return tensors, about
+    found = read(path, advice="train it again")
+    about = found.json("about")
+    if not isinstance(about, dict):
+        raise ModelError(f"{printable(path)}: its description is damaged; train it again")
+    return found.tensors, about
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

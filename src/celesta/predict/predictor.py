@@ -15,9 +15,9 @@ import torch
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
-from celesta.codec import WEIGHTS
 from celesta.errors import DataError, ModelError
 from celesta.features.fusion import Blocks
+from celesta.models.weights import FOLDER as WEIGHTS
 from celesta.models.weights import load_tensors, save_tensors
 from celesta.probes import splits
 from celesta.probes.cross_validation import Result, Task, cross_validate

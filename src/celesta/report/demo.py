@@ -11,6 +11,7 @@ from celesta.audio import Audio
 from celesta.codec import Codec
 from celesta.errors import ModelError
 from celesta.evaluation.reconstruction import Reconstruction, Scores, reconstruct
+from celesta.models import registry
 from celesta.report.page import Page
 from celesta.report.reconstruct import add_reconstruction
 from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, mean_rows, score_row
@@ -30,7 +31,7 @@ class DemoResult:
 
 def build_demo(
     out: Path,
-    models: Sequence[str],
+    models: Sequence[str] | None = None,
     *,
     clips: Sequence[Path] | None = None,
     seconds: float | None = None,
@@ -40,7 +41,7 @@ def build_demo(
 
     Args:
         out: folder for the page.
-        models: names; one without installed weights is named on the page and left out.
+        models: names, else all that ship; one without installed weights is named on the page and left out.
         clips: sound files, else the five that ship.
         seconds: only so much of each.
         progress: told (what, done, of how many).
@@ -49,7 +50,7 @@ def build_demo(
         ModelError: no model could be loaded.
         AudioError: a clip cannot be read.
     """
-    codecs, absent = _load(models)
+    codecs, absent = _load(models or [entry.name for entry in registry.shipped()])
     files = list(clips or sorted(CLIPS.glob("*.ogg")))
     page = Page(
         "Celesta: sound to latent to sound", "Real music through every model that ships: look, listen, compare."

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from celesta.models import registry
 from celesta.probes import statistics
 from celesta.probes.clustering import Clustering
 from celesta.probes.cross_validation import Result
@@ -267,6 +268,6 @@ def _method(page: Page, study: Study) -> None:
 def _words(kind: str) -> str:
     """What a kind of features is."""
     prefix = f"{kind.partition(':')[0]}:"
-    if kind in ("latent:linear-64", "latent:pca-64", "latent:sparse-64"):
+    if kind in [f"latent:{entry.name}" for entry in registry.shipped(registry.Role.BASELINE)]:
         return "control: a baseline of signal processing on MDCT coefficients"
     return KIND_WORDS.get(kind, KIND_WORDS.get(prefix, ""))

@@ -20,7 +20,7 @@ from celesta.probes import finetune
 from celesta.probes.cross_validation import Result
 from celesta.probes.protocols import Protocol
 
-MODELS = ("cel-lr", "cel-silu", "cel-2")
+MODELS = ("cel-lr", "cel-silu", "cel-2")  # those that the 2024 report trained its classifier on
 CONFIG = finetune.NeuralConfig(steps=60, tune_batch=8, valid_every=20, crop_seconds=5.0)
 
 

@@ -23,6 +23,8 @@ from celesta.errors import DataError, MissingExtraError
 from celesta.features import FeatureCache, extract
 from celesta.features.cache import Key
 from celesta.features.fusion import Blocks, blocks, needed
+from celesta.models import registry
+from celesta.models.registry import Role
 from celesta.probes import clustering, protocols, statistics
 from celesta.probes.clustering import Clustering
 from celesta.probes.cross_validation import Result, compare, run
@@ -31,10 +33,11 @@ from celesta.probes.protocols import Protocol
 from celesta.study import cross_collection, finetuned_heads, late_layers
 from celesta.study.memo import PROBES_VERSION, asked, choices_in, kept, with_choices
 
-CELS = ("cel-lr", "cel-silu", "cel-2", "cel-3")
-CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in (*CELS, "nested")), "layers-random:nested")
+REPORT = tuple(entry.name for entry in registry.shipped(Role.REPORT))
+_TRAINED = [entry.name for entry in registry.shipped() if entry.model.capabilities.has_weights]
+CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in _TRAINED), "layers-random:nested")
 DEFAULT_KINDS = (
-    *(f"latent:{name}" for name in (*CELS, "nested", "linear-64", "pca-64", "sparse-64")),
+    *(f"latent:{entry.name}" for entry in registry.shipped()),
     "layers:nested",
     *CONTROLS,
     "celesta-ssl",
@@ -241,7 +244,7 @@ def _jobs(chosen: Sequence[Protocol], kinds: Sequence[str], skipped: dict[str, s
     return jobs
 
 
-_LATENTS = tuple(f"latent:{name}" for name in CELS)
+_LATENTS = tuple(f"latent:{name}" for name in REPORT)
 
 
 def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: str, folder: Path) -> Result:

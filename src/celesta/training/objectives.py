@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from celesta._device import use_bfloat16
+from celesta.models import registry
 from celesta.models.base import Model
-from celesta.models.cel import CelAutoencoder, looks_linear_
 from celesta.models.nested import NOISE_FRAMES, Nested
 from celesta.training import losses
 from celesta.training.augment import augment
@@ -59,8 +60,7 @@ class Autoencode(Task):
 
     def __init__(self, model: Model, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config)
-        if config.init == "looks-linear" and isinstance(model, CelAutoencoder):
-            looks_linear_(model)
+        model.initialise(config.init)
         self.forward: Callable[[Tensor], Tensor] = torch.compile(model) if config.compile else model
         self.loss_of = losses.get(config.loss)
 
@@ -164,9 +164,16 @@ class Scalable(Task):
         return float(self.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])))
 
 
+OBJECTIVES: dict[str, Callable[[Any, TrainConfig, Corpus], Task]] = {
+    "reconstruction": Autoencode,
+    "scalable": Scalable,
+}
+"""Objectives by the names that the table of models uses."""
+
+
 def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:
-    """The task of a model."""
-    return Scalable(model, config, train_set) if isinstance(model, Nested) else Autoencode(model, config, train_set)
+    """Create the objective that the table of models names for ``config.model``."""
+    return OBJECTIVES[registry.entry(config.model).objective](model, config, train_set)
 
 
 def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:

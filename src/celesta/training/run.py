@@ -15,13 +15,12 @@ from celesta import codec, datasets
 from celesta._version import __version__
 from celesta.errors import DataError, TrainingError, UsageError
 from celesta.models import registry
-from celesta.models.baselines import PcaBaseline
 from celesta.training import data
 from celesta.training.config import TrainConfig, read_config
 from celesta.training.curves import draw_curves
 from celesta.training.data import Corpus
+from celesta.training.fitting import fit
 from celesta.training.loop import Progress, train
-from celesta.training.pca import fit
 from celesta.training.shards import Shards, is_shards
 
 SETTINGS = "train.toml"
@@ -67,7 +66,7 @@ def go_on(
     config = read_config(run / SETTINGS)
     sets = _corpora(config, strict, decoded, skipped)
     warn_if_elsewhere(run)
-    if isinstance(registry.create(config.model), PcaBaseline):
+    if registry.entry(config.model).model.capabilities.needs_fitting:
         return fit(run, config, *sets)
     facts = train(run, config, *sets, watch)
     draw_curves(run)

@@ -1,4 +1,4 @@
-"""``celesta train -m pca-K``: nothing to descend, one eigendecomposition over the training music."""
+"""``celesta train`` for models that are fitted in closed form, such as pca-K."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from typing import Any
 import torch
 
 from celesta.models import registry
-from celesta.models.baselines import PcaBaseline, fit_pca
 from celesta.training.checkpoint import save_weights
 from celesta.training.config import TrainConfig
 from celesta.training.data import Corpus
 
 
 def fit(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus) -> dict[str, Any]:
-    """Fit a PCA baseline on every training track and save its weights as ``best.safetensors``."""
+    """Fit a model on every training track and save its weights as ``best.safetensors``."""
     model = registry.create(config.model)
-    assert isinstance(model, PcaBaseline)
-    sounds = (
+    signals = (
         torch.from_numpy(train_set.samples[a:b].astype("float32") / 32768)[None, None]
         for a, b in zip(train_set.offsets[:-1], train_set.offsets[1:], strict=True)
     )
-    shares = fit_pca(model, sounds)
+    shares = model.fit(signals)
     windows = torch.from_numpy(valid_set.windows(config.valid_windows, model.window))[:, None]
     with torch.no_grad():
         valid = torch.mean((model(windows) - windows) ** 2).item()

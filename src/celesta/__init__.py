@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from celesta.audio import Audio, AudioSource, info, probe, read, stream, write
     from celesta.codec import Codec, load
     from celesta.latents.latent import Latent
+    from celesta.predict.song import SongPrediction, SongPredictor
     from celesta.report.compare import compare
     from celesta.variations.basic import gain, morph, noise, smooth
 
@@ -44,6 +45,8 @@ _WHERE = {
     "smooth": "celesta.variations.basic",
     "morph": "celesta.variations.basic",
     "compare": "celesta.report.compare",
+    "SongPrediction": "celesta.predict.song",
+    "SongPredictor": "celesta.predict.song",
 }
 
 _MODULES = ("classify", "cluster", "features", "scalable", "study")
@@ -54,6 +57,8 @@ __all__ = [
     "CelestaError",
     "Codec",
     "Latent",
+    "SongPrediction",
+    "SongPredictor",
     "__version__",
     "compare",
     "gain",

@@ -84,12 +84,12 @@ def test_train_predict_evaluate_a_classifier(labelled, tmp_path):
     assert made.exit_code == 0, made.output
     scored = invoke("classify", "evaluate", model, "--data", labelled, "--cache", cache)
     assert "accuracy 1.000" in scored.output.replace("\n", " ")
-    heard = invoke("classify", "predict", labelled / "low", "-m", model, "-o", tmp_path / "heard")
-    assert heard.exit_code == 0
-    songs = json.loads((tmp_path / "heard" / "heard.json").read_text())
+    predicted = invoke("classify", "predict", labelled / "low", "-m", model, "-o", tmp_path / "out")
+    assert predicted.exit_code == 0
+    songs = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert len(songs) == 6
-    assert all(song["mine"]["low"] > 0.5 for song in songs)
-    assert (tmp_path / "heard" / "heard.html").stat().st_size > 10_000
+    assert all(song["probabilities"]["mine"]["low"] > 0.5 for song in songs)
+    assert (tmp_path / "out" / "predictions.html").stat().st_size > 10_000
 
 
 def test_a_csv_of_labels_and_groups(labelled, tmp_path):
@@ -155,15 +155,15 @@ def test_what_cannot_be_studied_is_one_line(labelled, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["genre", "mood", "tags"])
-def test_shipped_predictors_hear_a_clip(name, tmp_path):
+def test_shipped_predictors_on_a_clip(name, tmp_path):
     from celesta.report.demo import CLIPS
 
     clip = Path(CLIPS) / "rock.ogg"
     made = invoke("classify", "predict", clip, "-m", name, "-o", tmp_path)
     assert made.exit_code == 0, made.output
-    song = json.loads((tmp_path / "heard.json").read_text())[0]
-    assert len(song[f"{name} over time"]) == 2
-    values = list(song[name].values())
+    song = json.loads((tmp_path / "predictions.json").read_text())[0]
+    assert len(song["over_time"][name]) == 2
+    values = list(song["probabilities"][name].values())
     assert all(0 <= v <= 1 for v in values)
     if name != "tags":
         assert abs(sum(values) - 1) < 0.01
@@ -171,13 +171,13 @@ def test_shipped_predictors_hear_a_clip(name, tmp_path):
         assert -1 <= song["valence"] <= 1
 
 
-def test_shipped_predictors_know_real_music(real_music, tmp_path):
+def test_shipped_predictors_on_real_music(real_music, tmp_path):
     """Two tracks of GTZAN's test list."""
     files = [
         real_music / "gtzan" / genre / f"{genre}.{n}.ogg" for genre, n in (("metal", "00033"), ("classical", "00012"))
     ]
     made = invoke("classify", "predict", *files, "-o", tmp_path)
     assert made.exit_code == 0, made.output
-    metal, classical = json.loads((tmp_path / "heard.json").read_text())
-    assert metal["genre"]["metal"] > 0.5 < classical["genre"]["classical"]
+    metal, classical = json.loads((tmp_path / "predictions.json").read_text())
+    assert metal["probabilities"]["genre"]["metal"] > 0.5 < classical["probabilities"]["genre"]["classical"]
     assert metal["arousal"] > classical["arousal"]

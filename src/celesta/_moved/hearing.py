@@ -1,3 +1,7 @@
 """The former place of :mod:`celesta.predict.song`, kept so that old imports work."""
 
 from celesta.predict.song import *  # noqa: F403
+from celesta.predict.song import SongPrediction as Heard
+from celesta.predict.song import SongPredictor as Listener
+
+__all__ = ["Heard", "Listener"]

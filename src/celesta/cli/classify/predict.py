@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from celesta.cli.console import each_file, out, table
@@ -18,7 +17,7 @@ def predict(
         list[str] | None,
         typer.Option("--model", "-m", help="genre, mood, tags, or a model file; several.", show_default=False),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and JSON.")] = Path("heard"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and JSON.")] = Path("predictions"),
 ) -> None:
     """Genre, mood (with valence and arousal) and tags of songs, whole and over time: table, JSON, page.
 
@@ -26,33 +25,29 @@ def predict(
     """
     from celesta.audio import find_audio
     from celesta.errors import UsageError
-    from celesta.predict.predictor import SHIPPED, Predictor
-    from celesta.predict.song import Heard, Listener
+    from celesta.predict import SongPrediction, SongPredictor
+    from celesta.predict.predictor import SHIPPED
     from celesta.report.predictions import write_page
 
-    wanted = models or list(SHIPPED)
-    listener = Listener({name if name in SHIPPED else Path(name).stem: Predictor.load(name) for name in wanted})
+    predictor = SongPredictor(models or SHIPPED)
     files = [file for source in sources for file in find_audio(source)]
     if not files:
         raise UsageError(f"{sources[0]}: no sound files")
-    songs: list[Heard] = []
+    songs: list[SongPrediction] = []
     try:
-        each_file(files, "listen", lambda file, _: songs.append(listener.hear(file)))
+        each_file(files, "predict", lambda file, _: songs.append(predictor.predict(file)))
     finally:
         if songs:
             output.mkdir(parents=True, exist_ok=True)
             document = json.dumps([song.to_dict() for song in songs], indent=1)
-            (output / "heard.json").write_text(document, encoding="utf-8")
-            page = write_page(songs, output / "heard.html")
-            names = list(listener.predictors)
-            table("The likeliest, whole songs", ["song", *names], [_likeliest(song, names) for song in songs])
+            (output / "predictions.json").write_text(document, encoding="utf-8")
+            page = write_page(songs, output / "predictions.html")
+            names = list(predictor.predictors)
+            table("Most probable classes of whole songs", ["song", *names], [_best(song, names) for song in songs])
             out.print(f"report: {page}", soft_wrap=True)
 
 
-def _likeliest(song: Any, names: list[str]) -> list[str]:
-    cells = [song.path.name]
-    for name in names:
-        values, classes = song.whole[name], song.classes[name]
-        best = np.argsort(values)[::-1][:2]
-        cells.append(", ".join(f"{classes[i]} {values[i]:.0%}" for i in best))
-    return cells
+def _best(song: Any, names: list[str]) -> list[str]:
+    if song.reason:
+        return [song.name, *([str(song.status)] * len(names))]
+    return [song.name, *(", ".join(f"{one} {p:.0%}" for one, p in song.top(name)) for name in names)]

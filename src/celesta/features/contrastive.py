@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from celesta._device import use_bfloat16
+from celesta._device import autocast
 from celesta.errors import ModelError
 from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, log_mel
 from celesta.models import weights
@@ -68,8 +68,9 @@ class Contrast(nn.Module):
         made = []
         for first in range(0, len(starts), _BATCH):
             batch = np.stack([spectrogram[at : at + PATCH_FRAMES] for at in starts[first : first + _BATCH]])
-            with torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(precision)):
-                made.append(self(torch.from_numpy(batch)).float().numpy())
+            device = self.norm.weight.device
+            with autocast(device, precision):
+                made.append(self(torch.from_numpy(batch).to(device)).float().cpu().numpy())
         rows = np.concatenate(made)
         return {"mean": rows.mean(0), "std": rows.std(0)}
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from celesta._device import use_bfloat16
+from celesta._device import autocast, autocast_dtype
 from celesta.dsp.spectra import mel_area_filters
 from celesta.errors import ModelError, UsageError
 from celesta.models import weights
@@ -135,8 +135,7 @@ class Musicnn(nn.Module):
         ``(B, 753)``, tags ``(B, 50)`` from 0 to 1.
         """  # noqa: D205
         x = self.norm(patches.flatten(1)[:, None]).view_as(patches)
-        if torch.is_autocast_enabled("cpu"):
-            x = x.to(torch.get_autocast_dtype("cpu"))  # before places are copied out, not after
+        x = x.to(autocast_dtype(x.device))  # before places are copied out, not after
         front = torch.cat([block(x) for block in (*self.timbral, *self.temporal)], dim=1)
         first = self.mid[0](front)
         second = self.mid[1](first) + first
@@ -172,12 +171,13 @@ class Musicnn(nn.Module):
         x = _centred(np.pad(x, (0, max(0, (PATCH_FRAMES - 1) * _HOP - len(x)))))
         starts = range(0, _frames(x) - PATCH_FRAMES + 1, hop)
         made: dict[str, list[np.ndarray]] = {name: [] for name in LAYERS}
+        device = self.out.weight.device
         for first in range(0, len(starts), _BATCH):
             batch = [_log_mel(x, at, at + PATCH_FRAMES) for at in starts[first : first + _BATCH]]
-            with torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(precision)):
-                layers = self(torch.from_numpy(np.stack(batch)))
+            with autocast(device, precision):
+                layers = self(torch.from_numpy(np.stack(batch)).to(device))
             for name in LAYERS:
-                made[name].append(layers[name].float().numpy())
+                made[name].append(layers[name].float().cpu().numpy())
         return {name: np.concatenate(parts) for name, parts in made.items()}
 
 

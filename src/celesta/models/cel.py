@@ -61,19 +61,24 @@ CEL_3 = CelConfig(channels=(1, 16, 32, 64, 128, 256, 256, 256), pooled=(1, 2, 3,
 class Block(nn.Module):
     """Convolution, batch normalisation, activation, on ``(B, C, 1, T)`` in channels-last memory."""
 
+    folded_weight: Tensor | None
+    folded_bias: Tensor | None
+
     def __init__(self, c_in: int, c_out: int, kernel: int, activation: str, *, transposed: bool) -> None:
         super().__init__()
         conv = nn.ConvTranspose1d if transposed else nn.Conv1d
         self.conv = conv(c_in, c_out, kernel, padding=kernel // 2, bias=False)
         self.norm = nn.BatchNorm1d(c_out)
         self.act = ACTIVATIONS[activation]
-        self.folded: tuple[Tensor, Tensor] | None = None
+        # Kernel and bias with the normalisation in them: buffers, so that they move with the module.
+        self.register_buffer("folded_weight", None, persistent=False)
+        self.register_buffer("folded_bias", None, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, c_in, 1, T)`` to ``(B, c_out, 1, T)``."""
-        if self.folded is not None:
-            weight, bias = self.folded
-            return self.act(F.conv2d(x, weight, bias, padding=(0, weight.shape[-1] // 2)), inplace=True)
+        weight = self.folded_weight
+        if weight is not None:
+            return self.act(F.conv2d(x, weight, self.folded_bias, padding=(0, weight.shape[-1] // 2)), inplace=True)
         x = F.conv2d(x, kernel_2d(self.conv), padding=(0, self.conv.kernel_size[0] // 2))
         n = self.norm
         if self.training and n.num_batches_tracked is not None:
@@ -89,7 +94,8 @@ class Block(nn.Module):
         scale = n.weight / torch.sqrt(n.running_var + n.eps)
         weight = (kernel_2d(self.conv) * scale[:, None, None, None]).to(dtype)
         bias = (n.bias - n.running_mean * scale).to(dtype)
-        self.folded = (weight.contiguous(memory_format=torch.channels_last).detach(), bias.detach())
+        self.folded_weight = weight.contiguous(memory_format=torch.channels_last).detach()
+        self.folded_bias = bias.detach()
 
 
 def kernel_2d(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
@@ -156,6 +162,8 @@ class CelAutoencoder(Model):
     capabilities = Capabilities(has_weights=True)
     Config: ClassVar[type[ModelConfig]] = CelConfig
     config: CelConfig
+    last_weight: Tensor | None
+    last_bias: Tensor | None
     window = 110_250
     overlap = 1_024
     normalise = True
@@ -173,7 +181,8 @@ class CelAutoencoder(Model):
             Block(a, b, config.kernel, config.activation, transposed=True) for a, b in itertools.pairwise(back)
         )
         self.last = nn.ConvTranspose1d(plan[1], 1, config.last_kernel, padding=config.last_kernel // 2)
-        self.last_folded: tuple[Tensor, Tensor] | None = None
+        self.register_buffer("last_weight", None, persistent=False)
+        self.register_buffer("last_bias", None, persistent=False)
         # Starting near silence, which is where the loss of a zero-mean signal starts to fall from.
         with torch.no_grad():
             self.last.weight.mul_(0.1)
@@ -196,8 +205,8 @@ class CelAutoencoder(Model):
         if short > 0:
             x = F.pad(x, (0, short))
         h = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        if self.last_folded is not None:
-            h = h.to(self.last_folded[0].dtype)
+        if self.last_weight is not None:
+            h = h.to(self.last_weight.dtype)
         for number, block in enumerate(self.encoder, start=1):
             h = block(h)
             if number in self.config.pooled:
@@ -208,8 +217,8 @@ class CelAutoencoder(Model):
         """Decode the latent of ``length`` samples to ``(B, 1, length)`` within [-1, 1]."""
         sizes = self.sizes(max(length, self.hop_length))
         h = parts.base.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        if self.last_folded is not None:
-            h = h.to(self.last_folded[0].dtype)
+        if self.last_weight is not None:
+            h = h.to(self.last_weight.dtype)
         # The mirror: what was pooled behind encoder block n is upsampled before the block that undoes n.
         for number, block in zip(range(len(self.encoder), 1, -1), self.decoder, strict=True):
             if number in self.config.pooled:
@@ -219,7 +228,9 @@ class CelAutoencoder(Model):
         if 1 in self.config.pooled:
             sizes.pop()
             h = upsample_to(h, sizes[-1])
-        weight, bias = self.last_folded or (kernel_2d(self.last), self.last.bias)
+        weight, bias = self.last_weight, self.last_bias
+        if weight is None:
+            weight, bias = kernel_2d(self.last), self.last.bias
         h = torch.tanh(F.conv2d(h, weight, bias, padding=(0, weight.shape[-1] // 2)))
         return h.squeeze(2)[..., :length]
 
@@ -228,6 +239,6 @@ class CelAutoencoder(Model):
         self.eval()
         for block in [*self.encoder, *self.decoder]:
             block.fold(dtype)
-        weight = kernel_2d(self.last).to(dtype).contiguous(memory_format=torch.channels_last).detach()
+        self.last_weight = kernel_2d(self.last).to(dtype).contiguous(memory_format=torch.channels_last).detach()
         assert self.last.bias is not None
-        self.last_folded = (weight, self.last.bias.to(dtype).detach())
+        self.last_bias = self.last.bias.to(dtype).detach()

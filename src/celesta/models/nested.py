@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from celesta._device import autocast
 from celesta.errors import ModelError
 from celesta.models.base import Capabilities, Model, ModelConfig, Parts
 from celesta.models.mdct import Mdct
@@ -183,14 +184,14 @@ class Nested(Model):
 
     def base(self, x: Tensor, c: Tensor) -> Tensor:
         """The base ``(B, F, base)`` of sounds ``(B, 1, T)`` with coefficients ``c``; values within about +-4."""
-        with self._precision():
+        with self._autocast(x.device):
             made = self.to_base(self.encoder(self.features(x, c)))
         return 4 * torch.tanh(made.float() / 4)
 
-    def _precision(self) -> AbstractContextManager[object]:
-        """What a codec asked for; in training it is the loop's business."""
+    def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """Return the context of the precision given to :meth:`prepare`; in training the loop sets one."""
         narrow = not self.training and self.dtype == torch.bfloat16
-        return torch.autocast("cpu", torch.bfloat16) if narrow else nullcontext()
+        return autocast(device, "bfloat16") if narrow else nullcontext()
 
     def features(self, x: Tensor, c: Tensor) -> Tensor:
         """What the encoder sees: log band powers and, for attacks, log powers of sixteen pieces of each frame."""
@@ -226,7 +227,7 @@ class Nested(Model):
         seen = torch.sign(detail) * torch.log1p(size * 300)
         level = torch.where(known, torch.log10(worth.clamp(1e-5, 1e3)), 2.0)
         bands = torch.log10(detail**2 @ self.pooling + _QUIET) / 2 + 2
-        with self._precision():
+        with self._autocast(detail.device):
             h = self.decoder(torch.cat([base, share, level, seen, bands], dim=-1))
             envelope, noisiness, tonal = self.envelope(h), self.noisiness(h), self.tonal(h)
         amount = torch.exp(envelope.float().clamp(-14, 4))[..., self.group_of]

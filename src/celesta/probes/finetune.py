@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from celesta._device import use_bfloat16
+from celesta._device import autocast
 from celesta.errors import DataError, ModelError
 from celesta.models import registry
 from celesta.models.base import Model
@@ -234,7 +234,7 @@ def _tune(
 
 def _logits(model: Model, head: Head, x: Tensor, config: NeuralConfig) -> Tensor:
     """Logits ``(B, classes)`` of windows ``(B, 1, T)``, the encoder in the arithmetic asked for."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(config.precision)):
+    with autocast(x.device, config.precision):
         latent = pooled(model, x, config.pool)
     logits: Tensor = head(latent.float())
     return logits

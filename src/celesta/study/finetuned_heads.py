@@ -10,9 +10,9 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import torch
 
 from celesta import audio, codec
+from celesta._device import threads
 from celesta.features.cache import FeatureCache, Key
 from celesta.features.extract import song_arrays
 from celesta.features.registry import extractor
@@ -62,8 +62,8 @@ def results(
     return found
 
 
+@threads(1)
 def _train(protocol: Protocol, name: str, folder: Path, key: Key, config: finetune.NeuralConfig) -> None:
-    torch.set_num_threads(1)
     cache, split = FeatureCache(folder), protocol.splits[0]
     reader = [extractor(f"windows:{name}")]
     model = codec.load(name).model

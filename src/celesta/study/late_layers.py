@@ -10,8 +10,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import torch
 
+from celesta._device import threads
 from celesta.features.cache import FeatureCache, Key
 from celesta.features.extract import song_arrays
 from celesta.features.musicnn import load_musicnn
@@ -58,11 +58,11 @@ def results(protocol: Protocol, chosen: Result, cache: FeatureCache, workers: in
     return [late, Result(protocol, chosen.features, BOTH, late.rows, both, {})]
 
 
+@threads(1)
 def _answers(
     paths: Sequence[Path], labels: np.ndarray, classes: Sequence[str], share: Sequence[Split], folder: Path
 ) -> list[np.ndarray]:
     """Probabilities ``(test, classes)`` of each split."""
-    torch.set_num_threads(1)
     cache, reader = FeatureCache(folder), [extractor(PATCHES)]
     songs = [song_arrays(path, reader, cache)[0] for path in paths]
     tagger = load_musicnn(TAGGER.removeprefix("musicnn-").upper())

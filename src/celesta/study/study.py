@@ -17,6 +17,7 @@ import sklearn
 import torch
 
 from celesta import datasets
+from celesta._device import threads
 from celesta._version import __version__
 from celesta.datasets import Track
 from celesta.errors import DataError, MissingExtraError
@@ -134,13 +135,9 @@ def study(
     workers = workers or os.cpu_count() or 1
     tracks = datasets.load(data, lists=lists)
     store = FeatureCache(cache)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a song a core is faster than a core's share of every song
-    try:
+    with threads(1):  # a song a core is faster than a core's share of every song
         paths, told = [t.path for t in tracks], lambda i, n: tell("features", i, n)
         extracted = extract(paths, needed(kinds), store, told, workers, _rows(tracks, kinds, classifier))
-    finally:
-        torch.set_num_threads(threads)
     extracting = time.monotonic() - began
     readable = set(extracted.paths)
     tracks = [t for t in tracks if t.path in readable]
@@ -247,9 +244,9 @@ def _jobs(chosen: Sequence[Protocol], kinds: Sequence[str], skipped: dict[str, s
 _LATENTS = tuple(f"latent:{name}" for name in REPORT)
 
 
+@threads(1)
 def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: str, folder: Path) -> Result:
     """One result, from the cache where the same vectors were asked the same."""
-    torch.set_num_threads(1)
     if probe == "xgboost" and protocol.name == "naive":  # a repetition is enough to stand beside the report's one split
         first = [split for split in protocol.splits if split.seed == protocol.splits[0].seed]
         protocol = Protocol(**{**vars(protocol), "splits": first})

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from celesta._device import use_bfloat16
+from celesta import _device
 from celesta.models import registry
 from celesta.models.base import Model
 from celesta.models.nested import NOISE_FRAMES, Nested
@@ -26,7 +26,8 @@ class Task(ABC):
 
     def __init__(self, model: Model, config: TrainConfig) -> None:
         self.model, self.config = model, config
-        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=use_bfloat16(config.precision))
+        self.device = next(iter(model.state_dict().values())).device
+        self.autocast = _device.autocast(self.device, config.precision)
 
     def generator(self, step: int) -> np.random.Generator:
         """The random numbers of a step."""

@@ -4,11 +4,15 @@ import base64
 import io
 import json
 import math
+import os
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree
 
 import matplotlib.image
 import numpy as np
+import PIL.Image
 import pytest
 import soundfile
 
@@ -19,7 +23,9 @@ from celesta.evaluation.reconstruction import interval, reconstruct
 from celesta.report import compare as comparing
 from celesta.report.demo import CLIPS, build_demo
 from celesta.report.figures import curves, envelope, png, spectrograms, waveforms
-from celesta.report.page import Page, escape, sound_uri
+from celesta.report.media import height_of, opus_uri, spectrogram_uri
+from celesta.report.page import Link, Page, clean, relative_url
+from celesta.report.player import Track, player
 from celesta.report.reconstruct import reconstruct_page
 from celesta.report.variation import REPORTED, measure, remark, variation_page
 from celesta.variations.basic import Step, apply
@@ -54,25 +60,60 @@ class Reader(HTMLParser):
 
 
 def inspect(path):
-    """A page that fetches nothing, runs only its own script, and shows whole pictures and sounds; its tags, text."""
+    """Check that a page fetches nothing, runs only its own script, links to files that exist; return tags and text."""
     text = path.read_text(encoding="utf-8")
     seen = Reader(text)
     assert [tag for tag, _ in seen.tags].count("script") == 1
     assert not {tag for tag, _ in seen.tags} & {"link", "iframe", "object", "embed", "base", "form"}
+    policy = next(
+        a["content"] for t, a in seen.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'")
     for tag, attributes in seen.tags:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
         for name in ("src", "href", "srcset", "data", "poster"):
             address = attributes.get(name, "#")
-            assert address.startswith(("#", "data:image/png;base64,", "data:audio/ogg;base64,")), address[:80]
+            if address.startswith(("data:image/svg+xml;base64,", "data:image/webp;base64,", "#")):
+                continue
+            assert tag in ("a", "audio"), (tag, address[:80])
+            assert not re.match(r"[a-z]+:|//", address), address[:80]
+            assert (path.parent / os.fsdecode(unquote_to_bytes(address))).exists(), address
         if tag == "img":
-            look(base64.b64decode(attributes["src"].partition(",")[2], validate=True))
-        if tag == "audio":
-            samples, _ = soundfile.read(io.BytesIO(base64.b64decode(attributes["src"].partition(",")[2])))
-            assert len(samples) > 0
+            show(attributes["src"])
+        if "data-audio" in attributes:
+            assert len(decoded(attributes["data-audio"])) > 0
     assert "url(" not in text
     assert "@import" not in text
     assert not re.search(r"\b(fetch|XMLHttpRequest|import)\s*\(", text)
     return seen, " ".join(seen.texts)
+
+
+def show(uri):
+    """An image of a page must be whole and hold more than its background."""
+    data = base64.b64decode(uri.partition(",")[2], validate=True)
+    if uri.startswith("data:image/svg"):
+        paths = [e for e in ElementTree.fromstring(data).iter() if e.tag.endswith("}path")]
+        assert len(paths) > 3
+        return
+    with PIL.Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert image.format == "WEBP"
+        assert min(image.size) > 30
+
+
+def decoded(uri):
+    """The samples of an Ogg Opus data URI, 48 kHz."""
+    assert uri.startswith("data:audio/ogg;base64,")
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(uri.partition(",")[2], validate=True)))
+    assert rate == 48_000
+    return samples
+
+
+def players(seen):
+    """The versions of each player of a page, by name."""
+    lanes = [a for _, a in seen.tags if "data-audio" in a]
+    starts = [i for i, a in enumerate(seen.tags) if a[1].get("class") == "player"]
+    return len(starts), len(lanes)
 
 
 def look(picture):
@@ -101,10 +142,88 @@ def test_every_text_of_a_page_is_escaped(tmp_path):
     page.figure(curves({"a": [(1, 2), (2, 3)]}, "x", ["y"]), HOSTILE)
     page.sounds([(HOSTILE, Audio(np.full((1, 4_000), 0.1, np.float32), RATE))])
     seen, text = inspect(page.write(tmp_path / "page.html", HOSTILE))
-    assert text.count(HOSTILE) == 11 + 1  # title, h1, lead, bar, h2, h3, text, note, th, td, label, footer
-    (image,) = [attributes for tag, attributes in seen.tags if tag == "img"]
-    assert image["alt"] == HOSTILE
-    assert escape("'\"<&>") == "&#x27;&quot;&lt;&amp;&gt;"
+    assert text.count(HOSTILE) == 10 + 1  # title, h1, lead, h2, h3, text, note, th, td, name of the version, footer
+    images = [attributes for tag, attributes in seen.tags if tag == "img"]
+    assert [image["alt"] for image in images] == [HOSTILE, f"Spectrogram of {HOSTILE}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"b\xe9.wav", r"b\xe9.wav"),
+        (b"a\x1b[31m\x07.wav", r"a\x1b[31m\x07.wav"),
+        ("\u202egnp.wav".encode(), r"\u202egnp.wav"),
+        ("夜\u3000曲.wav".encode(), "夜\u3000曲.wav"),
+    ],
+)
+def test_pages_survive_names_of_any_bytes(tmp_path, music, name, shown):
+    """Issue 14, item 4: such a name ended in a traceback after all the work."""
+    source = tmp_path / os.fsdecode(name)
+    write(tmp_path / "x.wav", Audio(music(20_000), RATE))
+    (tmp_path / "x.wav").rename(source)
+    page = reconstruct_page(celesta.load("linear-64"), source, tmp_path / "r")
+    _, text = inspect(page)
+    assert shown in text
+    assert source.stem in page.name
+
+
+def test_clean_and_relative_url():
+    assert clean("plain é 夜\u3000曲\u00a0x") == "plain é 夜\u3000曲\u00a0x"
+    assert clean("a\nb\x00\x85") == r"a b\x00\x85"
+    assert relative_url("r/A/b%e?.flac", "r/index.html") == "A/b%25e%3F.flac"
+    assert relative_url(os.fsdecode(b"b\xe9.wav"), "x.html") == "b%E9.wav"
+    assert relative_url("javascript:alert(1)", "x.html") == "javascript%3Aalert%281%29"
+
+
+def test_tables_link_and_tell_numbers_from_text(tmp_path):
+    page = Page("a", "b")
+    (tmp_path / "x.flac").write_bytes(b"x")
+    page.table(["song", "level", "of"], [[Link("<x>", "x.flac"), "-14.2", "1 of 2"], ["y", "-", "2"]])
+    page.files([Link("x", "x.flac", "24 bit")])
+    seen, text = inspect(page.write(tmp_path / "page.html"))
+    heads = [a for t, a in seen.tags if t == "th" and a.get("scope") == "col"]
+    assert [a.get("class") for a in heads] == [None, "number", None]
+    assert "<x>" in text
+
+
+def test_a_long_table_of_contents_stays_one_line_high(tmp_path):
+    """Issue 14, item 26: 290 songs gave a navigation bar of a thousand pixels. The bar scrolls sideways instead."""
+    page = Page("a", "b")
+    for i in range(300):
+        page.section(f"song {i}")
+    text = page.write(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.search(r"nav ul \{[^}]*overflow-x: auto[^}]*white-space: nowrap", text)
+
+
+def test_a_player_refuses_what_cannot_be_played():
+    for tracks in ([], [Track("a", Audio(np.zeros((1, 0), np.float32), RATE))]):
+        with pytest.raises(UsageError, match="at least one"):
+            player(tracks)
+
+
+def test_versions_of_a_player_share_time_amplitude_and_frequency(music):
+    x = music(44_100, channels=2)
+    quiet = Audio(0.5 * x[:1, ::2], 22_050)
+    made = player([Track("a", Audio(x, 44_100)), Track("b", quiet, "half")])
+    assert made["duration"] == "1.000"
+    assert "half" in made["lanes"][1]["about"]
+    heights = [
+        max(abs(100 - int(point.split(",")[1])) for point in lane["wave"].strip("MZ").split()) for lane in made["lanes"]
+    ]
+    assert heights[1] < 0.7 * heights[0]
+    assert decoded(made["lanes"][0]["audio"]).shape == (48_000, 2)
+    assert len(decoded(made["lanes"][1]["audio"])) == 48_000
+    assert float(made["lanes"][1]["loudness"]) < float(made["lanes"][0]["loudness"])
+    assert player([Track("s", Audio(np.zeros((1, 9), np.float32), RATE))])["lanes"][0]["loudness"] == ""
+
+
+def test_a_spectrogram_shows_a_tone_at_its_height():
+    rate, tone = 44_100, 3_000
+    x = np.sin(2 * np.pi * tone * np.arange(rate) / rate).astype(np.float32)
+    with PIL.Image.open(io.BytesIO(base64.b64decode(spectrogram_uri(x, rate, rate / 2).partition(",")[2]))) as image:
+        rows = np.asarray(image.convert("L")).astype(float)[:, 20:-20].mean(axis=1)
+    assert rows.argmax() == pytest.approx((1 - height_of(tone, rate / 2)) * (len(rows) - 1), abs=1.5)
+    assert rows.max() > 3 * np.median(rows) + 1
 
 
 def test_hostile_names_and_tags_of_files(tmp_path, music):
@@ -138,8 +257,8 @@ def test_a_page_leaves_no_half_written_file(tmp_path):
 def test_sound_in_a_page_is_lowered_where_it_would_clip():
     t = np.arange(RATE) / RATE
     loud = Audio((3 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)[None], RATE)
-    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound_uri(loud).partition(",")[2])))
-    assert (len(samples), rate) == (RATE, RATE)
+    samples = decoded(opus_uri(loud))
+    assert len(samples) == 48_000
     assert 0.6 < np.sqrt(np.mean(samples**2)) < 0.75  # a sine of full scale: 0.707; a clipped one would have 0.9
 
 
@@ -186,8 +305,8 @@ def test_demo_of_one_clip(tmp_path):
         assert f"{s.mse:.5f}" in text
     assert result.rows[1].si_sdr > result.rows[0].si_sdr > 3
     tags = [tag for tag, _ in seen.tags]
-    # Players: original, two models; original, reconstruction, four variations. Figures: two a model, one a variation.
-    assert (tags.count("audio"), tags.count("img")) == (3 + 6, 4 + 4)
+    # Players: original, two models; original, reconstruction, four variations. A spectrogram for each.
+    assert (tags.count("img"), players(seen)) == (3 + 6, (2, 3 + 6))
     for step in REPORTED:
         assert str(step) in text
     done = [done for _, done, _ in told]
@@ -227,7 +346,8 @@ def test_comparison_is_finite_also_on_silence(tmp_path, music):
     assert {p["model"] for p in found["rate_distortion"]} >= set(models)
     seen, text = inspect(result.to_html(tmp_path / "c.html"))
     assert "nan" not in text.lower().split()
-    assert [tag for tag, _ in seen.tags].count("img") == 2 + len(models)
+    assert [tag for tag, _ in seen.tags].count("img") == 2 + 2 * len(models)
+    assert players(seen) == (len(models), 2 * len(models))
 
 
 def test_comparison_skips_what_cannot_be_read_and_stops_where_nothing_can(tmp_path, music):

@@ -19,9 +19,9 @@ from celesta.errors import AudioError, DataError
 from celesta.evaluation.rate_distortion import RatePoint, model_curve, peer_curves
 from celesta.evaluation.reconstruction import Reconstruction, Scores, interval, mono_at, reconstruct
 from celesta.report.demo import CLIPS
-from celesta.report.figures import curves, waveforms
+from celesta.report.figures import curves
 from celesta.report.page import Page
-from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, by_model, mean_rows
+from celesta.report.tables import SCORE_HEAD, by_model, mean_rows, size_notes
 
 RATE_CLIPS, RATE_SECONDS, FITTING_TRACKS = 6, 5.0, 8
 MEASURES = (("mse", "MSE"), ("si_sdr", "SI-SDR dB"), ("mel", "mel distance"))
@@ -67,7 +67,8 @@ class Comparison:
         page.section("Scores")
         page.table(SCORE_HEAD, mean_rows(self.rows, intervals=True))
         page.text("Means over files with 95 % bootstrap intervals over files, mono at the model's rate.")
-        page.note(NO_COMPRESSION)
+        for text in size_notes(self.rows):
+            page.note(text)
         page.section("Quality against floats a second")
         panels = [
             {name: [(s[0].floats_per_second, interval(getattr(r, field) for r in s)[0])] for name, s in self._models()}
@@ -79,9 +80,7 @@ class Comparison:
         page.section("Waveforms")
         for made in self.examples:
             page.heading(made.scores.model)
-            sounds = {"original": made.x.samples[0], made.scores.model: made.x_hat.samples[0]}
-            page.figure(waveforms(sounds, made.x.sample_rate), f"waveforms of {made.scores.model}")
-            page.sounds([("original", made.x), (made.scores.model, made.x_hat)])
+            page.sounds([("original", made.x), (made.scores.model, made.x_hat)], f"Player: {made.scores.model}")
         about = "; ".join(f"{key}: {value}" for key, value in self.about.items())
         return page.write(Path(path), about)
 

@@ -1,21 +1,48 @@
-"""Figures as PNG bytes: waveforms over each other, spectrograms, curves. No pyplot: nothing global, no display."""
+"""Figures of curves and waveforms as PNG or SVG, without pyplot: no display and no global state."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 import scipy.signal
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 ORIGINAL, CHANGED, THIRD = "#30507a", "#d9662b", "#3f8f5f"
+POINTS_PER_INCH = 110
+"""Size at which pages show a figure, in CSS pixels."""
 _WIDTH = 8.6
+_DARK = """<style>@media (prefers-color-scheme: dark) {
+svg{fill:#e6e9ee}
+[style*="fill: #ffffff"]{fill:none!important}
+[style*="stroke: #000000"]{stroke:#a3adba!important}
+[style*="fill: #000000"]{fill:#a3adba!important}
+[style*="stroke: #b0b0b0"]{stroke:#4a5461!important}
+[style*="stroke: #30507a"]{stroke:#8db3e2!important}
+[style*="fill: #30507a"]{fill:#8db3e2!important}
+}</style>"""
+"""Colours of matplotlib's default style, exchanged where the reader's system is dark."""
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as an SVG file whose text and axes follow the reader's light or dark colour scheme.
+
+    The same figure gives the same bytes.
+    """
+    out = io.BytesIO()
+    FigureCanvasSVG(figure)
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "celesta"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    head, found, rest = out.getvalue().partition(b"<defs>")
+    return head + _DARK.encode() + found + rest
 
 
 def png(figure: Figure, dpi: int = 84) -> bytes:
-    """The figure as a PNG file."""
+    """Return the figure as a PNG file."""
     out = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(out, format="png", dpi=dpi)

@@ -1,128 +1,220 @@
-"""One self-contained HTML page: style, pictures and sound are inside, nothing is fetched."""
+"""Build self-contained HTML pages from Jinja2 templates; a page fetches nothing from the network."""
 
 from __future__ import annotations
 
 import base64
-import html
+import functools
 import os
-import tempfile
+import re
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import jinja2
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from celesta.audio import Audio, write
-from celesta.report.figures import png
+from celesta._files import atomic, printable
+from celesta._version import __version__
+from celesta.audio import Audio
+from celesta.errors import UsageError
+from celesta.report.figures import POINTS_PER_INCH, svg
+from celesta.report.player import Track, player
 
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1c2430;--soft:#5c6775;--line:#d9dee5;--back:#fbfbfa;--card:#fff;--accent:#b4531f}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--soft:#98a3b1;--line:#333b46;--back:#14181d;--card:#1c2229;
---accent:#f0935c}img{background:#fff;border-radius:4px}}
-*{box-sizing:border-box}body{margin:0;background:var(--back);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:24px 20px 80px}h1{font-size:28px;margin:8px 0}h2{margin:40px 0 8px;
-border-top:2px solid var(--line);padding-top:16px}h3{margin:20px 0 6px;font-size:16px}p{max-width:78ch}
-nav{position:sticky;top:0;background:var(--back);border-bottom:1px solid var(--line);padding:8px 20px;z-index:2;
-display:flex;gap:6px 16px;flex-wrap:wrap;font-size:14px}a{color:var(--accent)}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13.5px;margin:10px 0;
-font-variant-numeric:tabular-nums}th,td{padding:4px 8px;text-align:right;border-bottom:1px solid var(--line);
-white-space:nowrap}th:first-child,td:first-child{text-align:left}th{cursor:pointer;color:var(--soft);font-weight:600}
-.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 16px;margin:14px 0}
-img{max-width:100%;height:auto;display:block;margin:6px 0}.sounds{display:flex;flex-wrap:wrap;gap:8px 20px}
-.sounds label{font-size:13px;color:var(--soft)}audio{display:block;height:34px;width:300px;max-width:100%}
-.note{border-left:4px solid var(--accent);padding:2px 14px;color:var(--soft)}footer{color:var(--soft);font-size:13px}
-"""
+_NUMBER = re.compile(r"[-+−]?[\d,\u2009]*\.?\d+(e[-+]?\d+)?( ?%| \[.*\]| ±.*)?")
+_NO_NUMBER = ("", "-", "–")
+_JOINERS = "\u200c\u200d"  # of scripts and emoji; every other invisible character is shown as its code
 
-# Click a table's head to sort by it: numbers as numbers.
-_SCRIPT = """
-document.querySelectorAll('th').forEach(th=>th.onclick=()=>{const t=th.closest('table'),i=th.cellIndex,
-b=t.tBodies[0],d=th.dataset.d=th.dataset.d==='1'?'-1':'1',n=c=>{const v=c.textContent.replace(/[ ,\\u2009]/g,'');
-const f=parseFloat(v);return isNaN(f)?v:f};[...b.rows].sort((x,y)=>{const p=n(x.cells[i]),q=n(y.cells[i]);
-return(p>q?1:p<q?-1:0)*d}).forEach(r=>b.append(r))});
-document.addEventListener('play',e=>document.querySelectorAll('audio').forEach(a=>a!==e.target&&a.pause()),true);
-"""
+
+@dataclass(frozen=True)
+class Link:
+    """A cell of a table, or an item of a list of files, that leads to another place.
+
+    Attributes:
+        text: what is shown.
+        href: relative URL, as :func:`relative_url` gives it, or ``#anchor``.
+        note: further text behind the link in a list of files.
+    """
+
+    text: str
+    href: str
+    note: str = ""
 
 
 class Page:
-    """A page built from top to bottom. Texts are escaped; only ``raw`` is not."""
+    """A page built from top to bottom. Every text is escaped by the templates.
+
+    Example:
+        >>> import tempfile
+        >>> page = Page("Loudness", "Two songs.")
+        >>> page.table(["song", "LUFS"], [["a.wav", "-14.2"], ["b.wav", "-9.1"]])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     "a.wav" in page.write(Path(folder) / "page.html").read_text()
+        True
+    """
 
     def __init__(self, title: str, lead: str) -> None:
         self.title = title
+        self._lead = lead
         self._sections: list[tuple[str, str]] = []
-        self._parts = [f"<h1>{escape(title)}</h1>", f"<p>{escape(lead)}</p>"]
+        self._blocks: list[tuple[str, dict[str, Any]]] = []
+        self._players = 0
+
+    def add(self, template: str, **values: Any) -> None:
+        """Add a template of ``report/templates``; it reads the values as ``block.NAME``."""
+        self._blocks.append((template, values))
 
     def section(self, title: str) -> None:
-        """Begin a section, listed in the bar on top."""
+        """Begin a section, listed in the navigation bar."""
         anchor = f"s{len(self._sections) + 1}"
         self._sections.append((anchor, title))
-        self._parts.append(f'<h2 id="{anchor}">{escape(title)}</h2>')
+        self.add("section.html", anchor=anchor, title=title)
 
     def heading(self, text: str) -> None:
-        """A smaller heading."""
-        self._parts.append(f"<h3>{escape(text)}</h3>")
+        """Add a heading below the section's."""
+        self.add("heading.html", text=text)
 
     def text(self, text: str) -> None:
-        """A paragraph."""
-        self._parts.append(f"<p>{escape(text)}</p>")
+        """Add a paragraph."""
+        self.add("text.html", text=text, note=False)
 
     def note(self, text: str) -> None:
-        """A paragraph that stands out."""
-        self._parts.append(f'<p class="note">{escape(text)}</p>')
+        """Add a paragraph that stands out."""
+        self.add("text.html", text=text, note=True)
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table that sorts by a click on its head."""
-        cells = "".join(f"<th>{escape(name)}</th>" for name in head)
-        body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-        self._parts.append(
-            f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>'
-        )
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str | Link]], label: str = "") -> None:
+        """Add a table that is sorted by a click on a column's head and scrolls inside the page.
+
+        Args:
+            head: names of the columns.
+            rows: cells as texts or links. A column of numbers alone is aligned to the right.
+            label: name of the table for screen readers.
+        """
+        columns = [{"name": name, "number": _is_number(rows, i)} for i, name in enumerate(head)]
+        self.add("table.html", columns=columns, rows=rows, label=label or f"Table: {', '.join(head[:3])}")
 
     def figure(self, figure: Figure, alt: str) -> None:
-        """A figure as a picture inside the page."""
-        data = base64.b64encode(png(figure)).decode()
-        self._parts.append(f'<img alt="{escape(alt)}" src="data:image/png;base64,{data}">')
+        """Add a matplotlib figure as SVG."""
+        uri = "data:image/svg+xml;base64," + base64.b64encode(svg(figure)).decode()
+        width, height = (round(inches * POINTS_PER_INCH) for inches in figure.get_size_inches())
+        self.add("figure.html", uri=uri, alt=alt, width=width, height=height)
 
-    def sounds(self, sounds: Sequence[tuple[str, Audio]]) -> None:
-        """Players side by side; starting one stops the others."""
-        players = "".join(
-            f'<label>{escape(name)}<audio controls preload="none" src="{sound_uri(sound)}"></audio></label>'
-            for name, sound in sounds
-        )
-        self._parts.append(f'<div class="sounds">{players}</div>')
+    def sounds(self, sounds: Sequence[tuple[str, Audio]], label: str = "") -> None:
+        """Add a player that switches between versions of one clip while it plays.
+
+        Args:
+            sounds: name and audio of each version; waveforms and spectrograms are drawn from them.
+            label: name of the player for screen readers.
+        """
+        self.player([Track(name, audio) for name, audio in sounds], label)
+
+    def player(self, tracks: Sequence[Track], label: str = "", *, compact: bool = False) -> None:
+        """Add a player as :meth:`sounds` does, with a note for each version.
+
+        Args:
+            tracks: versions of one clip.
+            label: name of the player for screen readers.
+            compact: store the audio at a lower bitrate, for pages with many clips.
+        """
+        self._players += 1
+        label = label or f"Player {self._players}"
+        self.add("player.html", number=self._players, label=label, **player(tracks, compact))
+
+    def files(self, links: Sequence[Link]) -> None:
+        """Add a list of links to files next to the page."""
+        self.add("files.html", links=links)
 
     def begin_card(self) -> None:
         """Begin a box."""
-        self._parts.append('<div class="card">')
+        self.add("card_begin.html")
 
     def end_card(self) -> None:
         """End the box."""
-        self._parts.append("</div>")
+        self.add("card_end.html")
 
-    def write(self, path: Path, footer: str = "") -> Path:
-        """Write the page atomically; its path comes back."""
-        bar = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title in self._sections)
-        text = (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f"<title>{escape(self.title)}</title><style>{_STYLE}</style></head><body><nav>{bar}</nav><main>"
-            f"{''.join(self._parts)}<footer><p>{escape(footer)}</p></footer></main><script>{_SCRIPT}</script></body></html>"
-        )
+    def render(self, footer: str = "") -> str:
+        """Return the page as HTML that can be encoded as UTF-8."""
+        values = {
+            "title": self.title,
+            "lead": self._lead,
+            "sections": self._sections,
+            "blocks": self._blocks,
+            "templates": {template for template, _ in self._blocks},
+            "footer": footer,
+            "version": __version__,
+        }
+        return _environment().get_template("page.html").render(values)
+
+    def write(self, path: str | Path, footer: str = "") -> Path:
+        """Write the page as a whole or not at all; missing folders are made. Return its path.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        data = self.render(footer).encode("utf-8")
+        with atomic(path, UsageError) as temporary:
+            temporary.write_bytes(data)
         return path
 
 
-def sound_uri(sound: Audio) -> str:
-    """Sound as an Ogg Vorbis data URI, lowered where it would clip."""
-    peak = float(abs(sound.samples).max())
-    quiet = Audio(sound.samples / peak if peak > 1 else sound.samples, sound.sample_rate)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "sound.ogg"
-        write(file, quiet)
-        return "data:audio/ogg;base64," + base64.b64encode(file.read_bytes()).decode()
+def clean(text: str) -> str:
+    r"""Return text with everything that a page cannot show made visible: control characters, bytes that are not UTF-8.
+
+    Spaces of any width stay, line ends become spaces, and ``\u202e`` and its like, which turn the text after them
+    around, are shown as codes.
+
+    Example:
+        >>> clean("b\udce9\x1b[31m\u3000a")
+        'b\\xe9\\x1b[31m\u3000a'
+    """
+    if text.isprintable():
+        return text
+    shown = []
+    for c in text:
+        if c in "\n\t\r":
+            shown.append(" ")
+        elif unicodedata.category(c) == "Zs" or c in _JOINERS:
+            shown.append(c)
+        else:
+            shown.append(printable(c))
+    return "".join(shown)
 
 
-def escape(text: str) -> str:
-    """Text for HTML, quotes too."""
-    return html.escape(text, quote=True)
+def relative_url(target: str | Path, page: str | Path) -> str:
+    """Return the URL of a file relative to a page's folder; names of any bytes are percent-encoded.
+
+    Example:
+        >>> relative_url("out/a b#1.flac", "out/index.html")
+        'a%20b%231.flac'
+    """
+    relative = os.path.relpath(target, Path(page).parent)
+    return "/".join(quote(os.fsencode(part), safe="") for part in Path(relative).parts)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    def finalize(value: Any) -> Any:
+        return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("celesta.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _is_number(rows: Sequence[Sequence[str | Link]], column: int) -> bool:
+    """Whether a column holds numbers, with gaps."""
+    if column == 0 or not rows:
+        return False
+    cells = [cell.text if isinstance(cell, Link) else str(cell) for cell in (row[column] for row in rows)]
+    filled = [cell for cell in cells if cell not in _NO_NUMBER]
+    return bool(filled) and all(_NUMBER.fullmatch(cell) for cell in filled)

@@ -7,10 +7,10 @@ from pathlib import Path
 from celesta import audio
 from celesta.audio import Audio
 from celesta.codec import Codec
-from celesta.evaluation.reconstruction import Reconstruction, reconstruct
-from celesta.report.figures import spectrograms, waveforms
+from celesta.evaluation.reconstruction import reconstruct
 from celesta.report.page import Page
-from celesta.report.tables import NO_COMPRESSION, SCORE_HEAD, score_row
+from celesta.report.player import Track
+from celesta.report.tables import SCORE_HEAD, score_row, size_notes
 
 SHOWN = 30.0
 
@@ -30,16 +30,8 @@ def reconstruct_page(codec: Codec, file: Path, out: Path) -> Path:
     n = round(SHOWN * sound.sample_rate)
     made = reconstruct(codec, Audio(sound.samples[:, :n], sound.sample_rate), file.stem)
     page = Page(f"{file.name} through {codec.name}", f"Mono at {codec.model.sample_rate} Hz, the first {SHOWN:.0f} s.")
-    add_reconstruction(page, made)
+    page.player([Track("original", made.x), Track(codec.name, made.x_hat)], f"Player: {file.name}")
     page.table(SCORE_HEAD, [score_row(made.scores)])
-    page.note(NO_COMPRESSION)
+    for text in size_notes([made.scores]):
+        page.note(text)
     return page.write(out / f"{stem}.html", f"The whole song at its own rate and channels: {stem}.flac")
-
-
-def add_reconstruction(page: Page, made: Reconstruction, *, original_too: bool = True) -> None:
-    """Add waveforms, spectrograms and players of a reconstruction to a page."""
-    rate = made.x.sample_rate
-    sounds = {"original": made.x.samples[0], made.scores.model: made.x_hat.samples[0]}
-    page.figure(waveforms(sounds, rate), f"waveforms of {made.scores.model}")
-    page.figure(spectrograms(sounds, rate), f"spectrograms of {made.scores.model}")
-    page.sounds([*([("original", made.x)] if original_too else []), (made.scores.model, made.x_hat)])

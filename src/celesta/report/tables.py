@@ -19,13 +19,33 @@ SCORE_HEAD = (
     "decode s/s",
     "weights MB",
 )
-NO_COMPRESSION = (
-    "A float is no unit of size, so the codec nested stands with the size of its file: 12 kbit/s of the 706 that"
-    " one channel of a CD has. Three of the report's four models hold 32 to 64 times more numbers than the sound has"
-    " samples, the fourth twice as many. None of the four compresses. The baselines at the foot of the table hold an"
-    " eighth of the samples' number: linear-64 keeps the 64 lowest of 512 MDCT coefficients a frame, pca-64 projects"
-    " four such frames on 256 fitted directions, sparse-64 keeps the 32 largest coefficients with their places."
-)
+_CD_KBPS = 706  # 16 bits at 44.1 kHz, one channel
+
+
+def size_notes(scores: Sequence[Scores]) -> list[str]:
+    """Say which of the models scored compress, and how to read their sizes."""
+    first = {s.model: s for s in scores}
+    coded = [s for s in first.values() if s.kbps is not None]
+    larger = [s for s in first.values() if s.kbps is None and s.ratio > 1]
+    smaller = [s for s in first.values() if s.kbps is None and s.ratio <= 1]
+    notes = []
+    if coded:
+        notes.append(
+            f"Coded to a file, whose bitrate is given: {_names(coded)}. One channel of a CD has {_CD_KBPS} kbit/s."
+        )
+    if larger:
+        factors = sorted(s.ratio for s in larger)
+        span = f"{factors[0]:.3g}" if factors[0] == factors[-1] else f"{factors[0]:.3g} to {factors[-1]:.3g}"
+        notes.append(
+            f"Not a compression: {_names(larger)}; the latent has {span} times more numbers than the audio samples."
+        )
+    if smaller:
+        notes.append(f"Fewer numbers than the audio has samples, but stored as floats: {_names(smaller)}.")
+    return notes
+
+
+def _names(scores: Sequence[Scores]) -> str:
+    return ", ".join(s.model for s in scores)
 
 
 def score_row(s: Scores) -> list[str]:

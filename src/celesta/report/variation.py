@@ -14,8 +14,8 @@ from celesta.codec import Codec
 from celesta.dsp import metrics
 from celesta.errors import UsageError
 from celesta.evaluation.reconstruction import Reconstruction, reconstruct
-from celesta.report.figures import waveforms
 from celesta.report.page import Page
+from celesta.report.player import Track
 from celesta.variations.basic import Step, apply
 
 HEAD = ("sound", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to plain", "mel distance to plain")
@@ -57,27 +57,34 @@ def measure(sound: Audio, plain: Audio) -> Effect:
     )
 
 
-def add_variations(page: Page, codec: Codec, made: Reconstruction, chains: Sequence[Sequence[Step]]) -> list[Audio]:
-    """Add the figure, players and table of each chain of steps to a page; the sounds come back."""
-    rows = [measure(made.x, made.x_hat).row("original"), measure(made.x_hat, made.x_hat).row("reconstruction")]
-    players = [("original", made.x), ("reconstruction", made.x_hat)]
+def add_variations(
+    page: Page,
+    codec: Codec,
+    made: Reconstruction,
+    chains: Sequence[Sequence[Step]],
+    *,
+    label: str = "Player: variations",
+    compact: bool = False,
+) -> list[Audio]:
+    """Add a player and a table of effects for each chain of steps to a page; return the varied audio."""
     plain = measure(made.x_hat, made.x_hat)
-    remarks, sounds = [], []
+    rows = [measure(made.x, made.x_hat).row("original"), plain.row("reconstruction")]
+    tracks = [Track("original", made.x), Track("reconstruction", made.x_hat)]
+    remarks: list[str] = []
+    varied: list[Audio] = []
     for chain in chains:
         name = ", ".join(map(str, chain))
         changed = codec.decode(apply(made.latent, chain))
         effect = measure(changed, made.x_hat)
-        sounds.append(changed)
-        players.append((name, changed))
+        varied.append(changed)
+        tracks.append(Track(name, changed))
         rows.append(effect.row(name))
         remarks += [remark(step, plain, effect) for step in chain if len(chain) == 1]
-        shown = {"original": made.x, "reconstruction": made.x_hat, name: changed}
-        page.figure(waveforms({k: v.samples[0] for k, v in shown.items()}, made.x.sample_rate), f"waveforms: {name}")
-    page.sounds(players)
-    page.table(HEAD, rows)
+    page.player(tracks, label, compact=compact)
+    page.table(HEAD, rows, label="What each variation changed")
     for text in filter(None, remarks):
         page.note(text)
-    return sounds
+    return varied
 
 
 def remark(step: Step, plain: Effect, effect: Effect) -> str:

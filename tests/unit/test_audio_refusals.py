@@ -120,16 +120,15 @@ def test_a_cut_file_gives_what_is_there_and_a_warning(tmp_path, music, suffix):
         audio.read(cut)
 
 
-def test_joined_ogg_and_mp3_files_are_remarked_on(tmp_path, music):
-    for suffix in (".ogg", ".mp3"):
-        path = tmp_path / f"a{suffix}"
-        audio.write(path, music(48_000, 1, 48_000), 48_000)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            audio.read(path)
-        path.write_bytes(path.read_bytes() * 2)
-        with pytest.warns(audio.AudioWarning, match=r"up to 1\.000 s: (a second stream|more sound)"):
-            assert audio.read(path).samples.shape == (1, 48_000)
+def test_a_second_stream_in_an_ogg_file_is_remarked_on(tmp_path, music):
+    path = tmp_path / "a.ogg"
+    audio.write(path, music(48_000, 1, 48_000), 48_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        audio.read(path)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.warns(audio.AudioWarning, match=r"up to 1\.000 s: a second stream"):
+        assert audio.read(path).samples.shape == (1, 48_000)
 
 
 def test_mp3_of_variable_bitrate_without_xing_header_is_read_whole(tmp_path, music):

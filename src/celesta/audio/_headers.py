@@ -101,7 +101,7 @@ def _identify(path: Path, file: BinaryIO, size: int) -> Header:
     first = find_mpeg(file, at)
     if first is not None:
         mpeg = inspect_mpeg(file, first, size)
-        return Header("MP3", mpeg.n_samples, mpeg)
+        return Header("MP3", None, mpeg)
     raise AudioError(f"{path}: is no sound file of a known kind (WAV FLAC OGG Opus MP3, or M4A AAC with celesta[av])")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from celesta.audio._headers import Header
+from celesta.audio._lost import Lost
 from celesta.errors import AudioError, MissingExtraError
 
 _CODECS = {"aac", "alac", "mp3", "mp3float", "mp2", "mp2float", "opus", "libopus", "vorbis", "libvorbis", "flac"}
@@ -51,6 +52,7 @@ class AvDecoder:
         self.subtype = codec.upper()
         stream.codec_context.thread_count = 1
         self.failure = ""
+        self.lost: list[Lost] = []
         self._planar = av.AudioResampler(format="fltp")
         self._frames = self._decode(stream)
         # AAC can turn out to have twice the rate that its container says, so the first decoded frame decides.

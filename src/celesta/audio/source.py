@@ -15,6 +15,7 @@ import numpy as np
 from celesta._files import printable
 from celesta.audio._decoder import Decoder, open_decoder
 from celesta.audio._headers import AudioWarning, inspect
+from celesta.audio._lost import Lost, describe
 from celesta.audio._tags import read_tags
 from celesta.audio.resample import BLOCK, LOUDEST, MAX_CHANNELS, MAX_RATE, MIN_RATE, Resampler, check_rate
 from celesta.errors import AudioError, UsageError
@@ -63,6 +64,7 @@ class AudioSource:
         channels: Number of audio channels.
         n_samples: Samples per channel that the file's header promises, or None. A hint: what `read` gives is the truth.
         position: Index of the next sample that `read` gives.
+        lost: The damaged parts among what was read so far.
         strict: As given.
 
     Raises:
@@ -87,6 +89,8 @@ class AudioSource:
         self.channels = self._decoder.channels
         self.n_samples = self._decoder.n_declared
         self.position = 0
+        self.lost: list[Lost] = []
+        self._told = 0  # how many of the lost parts have been reported
         self._end_reported = False
         self._check_limits()
 
@@ -144,7 +148,12 @@ class AudioSource:
         part = self._decoder.read(n)
         self._check_finite(part)
         self.position += part.shape[1]
+        self.lost += [one for one in self._decoder.lost if one not in self.lost]
+        self._decoder.lost.clear()
+        if self.strict:
+            self._report_lost()
         if part.shape[1] == 0 and n > 0:
+            self._report_lost()
             self._report_end()
         return part
 
@@ -171,6 +180,7 @@ class AudioSource:
             if got == 0:
                 break
             self.position += got
+        self._decoder.lost.clear()
         return self.position
 
     def rewind(self) -> None:
@@ -230,6 +240,7 @@ class AudioSource:
             where = f" at {start} s; it ends at {self.position / self.sample_rate:.3f} s" if self.position else ""
             raise AudioError(f"{self.name}: holds no audio{where}{self._reason()}")
         yield resampler.finish()
+        self._report_lost()
 
     def _reason(self) -> str:
         return f" ({self._decoder.failure})" if self._decoder.failure else ""
@@ -249,6 +260,12 @@ class AudioSource:
         if reasons:
             end = self.position / self.sample_rate
             self._report(f"damaged or cut short, read only up to {end:.3f} s: {', '.join(reasons)}")
+
+    def _report_lost(self) -> None:
+        """Say, once for each, which parts of what was read are damaged."""
+        fresh, self._told = self.lost[self._told :], len(self.lost)
+        if fresh:
+            self._report(describe(fresh, self.sample_rate))
 
     def _report(self, text: str) -> None:
         text = f"{self.name}: {text}"

@@ -12,8 +12,8 @@ from types import TracebackType
 import numpy as np
 import soundfile
 
-from celesta.audio._decoder import native_path
 from celesta.audio._headers import AudioWarning
+from celesta.audio._soundfile import native_path
 from celesta.audio.resample import BLOCK, LOUDEST, MAX_CHANNELS, Resampler, check_rate
 from celesta.errors import AudioError
 

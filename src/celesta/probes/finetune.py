@@ -1,7 +1,7 @@
-"""The report's classifier with its encoder: frozen, on pooled latents, or fine-tuned with the head.
+"""Fine-tune an encoder together with the 2024 report's classification head.
 
-Fine-tuning begins with the head that the frozen encoder gives, so that the first gradients do not spoil what the
-encoder knows. Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
+Fine-tuning starts from the head trained on the frozen encoder, so that the first gradients do not distort the
+encoder's features. Source: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform
 Out-of-Distribution", section 4.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,14 +21,11 @@ from celesta._device import autocast
 from celesta.errors import DataError, ModelError
 from celesta.models import registry
 from celesta.models.base import Model
-from celesta.models.weights import load_tensors, save_tensors
 from celesta.probes.head import (
     Head,
     NeuralConfig,
     chosen_head,
-    describe,
     log_loss,
-    revive,
     train_head,
     validation_split,
 )
@@ -37,15 +33,19 @@ from celesta.probes.head import (
 __all__ = ["Classifier", "Head", "NeuralConfig", "cut_windows", "fine_tune", "train_head", "window_latents"]
 
 _ENCODE_BATCH = 4
+"""Windows encoded at a time: more are not faster on a processor, and take more memory."""
+_MAX_NORM = 1.0
+"""Gradients are clipped to this norm."""
+_INT16_MAX = 32_767
 
 
 class Classifier:
-    """Encoder and head: sound in, probabilities out.
+    """An encoder with its head: audio in, probabilities out.
 
     Attributes:
         model: the encoder, in inference mode.
         head: its head.
-        facts: the fine-tuning's steps, seconds and validation losses.
+        facts: steps, seconds and validation losses of the fine-tuning.
     """
 
     def __init__(self, model: Model, head: Head, facts: dict[str, Any] | None = None) -> None:
@@ -58,75 +58,52 @@ class Classifier:
         """Names, in the order of the columns of probabilities."""
         return self.head.classes
 
-    def predict_windows(self, sound: np.ndarray) -> np.ndarray:
-        """Probabilities ``(windows, classes)`` over time of one song ``(n,)`` at the model's rate."""
+    def predict_windows(self, samples: np.ndarray) -> np.ndarray:
+        """Return probabilities ``(windows, classes)`` over time of one song ``(n,)`` at the model's sample rate."""
         config = self.head.config
-        return self.head.predict_proba(window_latents(self.model, sound, config.pool, config.crop_seconds))
+        return self.head.predict_proba(window_latents(self.model, samples, config.pool, config.crop_seconds))
 
     def predict_proba(self, songs: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities ``(songs, classes)``: the mean over the windows of each song ``(n,)``."""
-        return np.stack([self.predict_windows(sound).mean(axis=0) for sound in songs])
-
-    def save(self, path: str | Path) -> None:
-        """Write encoder, head and what describes them to one safetensors file."""
-        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        tensors |= {f"head.{key}": value for key, value in self.head.state_dict().items()}
-        about = {"model": registry.config_to_dict(self.model.config), "head": describe(self.head), "facts": self.facts}
-        save_tensors(path, tensors, about)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Classifier:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ModelError: the file is missing, damaged, or no classifier.
-        """
-        tensors, about = load_tensors(path)
-        try:
-            model = registry.build(registry.config_from_dict(about["model"]))
-            model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
-            facts = dict(about["facts"])
-            head = revive(path, {k[5:]: v for k, v in tensors.items() if k.startswith("head.")}, about["head"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"{path}: not a classifier's weights ({reason}); train it again") from None
-        return cls(model, head, facts)
+        """Return probabilities ``(songs, classes)``: the mean over the windows of each song ``(n,)``."""
+        return np.stack([self.predict_windows(samples).mean(axis=0) for samples in songs])
 
 
-def cut_windows(model: Model, sound: np.ndarray, seconds: float = 5.0, limit: int = 0) -> np.ndarray:
-    """Windows of a song as the model wants them: side by side from the start, the song's last piece left out.
+def cut_windows(model: Model, samples: np.ndarray, seconds: float = 5.0, limit: int = 0) -> np.ndarray:
+    """Cut a song into adjacent windows as the model reads them; what is left at the end is not used.
 
     Args:
-        model: whose rate and normalisation count.
-        sound: ``(n,)`` mono samples at the model's rate; one shorter than a window is padded with silence.
+        model: whose sample rate and normalisation apply.
+        samples: ``(n,)`` mono at the model's sample rate; less than a window is padded with zeros.
         seconds: length of a window.
-        limit: at most so many, spread evenly over the song; 0 for all.
+        limit: maximum number of windows, at even distances; 0 for all.
 
     Returns:
         ``(windows, round(seconds * sample_rate))`` float32.
     """
     size = round(seconds * model.sample_rate)
-    if len(sound) < size:
-        sound = np.pad(np.asarray(sound), (0, size - len(sound)))
-    count = len(sound) // size
+    if len(samples) < size:
+        samples = np.pad(np.asarray(samples), (0, size - len(samples)))
+    count = len(samples) // size
     if limit and limit < count:
-        starts = np.linspace(0, len(sound) - size, limit + 2)[1:-1].astype(int)
+        starts = np.linspace(0, len(samples) - size, limit + 2)[1:-1].astype(int)
     else:
         starts = np.arange(count) * size
-    return np.stack([_scaled(model, sound[start : start + size]) for start in starts])
+    return np.stack([_scaled(model, samples[start : start + size]) for start in starts])
 
 
-def window_latents(model: Model, sound: np.ndarray, pool: int = 1, seconds: float = 5.0, limit: int = 0) -> np.ndarray:
-    """Pooled latents ``(windows, latent_dim * pool)`` of one song, float32; arguments as for :func:`cut_windows`."""
+def window_latents(
+    model: Model, samples: np.ndarray, pool: int = 1, seconds: float = 5.0, limit: int = 0
+) -> np.ndarray:
+    """Compute pooled latents ``(windows, latent_dim * pool)`` of one song; arguments as for :func:`cut_windows`."""
     with torch.inference_mode():
         model.eval()
-        windows = torch.from_numpy(cut_windows(model, sound, seconds, limit))
-        made = [pooled(model, part[:, None], pool) for part in torch.split(windows, _ENCODE_BATCH)]
-        return torch.cat(made).float().numpy()
+        windows = torch.from_numpy(cut_windows(model, samples, seconds, limit))
+        latents = [pooled(model, part[:, None], pool) for part in torch.split(windows, _ENCODE_BATCH)]
+        return torch.cat(latents).float().numpy()
 
 
 def pooled(model: Model, x: Tensor, pool: int) -> Tensor:
-    """Latents of ``(B, 1, T)`` averaged to ``pool`` frames and laid flat: ``(B, latent_dim * pool)``."""
+    """Average the latents of ``(B, 1, T)`` to ``pool`` frames and flatten them: ``(B, latent_dim * pool)``."""
     base = model.encode(x).base
     return F.adaptive_avg_pool1d(base, pool).flatten(1)
 
@@ -142,18 +119,18 @@ def fine_tune(
 ) -> Classifier:
     """Train encoder and head together on random crops, within ``config.steps`` and ``config.seconds``.
 
-    A part of the training songs, apart by group, is only validated on: its log loss says which step's weights are
-    kept, and those of the frozen encoder are kept where no step is better. Batch normalisation keeps its statistics:
-    batches are too small to estimate them.
+    A validation part of the training songs, with no group in common, chooses the step with the lowest log loss; step
+    0, the frozen encoder, is among the choices. Batch normalisation keeps its statistics, because batches are too
+    small to estimate them.
 
     Args:
-        codec_model: trained model; it is cloned and stays as it is.
-        songs: ``(n,)`` mono samples of each training song at the model's rate, float or int16.
+        codec_model: trained model; it is cloned and not changed.
+        songs: ``(n,)`` mono samples of each training song at the model's sample rate, float or int16.
         labels: ``(songs,)`` names of classes.
         config: see :class:`NeuralConfig`.
-        groups: ``(songs,)``, such as artists, that validation keeps apart; None for every song its own.
-        watch: told step and validation's log loss.
-        windows: :func:`window_latents` of each song by the encoder as it is, where they are known already.
+        groups: ``(songs,)``, such as artists, that validation keeps whole; None for every song its own.
+        watch: called with step and validation log loss.
+        windows: :func:`window_latents` of each song, where they were computed before.
 
     Raises:
         DataError: numbers of songs, labels and groups differ, or a class has fewer than two groups.
@@ -170,7 +147,7 @@ def fine_tune(
     inside, outside = validation_split(target, group, config.valid_share, config.seed)
     model = _clone(codec_model)
     if windows is None:
-        windows = [window_latents(model, sound, config.pool, config.crop_seconds) for sound in songs]
+        windows = [window_latents(model, samples, config.pool, config.crop_seconds) for samples in songs]
     head = _frozen_head(windows, target, classes, inside, config)
     valid = [torch.from_numpy(cut_windows(model, songs[i], config.crop_seconds, config.valid_windows)) for i in outside]
     with torch.random.fork_rng(devices=[]):
@@ -189,7 +166,7 @@ def _tune(
     config: NeuralConfig,
     watch: Callable[[int, float], None],
 ) -> dict[str, Any]:
-    """Fine-tune in place and leave the weights of the best validation; what happened comes back."""
+    """Fine-tune in place, load the weights of the best validation, and return steps and losses."""
     both = nn.ModuleDict({"model": model, "head": head})
     optimizer = torch.optim.AdamW(
         [
@@ -201,18 +178,18 @@ def _tune(
     rng = np.random.default_rng(config.seed)
     size = round(min(config.tune_seconds, config.crop_seconds) * model.sample_rate)
     began, step, best, curve = time.monotonic(), 0, math.inf, []
-    kept: dict[str, Tensor] = {}
+    saved: dict[str, Tensor] = {}
     queue: list[int] = []
     while True:
         out_of_time = bool(config.seconds) and time.monotonic() - began > config.seconds
         last = step == config.steps or out_of_time
         if last or step % config.valid_every == 0:
-            loss = _validate(model, head, valid, valid_target, config)
-            curve.append((step, loss))
-            watch(step, loss)
-            if loss < best:
-                best = loss
-                kept = {key: value.detach().clone() for key, value in both.state_dict().items()}
+            valid_loss = _validate(model, head, valid, valid_target, config)
+            curve.append((step, valid_loss))
+            watch(step, valid_loss)
+            if valid_loss < best:
+                best = valid_loss
+                saved = {key: value.detach().clone() for key, value in both.state_dict().items()}
         if last:
             break
         while len(queue) < config.tune_batch:
@@ -221,19 +198,19 @@ def _tune(
         x = torch.from_numpy(np.stack([_crop(model, songs[i], size, rng) for i in chosen]))[:, None]
         model.eval()  # batch normalisation keeps its statistics
         head.train()
-        error = F.cross_entropy(_logits(model, head, x, config), torch.from_numpy(target[chosen]))
+        loss = F.cross_entropy(_logits(model, head, x, config), torch.from_numpy(target[chosen]))
         optimizer.zero_grad(set_to_none=True)
-        error.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(both.parameters(), _MAX_NORM)
         optimizer.step()
         step += 1
-    both.load_state_dict(kept)
+    both.load_state_dict(saved)
     best_step = min(curve, key=lambda point: point[1])[0]
     return {"steps": step, "best_step": best_step, "curve": curve, "seconds": round(time.monotonic() - began, 1)}
 
 
 def _logits(model: Model, head: Head, x: Tensor, config: NeuralConfig) -> Tensor:
-    """Logits ``(B, classes)`` of windows ``(B, 1, T)``, the encoder in the arithmetic asked for."""
+    """Logits ``(B, classes)`` of windows ``(B, 1, T)``, the encoder in the configured precision."""
     with autocast(x.device, config.precision):
         latent = pooled(model, x, config.pool)
     logits: Tensor = head(latent.float())
@@ -242,12 +219,12 @@ def _logits(model: Model, head: Head, x: Tensor, config: NeuralConfig) -> Tensor
 
 @torch.no_grad()
 def _validate(model: Model, head: Head, valid: Sequence[Tensor], target: np.ndarray, config: NeuralConfig) -> float:
-    """Log loss of songs, each the mean of its windows' probabilities."""
+    """Log loss of songs; a song's probabilities are the mean over its windows."""
     model.eval()
     head.eval()
     windows = torch.split(torch.cat(list(valid)), _ENCODE_BATCH)
-    made = torch.cat([F.softmax(_logits(model, head, part[:, None], config), dim=1) for part in windows])
-    by_song = torch.stack([part.mean(0) for part in torch.split(made, [len(song) for song in valid])])
+    shares = torch.cat([F.softmax(_logits(model, head, part[:, None], config), dim=1) for part in windows])
+    by_song = torch.stack([part.mean(0) for part in torch.split(shares, [len(song) for song in valid])])
     return log_loss(by_song.double().numpy(), target)
 
 
@@ -258,7 +235,7 @@ def _frozen_head(
     inside: np.ndarray,
     config: NeuralConfig,
 ) -> Head:
-    """The head of the frozen encoder, trained on the songs ``inside`` alone; the others choose its epochs."""
+    """The head of the frozen encoder, trained on the songs ``inside``; the others choose its number of epochs."""
     song = np.repeat(np.arange(len(windows)), [len(part) for part in windows])
     within = np.isin(song, inside)
     rows, others = np.flatnonzero(within), np.flatnonzero(~within)
@@ -266,21 +243,21 @@ def _frozen_head(
 
 
 def _clone(model: Model) -> Model:
-    """A model of the same weights without what inference folded, so that it can be trained."""
+    """A trainable copy of a model, without the layers that inference folded."""
     clone = registry.build(model.config)
     clone.load_state_dict(model.state_dict())
     return clone.float().eval()
 
 
-def _crop(model: Model, sound: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A random window ``(size,)`` of a song, padded with silence where the song is shorter."""
-    start = int(rng.integers(max(1, len(sound) - size + 1)))
-    piece = np.asarray(sound[start : start + size])
+def _crop(model: Model, samples: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random window ``(size,)`` of a song, padded with zeros where the song is shorter."""
+    start = int(rng.integers(max(1, len(samples) - size + 1)))
+    piece = np.asarray(samples[start : start + size])
     return _scaled(model, np.pad(piece, (0, size - len(piece))))
 
 
 def _scaled(model: Model, samples: np.ndarray) -> np.ndarray:
-    """Float32 samples within [-1, 1], to peak 1 where the model was trained so."""
-    x = samples.astype(np.float32) / (32_767 if samples.dtype == np.int16 else 1)
+    """Float32 samples in [-1, 1], scaled to peak 1 where the model was trained so."""
+    x = samples.astype(np.float32) / (_INT16_MAX if samples.dtype == np.int16 else 1)
     peak = float(np.abs(x).max(initial=0.0))
     return x / peak if model.normalise and peak > 0 else x

@@ -1,15 +1,15 @@
-"""The report's classification head on pooled latents of windows, and how its length of training is chosen.
+"""Train the 2024 report's classification head on pooled latents of windows.
 
-Source: seed report, section 4: trained encoder -> AdaptiveAvgPool1d -> fully connected layers with LeakyReLU and
-dropout -> linear. Widths, rates and the choice of epochs are ours, where the report is silent.
+Source: Grinblat, Mazzarello & Migdal 2024, "TP4 TDVI" (the 2024 report), section 4: trained encoder, AdaptiveAvgPool1d, fully
+connected layers with LeakyReLU and dropout, linear layer. Widths, learning rates and the choice of epochs are ours,
+because the report does not state them.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,36 +18,40 @@ import torch.nn.functional as F
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 
-from celesta.errors import DataError, ModelError, UsageError
-from celesta.models.weights import load_tensors, save_tensors
+from celesta.errors import DataError, UsageError
+
+_CONSTANT = 1e-6
+"""Relative standard deviation below which a feature counts as constant: a few times float32's rounding."""
+_LOWEST = 1e-7
+"""Probability from which the log loss grows no further: float32's rounding of 1."""
 
 
 @dataclass(frozen=True)
 class NeuralConfig:
-    """How the report's classifier is built and trained.
+    """How the head is built and trained, and how it is fine-tuned with its encoder.
 
     Attributes:
         pool: frames that AdaptiveAvgPool1d leaves of a window's latent.
         hidden: widths of the fully connected layers.
         dropout: share of each layer that is dropped in training.
-        slope: LeakyReLU's.
-        epochs: the most passes over the windows; how many is chosen by validation.
-        batch: windows a step of the head's training.
-        lr: AdamW's learning rate of the head.
-        weight_decay: AdamW's.
-        valid_share: share of the training songs' groups that chooses epochs and steps.
-        seed: of everything that is drawn.
+        slope: of LeakyReLU below 0.
+        epochs: maximum number of passes over the windows; validation chooses the number.
+        batch: windows in a step of the head's training.
+        lr: learning rate of AdamW for the head.
+        weight_decay: of AdamW.
+        valid_share: share of the training songs' groups that chooses epochs and steps, in (0, 0.5].
+        seed: of all random draws.
         crop_seconds: length of a window.
-        steps: the most steps of fine-tuning.
-        seconds: the most seconds of fine-tuning, validation with it; 0 for no limit. Where this limit ends the
-            training the result depends on the machine's speed, else only on the seed.
-        tune_batch: windows a step of fine-tuning.
+        steps: maximum number of fine-tuning steps.
+        seconds: maximum duration of fine-tuning with its validation; 0 for no limit. Where this limit ends the
+            training, the result depends on the machine's speed, otherwise only on the seed.
+        tune_batch: windows in a step of fine-tuning.
         tune_seconds: length of such a window; the latent is averaged over time, so it may be shorter.
         encoder_lr: learning rate of the encoder in fine-tuning.
         tuned_lr: learning rate of the head in fine-tuning.
-        valid_every: steps of fine-tuning from one validation to the next.
-        valid_windows: windows of each validation song, spread evenly.
-        precision: ``auto`` (bfloat16 on processors with such products), ``float32`` or ``bfloat16``.
+        valid_every: fine-tuning steps between two validations.
+        valid_windows: windows of each validation song, at even distances.
+        precision: of the encoder in fine-tuning, ``float32`` or ``bfloat16``.
     """
 
     pool: int = 1
@@ -69,11 +73,11 @@ class NeuralConfig:
     tuned_lr: float = 3e-4
     valid_every: int = 20
     valid_windows: int = 2
-    precision: str = "auto"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
-        whole = (self.pool, *self.hidden, self.epochs, self.batch, self.tune_batch, self.valid_every)
-        if min(*whole, self.valid_windows) < 1 or self.steps < 0 or self.seconds < 0:
+        counts = (self.pool, *self.hidden, self.epochs, self.batch, self.tune_batch, self.valid_every)
+        if min(*counts, self.valid_windows) < 1 or self.steps < 0 or self.seconds < 0:
             raise UsageError("classifier: pool, hidden, epochs, batches and validation must be 1 or more")
         if not (
             0 <= self.dropout < 1 and 0 < self.valid_share <= 0.5 and min(self.crop_seconds, self.tune_seconds) > 0
@@ -81,16 +85,16 @@ class NeuralConfig:
             raise UsageError("classifier: dropout must be in [0, 1), valid_share in (0, 0.5], crop_seconds above 0")
         if min(self.lr, self.encoder_lr, self.tuned_lr) <= 0 or self.weight_decay < 0:
             raise UsageError("classifier: learning rates must be above 0 and weight_decay not below")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise UsageError(f"classifier: precision must be auto, float32 or bfloat16, got {self.precision!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise UsageError(f"classifier: precision must be float32 or bfloat16, got {self.precision!r}")
 
 
 class Head(nn.Module):
-    """Standardisation and fully connected layers on ``(B, size)`` pooled latents of windows.
+    """Standardise pooled latents ``(B, size)`` of windows and classify them by fully connected layers.
 
     Attributes:
         classes: names, in the order of the columns of probabilities.
-        facts: epochs chosen and the validation's log loss.
+        facts: number of epochs and validation log loss.
     """
 
     mean: Tensor
@@ -109,19 +113,20 @@ class Head(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear((size, *config.hidden)[-1], len(self.classes)))
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Logits ``(B, classes)`` of windows ``(B, size)``."""
+        """Return logits ``(B, classes)`` of windows ``(B, size)``."""
         logits: Tensor = self.layers((windows - self.mean) * self.scale)
         return logits
 
     def standardise_by(self, windows: Tensor) -> None:
-        """Take mean and spread from the training windows ``(n, size)``."""
+        """Take mean and standard deviation from the training windows ``(n, size)``."""
         self.mean.copy_(windows.mean(0))
-        spread = windows.std(0, correction=0)
-        self.scale.copy_(1 / torch.where(spread > 1e-6 * (1 + self.mean.abs()), spread, torch.ones_like(spread)))
+        deviation = windows.std(0, correction=0)
+        varies = deviation > _CONSTANT * (1 + self.mean.abs())
+        self.scale.copy_(1 / torch.where(varies, deviation, torch.ones_like(deviation)))
 
     @torch.no_grad()
     def predict_proba(self, windows: np.ndarray) -> np.ndarray:
-        """Probabilities ``(n, classes)`` of pooled windows ``(n, size)``.
+        """Return probabilities ``(n, classes)`` of pooled windows ``(n, size)``.
 
         Raises:
             DataError: the windows have another size than those of the training.
@@ -130,29 +135,6 @@ class Head(nn.Module):
             raise DataError(f"classifier: it takes windows of {len(self.mean)} numbers, got shape {windows.shape}")
         self.eval()
         return F.softmax(self(torch.from_numpy(np.ascontiguousarray(windows, np.float32))), dim=1).double().numpy()
-
-    def predict_songs(self, windows: np.ndarray, songs: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Songs in order of first appearance, and their probabilities: the mean over their windows.
-
-        Args:
-            windows: ``(n, size)`` pooled latents.
-            songs: ``(n,)``, which song each window is of.
-        """
-        return mean_by_song(self.predict_proba(windows), np.asarray(songs))
-
-    def save(self, path: str | Path) -> None:
-        """Write weights, classes, configuration and facts to one safetensors file."""
-        save_tensors(path, self.state_dict(), describe(self))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Head:
-        """Read what :meth:`save` wrote.
-
-        Raises:
-            ModelError: the file is missing, damaged, or no head.
-        """
-        tensors, about = load_tensors(path)
-        return revive(path, tensors, about)
 
 
 def train_head(
@@ -164,15 +146,15 @@ def train_head(
 ) -> Head:
     """Train the head on a frozen encoder's pooled latents.
 
-    A part of the training songs, apart by group, tells after how many epochs their log loss is lowest; then all of
-    them train a new head for as long.
+    A validation part of the training songs, with no group in common, chooses the number of epochs by its log loss;
+    then all training songs train a new head for that number of epochs.
 
     Args:
         latents: ``(windows, channels * pool)`` of the training songs only.
         labels: ``(windows,)`` names of classes.
-        songs: ``(windows,)``, which song each window is of.
+        songs: ``(windows,)`` the song of each window.
         config: see :class:`NeuralConfig`.
-        groups: ``(windows,)``, such as artists, that validation keeps apart; the songs if None.
+        groups: ``(windows,)``, such as artists, that validation keeps whole; the songs if None.
 
     Raises:
         DataError: shapes do not match, numbers are not finite, or a class has fewer than two groups.
@@ -200,15 +182,15 @@ def chosen_head(
     classes: np.ndarray,
     config: NeuralConfig,
 ) -> Head:
-    """A head trained on ``rows`` for the epochs that, trained on ``inside``, fit the songs of ``outside`` best.
+    """Train a head on ``rows`` for the number of epochs at which one trained on ``inside`` fits ``outside`` best.
 
     Args:
         x: ``(windows, size)`` float32, all of training songs.
-        target: ``(windows,)`` numbers of classes.
-        songs: ``(windows,)``, which song each window is of.
+        target: ``(windows,)`` indices of classes.
+        songs: ``(windows,)`` the song of each window.
         inside: rows of ``x`` to train on while choosing.
         outside: rows of ``x`` to choose by.
-        rows: rows of ``x`` that the head is then trained on.
+        rows: rows of ``x`` that the final head is trained on.
         classes: ``(classes,)`` names.
         config: see :class:`NeuralConfig`.
     """
@@ -230,7 +212,7 @@ def chosen_head(
 
 
 def validation_split(target: np.ndarray, groups: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows to choose by: no group on both sides, every class to train on.
+    """Split rows into training and validation: no group on both sides, every class in training.
 
     Raises:
         DataError: there are fewer than two classes, or a class has fewer than two groups.
@@ -252,7 +234,7 @@ def validation_split(target: np.ndarray, groups: np.ndarray, share: float, seed:
 
 
 def mean_by_song(probabilities: np.ndarray, songs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Songs in order of first appearance and the means ``(songs, classes)`` of their windows' ``(n, classes)``."""
+    """Return songs in order of first appearance, and the mean probabilities ``(songs, classes)`` of their windows."""
     names, first, code = np.unique(songs, return_index=True, return_inverse=True)
     sums = np.zeros((len(names), probabilities.shape[1]))
     np.add.at(sums, code, probabilities)
@@ -261,15 +243,15 @@ def mean_by_song(probabilities: np.ndarray, songs: np.ndarray) -> tuple[np.ndarr
 
 
 def log_loss(probabilities: np.ndarray, target: np.ndarray) -> float:
-    """Mean negative logarithm of the right class's probability, at least 1e-7."""
-    return float(-np.log(np.maximum(probabilities[np.arange(len(target)), target], 1e-7)).mean())
+    """Compute the mean negative logarithm of the true class's probability."""
+    return float(-np.log(np.maximum(probabilities[np.arange(len(target)), target], _LOWEST)).mean())
 
 
 def _fit(
     head: Head, x: np.ndarray, target: np.ndarray, config: NeuralConfig, watch: Callable[[], None] | None = None
 ) -> None:
     """Train ``head`` from new weights for ``config.epochs``; ``watch`` is called after each."""
-    # The same start and the same draws for every call, so that choosing and training differ by their songs only.
+    # The same initial weights and draws in every call, so that choosing and training differ by their songs only.
     torch.manual_seed(config.seed)
     for layer in head.layers:
         if isinstance(layer, nn.Linear):
@@ -282,33 +264,7 @@ def _fit(
         for part in torch.split(torch.randperm(len(rows)), config.batch):
             loss = F.cross_entropy(head(rows[part]), wanted[part])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimizer.step()
         if watch is not None:
             watch()
-
-
-def describe(head: Head) -> dict[str, Any]:
-    """What a head's weights do not tell: size, classes, configuration, facts."""
-    return {
-        "size": len(head.mean),
-        "classes": list(head.classes),
-        "config": asdict(head.config),
-        "facts": head.facts,
-    }
-
-
-def revive(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> Head:
-    """The head of :func:`describe` with its tensors.
-
-    Raises:
-        ModelError: they do not fit together.
-    """
-    try:
-        config = NeuralConfig(**{**about["config"], "hidden": tuple(about["config"]["hidden"])})
-        head = Head(int(about["size"]), [str(name) for name in about["classes"]], config)
-        head.load_state_dict(dict(tensors))
-        head.facts = dict(about["facts"])
-    except (KeyError, TypeError, ValueError, RuntimeError, UsageError) as error:
-        raise ModelError(f"{path}: not a classifier's weights ({str(error).splitlines()[0]}); train it again") from None
-    return head.eval()

@@ -1,10 +1,10 @@
-"""A tagger's last hidden layer, trained further on the songs of a training fold, and a new output layer behind it.
+"""Train a tagger's last hidden layer further, with a new output layer, on the songs of a training fold.
 
-What lies before that layer is frozen, so its answers are computed once and training takes seconds. Nothing is chosen
-here: length and rates were chosen by folds, artists whole, of 4QAED's one-genre clips, the training side of the
-protocol ``cross``; no song of GTZAN had a say.
+The layers before it are frozen, so their outputs are computed once and training takes seconds. Epochs and learning
+rates are fixed: they were chosen by grouped folds of the training side of the protocol ``cross`` (4QAED's clips of one
+genre), without any song of GTZAN.
 
-Source of the pull towards the first weights: Li, Grandvalet & Davoine 2018, "Explicit Inductive Bias for Transfer
+Source of the penalty on the distance from the first weights: Li, Grandvalet & Davoine 2018, "Explicit Inductive Bias for Transfer
 Learning with Convolutional Networks" (L2-SP).
 """
 
@@ -22,6 +22,11 @@ from torch import Tensor, nn
 from celesta.errors import DataError
 from celesta.features.musicnn import Musicnn
 
+_DENSE_DROPOUT = 0.4
+"""Dropout of the dense layer's inputs relative to that of the output layer's."""
+_LEAST_DEVIATION = 1e-3
+"""Added to standard deviations, so that hidden units that hardly vary are not amplified."""
+
 Pooled = dict[str, np.ndarray]
 """``mean_pool`` and ``max_pool`` ``(patches, 753)`` of one song, see :class:`celesta.features.musicnn.Musicnn`."""
 
@@ -32,12 +37,12 @@ class LateConfig:
 
     Attributes:
         epochs: passes over all patches.
-        batch: patches a step.
-        lr: AdamW's rate of the output layer.
-        dense_lr: of the tagger's dense layer.
+        batch: patches in a step.
+        lr: learning rate of AdamW for the output layer.
+        dense_lr: for the tagger's dense layer.
         weight_decay: of the output layer.
         pull: weight of the squared distance of the dense layer from its first weights.
-        dropout: share of the output layer's inputs that is dropped; of the dense layer's, two fifths of it.
+        dropout: share of the output layer's inputs that is dropped; the dense layer's inputs drop two fifths of it.
         seed: of order and dropout.
     """
 
@@ -52,7 +57,7 @@ class LateConfig:
 
 
 class Late(nn.Module):
-    """From pooled layers of patches to classes.
+    """Classify patches from a tagger's pooled layers.
 
     Attributes:
         classes: names, in the order of the columns of probabilities.
@@ -76,19 +81,19 @@ class Late(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def hidden(self, pooled: Tensor) -> Tensor:
-        """``(B, 1506)`` to the penultimate layer ``(B, 200)``."""
-        x = F.dropout(self.before(pooled), 0.4 * self.config.dropout, self.training)
-        made: Tensor = self.after(F.relu(self.dense(x)))
-        return made
+        """Map ``(B, 1506)`` to the penultimate layer ``(B, 200)``."""
+        x = F.dropout(self.before(pooled), _DENSE_DROPOUT * self.config.dropout, self.training)
+        hidden: Tensor = self.after(F.relu(self.dense(x)))
+        return hidden
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """``(B, 1506)`` to logits ``(B, classes)``."""
+        """Map ``(B, 1506)`` to logits ``(B, classes)``."""
         standard = (self.hidden(pooled) - self.mean) * self.scale
-        made: Tensor = self.out(F.dropout(standard, self.config.dropout, self.training))
-        return made
+        logits: Tensor = self.out(F.dropout(standard, self.config.dropout, self.training))
+        return logits
 
     def train(self, mode: bool = True) -> Late:
-        """Training mode; the tagger's normalisations keep the statistics that they came with."""
+        """Set training mode; the tagger's batch normalisations keep their statistics."""
         super().train(mode)
         self.before.eval()
         self.after.eval()
@@ -96,26 +101,26 @@ class Late(nn.Module):
 
     @torch.inference_mode()
     def predict_proba(self, songs: Sequence[Pooled]) -> np.ndarray:
-        """Probabilities ``(songs, classes)``: the mean over a song's patches."""
+        """Return probabilities ``(songs, classes)``: the mean over a song's patches."""
         self.eval()
         found = [torch.softmax(self(patches(song)), dim=1).mean(0).numpy() for song in songs]
         return np.stack(found).astype(np.float64)
 
 
 def patches(song: Pooled) -> Tensor:
-    """The pooled layers of a song as the dense layer reads them, ``(patches, 1506)``."""
+    """Interleave the pooled layers of a song as the dense layer reads them: ``(patches, 1506)``."""
     both = np.stack([song["max_pool"], song["mean_pool"]], axis=-1)
     return torch.from_numpy(both.reshape(len(both), -1).astype(np.float32))
 
 
 def train_late(tagger: Musicnn, songs: Sequence[Pooled], labels: np.ndarray, config: LateConfig | None = None) -> Late:
-    """Train output and dense layer on songs; each class counts the same, and each song of a class.
+    """Train output and dense layer on songs; classes have equal weight, and so have the songs of a class.
 
     Args:
-        tagger: whose layers are taken; it stays as it is.
-        songs: that train, no others.
+        tagger: whose layers are copied; it is not changed.
+        songs: pooled layers of the training songs.
         labels: ``(n,)`` one class a song.
-        config: how.
+        config: see :class:`LateConfig`.
 
     Raises:
         DataError: songs and labels do not match, or there is only one class.
@@ -135,7 +140,7 @@ def train_late(tagger: Musicnn, songs: Sequence[Pooled], labels: np.ndarray, con
         with torch.no_grad():
             hidden = model.eval().hidden(x)
             model.mean.copy_(hidden.mean(0))
-            model.scale.copy_(1 / (hidden.std(0) + 1e-3))
+            model.scale.copy_(1 / (hidden.std(0) + _LEAST_DEVIATION))
         first = model.dense.weight.detach().clone()
         dense = {"params": model.dense.parameters(), "lr": config.dense_lr, "weight_decay": 0.0}
         optimizer = torch.optim.AdamW(
@@ -147,6 +152,6 @@ def train_late(tagger: Musicnn, songs: Sequence[Pooled], labels: np.ndarray, con
                 each = F.cross_entropy(model(x[rows]), target[rows], reduction="none")
                 loss = (each * weight[rows]).mean() + config.pull * (model.dense.weight - first).square().sum()
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(loss)
                 optimizer.step()
     return model.eval()

@@ -39,7 +39,7 @@ def small_gtzan(real_music, tmp_path_factory):
 def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
     lists = real_music / "gtzan-lists"
     cache = tmp_path / "cache"
-    made = study([small_gtzan], kinds=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=2)
+    made = study([small_gtzan], features=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=2)
     names = {r.task.name for r in made.results}
     assert {"P4", "naive"} <= names
     document = json.loads(made.to_json(tmp_path / "study.json").read_text())
@@ -55,7 +55,7 @@ def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
     for word in ("does not beat", "Flagged", "not the same experiment", "PCA(2)", "latent-random:cel-3"):
         assert word in page, word
     assert "http://" not in page.replace("http://www.w3.org", "")
-    again = study([small_gtzan], kinds=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=1)
+    again = study([small_gtzan], features=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=1)
     for one, other in zip(made.results, again.results, strict=True):
         assert np.allclose(one.probabilities, other.probabilities)
     assert again.about["seconds"]["features"] < made.about["seconds"]["features"] / 3
@@ -150,7 +150,7 @@ def test_what_cannot_be_studied_is_one_line(labelled, tmp_path):
     for path in sorted((labelled / "low").iterdir())[1:]:
         path.unlink()
     with pytest.raises(DataError, match="'low' has 1 group") as caught:
-        study([labelled], kinds=("handcrafted",), cache=tmp_path / "cache", classifier=())
+        study([labelled], features=("handcrafted",), cache=tmp_path / "cache", classifier=())
     assert "\n" not in str(caught.value)
 
 

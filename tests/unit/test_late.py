@@ -18,8 +18,8 @@ from celesta.probes.cross_validation import run
 from celesta.probes.late_layers import Late, LateConfig, patches, train_late
 from celesta.probes.protocols import Protocol
 from celesta.probes.splits import Split
+from celesta.study import Method, late_layers
 from celesta.study import cross_collection as cross
-from celesta.study import late_layers
 
 
 @pytest.fixture(scope="module")
@@ -139,17 +139,17 @@ def test_only_the_transductive_row_sees_the_other_collection(monkeypatch, tmp_pa
         answers.append({r.probe: r for r in cross.results(protocol, features, "handcrafted", cache)})
     assert seen == [paths[n:]] * 2
     assert set(answers[0]) == {
-        cross.COPIES,
-        cross.LATE,
-        cross.BOTH,
-        cross.STANDARDISED,
+        Method.COPIES,
+        Method.LATE_COPIES,
+        Method.LATE_AND_COPIES,
+        Method.TRANSDUCTIVE,
     }
-    assert answers[0][cross.COPIES].row()["accuracy"] > 0.8
-    for probe in (cross.COPIES, cross.BOTH):
+    assert answers[0][Method.COPIES].row()["accuracy"] > 0.8
+    for probe in (Method.COPIES, Method.LATE_AND_COPIES):
         one, two = (a[probe].probabilities[0, 0] for a in answers)
         assert np.array_equal(one, two)
         assert np.isclose(one.sum(), 1)
-    one, two = (a[cross.STANDARDISED].probabilities[0, 0] for a in answers)
+    one, two = (a[Method.TRANSDUCTIVE].probabilities[0, 0] for a in answers)
     assert not np.array_equal(one, two)
 
 
@@ -177,8 +177,13 @@ def test_late_layers_of_a_fold_see_its_training_songs_only(monkeypatch, tmp_path
     monkeypatch.setattr(late_layers, "song_arrays", lambda path, reader, cache: [songs[int(path.stem)]])
     monkeypatch.setattr(late_layers, "train_late", train)
     chosen = run(protocol, np.random.default_rng(0).standard_normal((12, 3)), "lr", features="noise")
-    cache = FeatureCache(tmp_path / "cache")
-    alone, both = late_layers.results(protocol, chosen, cache)
+    cache, threads = FeatureCache(tmp_path / "cache"), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        alone, both = late_layers.results(protocol, chosen, cache)
+        assert torch.get_num_threads() == 2  # item 3 of the list of faults
+    finally:
+        torch.set_num_threads(threads)
     assert trained == [split.train.tolist() for split in protocol.splits]
     assert alone.row()["accuracy"] > 0.8
     assert np.allclose(both.probabilities, (alone.probabilities + chosen.probabilities) / 2)

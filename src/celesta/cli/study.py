@@ -34,7 +34,7 @@ def study(
     """
     from celesta.report.figures import png
     from celesta.report.study import cluster_figure, summary_figure, write_page
-    from celesta.study import DEFAULT_KINDS
+    from celesta.study import DEFAULT_FEATURES
     from celesta.study import study as run_study
     from celesta.study.finetuned_heads import MODELS
 
@@ -46,7 +46,7 @@ def study(
 
         made = run_study(
             data,
-            kinds=features or DEFAULT_KINDS,
+            features=features or DEFAULT_FEATURES,
             cache=cache,
             lists=lists,
             seeds=range(seeds),

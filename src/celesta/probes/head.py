@@ -1,8 +1,8 @@
 """Train the 2024 report's classification head on pooled latents of windows.
 
-Source: Grinblat, Mazzarello & Migdal 2024, "TP4 TDVI" (the 2024 report), section 4: trained encoder, AdaptiveAvgPool1d, fully
-connected layers with LeakyReLU and dropout, linear layer. Widths, learning rates and the choice of epochs are ours,
-because the report does not state them.
+Source: Grinblat, Mazzarello & Migdal 2024, "TP4 TDVI" (the 2024 report), section 4: trained encoder,
+AdaptiveAvgPool1d, fully connected layers with LeakyReLU and dropout, linear layer. Widths, learning rates and the
+choice of epochs are ours, because the report does not state them.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ The layers before it are frozen, so their outputs are computed once and training
 rates are fixed: they were chosen by grouped folds of the training side of the protocol ``cross`` (4QAED's clips of one
 genre), without any song of GTZAN.
 
-Source of the penalty on the distance from the first weights: Li, Grandvalet & Davoine 2018, "Explicit Inductive Bias for Transfer
-Learning with Convolutional Networks" (L2-SP).
+Source of the penalty on the distance from the first weights (L2-SP): Li, Grandvalet & Davoine 2018, "Explicit
+Inductive Bias for Transfer Learning with Convolutional Networks".
 """
 
 from __future__ import annotations

@@ -194,14 +194,14 @@ class Entry:
     """A protocol of the table.
 
     Attributes:
-        make: tracks and seeds to the protocol.
+        make: tracks, seeds and the number of folds (None for the protocol's own) to the protocol.
         fits: whether these tracks are what it needs.
         probes: run on every feature besides the chosen one.
         latent_probes: run on the latents of the 2024 report's models only, on the first repetition.
         late_layers: whether the study also trains a tagger's late layers under it.
     """
 
-    make: Callable[[Sequence[Track], Sequence[int]], Protocol]
+    make: Callable[[Sequence[Track], Sequence[int], int | None], Protocol]
     fits: Callable[[Sequence[Track]], bool]
     probes: tuple[str, ...] = ()
     latent_probes: tuple[str, ...] = ()
@@ -219,13 +219,13 @@ def _complete_gtzan(tracks: Sequence[Track]) -> bool:
 
 _SINGLE = ("lr", "svm", "mlp")
 PROTOCOLS: dict[str, Entry] = {
-    "P4": Entry(lambda tracks, _: p4(tracks), _has("gtzan"), (*_SINGLE, "xgboost"), late_layers=True),
-    "P10": Entry(p10, _has("gtzan"), late_layers=True),
-    "naive": Entry(naive, _has("gtzan"), latent_probes=("xgboost",)),
-    "full": Entry(lambda tracks, _: full(tracks), _complete_gtzan, (*_SINGLE, "xgboost")),
-    "mood": Entry(mood, _has("4qaed"), late_layers=True),
-    "tags": Entry(tags, _has("4qaed")),
-    "cross": Entry(lambda tracks, _: cross(tracks), _has("gtzan", "4qaed")),
+    "P4": Entry(lambda tracks, seeds, folds: p4(tracks), _has("gtzan"), (*_SINGLE, "xgboost"), late_layers=True),
+    "P10": Entry(lambda tracks, seeds, folds: p10(tracks, seeds), _has("gtzan"), late_layers=True),
+    "naive": Entry(lambda tracks, seeds, folds: naive(tracks, seeds), _has("gtzan"), latent_probes=("xgboost",)),
+    "full": Entry(lambda tracks, seeds, folds: full(tracks), _complete_gtzan, (*_SINGLE, "xgboost")),
+    "mood": Entry(lambda tracks, seeds, folds: mood(tracks, seeds), _has("4qaed"), late_layers=True),
+    "tags": Entry(lambda tracks, seeds, folds: tags(tracks, seeds), _has("4qaed")),
+    "cross": Entry(lambda tracks, seeds, folds: cross(tracks), _has("gtzan", "4qaed")),
     "folder": Entry(folder, _has("folder"), _SINGLE),
 }
 """Name to protocol, in the order of the study. A new protocol is one entry."""

@@ -1,7 +1,8 @@
-"""From one collection to another: what altered copies, late layers and collections' own scales are worth.
+"""Train on one collection and score another: augmented copies, late layers, and standardisation by collection.
 
-All is trained on the training side alone. What was tried was ranked there, by folds that keep artists whole, on the
-clips and on altered copies of them. Only the row that is called transductive sees the other collection, without labels.
+Everything is trained on the training side alone. Settings were ranked there, by folds that keep artists whole, on the
+clips and on augmented copies of them (scripts/rank_choices.py). Only the transductive result sees the other
+collection, without its labels.
 """
 
 from __future__ import annotations
@@ -23,82 +24,80 @@ from celesta.probes.cross_validation import Result, run
 from celesta.probes.late_layers import LateConfig, train_late
 from celesta.probes.protocols import Protocol
 from celesta.study.late_layers import PATCHES, TAGGER, columns
-from celesta.study.memo import PROBES_VERSION, asked, choices_in, kept, with_choices
+from celesta.study.memo import PROBES_VERSION, digest, pack_choices, remember, unpack_choices
+from celesta.study.methods import Method
 
-COPIES = "lr, altered copies"
-LATE = "late layers, altered copies"
-BOTH = "mean of lr and late layers"
-STANDARDISED = "chosen, transductive"
+_CONSTANT = 1e-6
+"""Standard deviation below which a feature of a collection counts as constant."""
 
 
-def results(protocol: Protocol, features: Features, kind: str, cache: FeatureCache, workers: int = 1) -> list[Result]:
-    """Four rows: a regression trained on copies too, musicnn's late layers likewise, both, and the transductive one.
+def results(protocol: Protocol, features: Features, name: str, cache: FeatureCache, workers: int = 1) -> list[Result]:
+    """Return four results: a regression and late layers trained with copies, their mean, and the transductive probe.
 
     Args:
         protocol: ``cross``, with one split.
-        features: that hold ``kind`` of all its tracks.
-        kind: such as ``celesta-features``.
-        cache: copies' features are kept in it.
-        workers: processes.
+        features: that hold ``name`` of all its tracks.
+        name: of the features, such as ``celesta-features``.
+        cache: of the copies' features, and of results computed before.
+        workers: number of processes.
     """
     paths = [t.path for t in protocol.tracks]
-    X, weighed = blocks(features, kind, paths)
+    X, sizes = blocks(features, name, paths)
     version = f"{PROBES_VERSION} {LateConfig()}"
-    key = Key(asked(protocol, X, weighed), "cross", extractor(PATCHES).weights, version)
-    arrays = kept(cache, key, lambda: _answers(protocol, paths, X, weighed, kind, cache, workers))
-    regression, late = (arrays[name].astype(np.float64) for name in ("regression", "late"))
+    key = Key(digest(protocol, X, sizes), "cross", extractor(PATCHES).weights, version)
+    arrays = remember(cache, key, lambda: _predictions(protocol, paths, X, sizes, name, cache, workers))
+    regression, late = (arrays[part].astype(np.float64) for part in ("regression", "late"))
     test = protocol.splits[0].test
+    strength, transductive = {f"lr C={arrays['strength'][0]:g}": 1}, arrays["transductive"].astype(np.float64)
     return [
-        Result(protocol, kind, COPIES, test, regression[None], {f"lr C={arrays['strength'][0]:g}": 1}),
-        Result(protocol, TAGGER, LATE, test, late[None], {}),
-        Result(protocol, kind, BOTH, test, ((regression + late) / 2)[None], {}),
-        Result(protocol, kind, STANDARDISED, np.unique(test), arrays["own"].astype(np.float64), choices_in(arrays)),
+        Result(protocol, name, Method.COPIES, test, regression[None], strength),
+        Result(protocol, TAGGER, Method.LATE_COPIES, test, late[None], {}),
+        Result(protocol, name, Method.LATE_AND_COPIES, test, ((regression + late) / 2)[None], {}),
+        Result(protocol, name, Method.TRANSDUCTIVE, np.unique(test), transductive, unpack_choices(arrays)),
     ]
 
 
-def _answers(
+def _predictions(
     protocol: Protocol,
     paths: Sequence[Path],
     X: np.ndarray,
-    weighed: Blocks,
-    kind: str,
+    sizes: Blocks,
+    name: str,
     cache: FeatureCache,
     workers: int,
 ) -> dict[str, np.ndarray]:
     split = protocol.splits[0]
     mine = [paths[i] for i in split.train]
     labels, groups = protocol.labels[split.train], protocol.groups[split.train]
-    copies, _ = blocks(altered_features(mine, needed([kind]), cache, workers), kind)
+    copies, _ = blocks(altered_features(mine, needed([name]), cache, workers), name)
     extra = (copies, np.arange(len(mine)))
-    predictor = predictors.train(X[split.train], labels, groups, features=kind, blocks=weighed, extra=extra)
+    predictor = predictors.train(X[split.train], labels, groups, features=name, blocks=sizes, extra=extra)
     regression = columns(predictor.predict_proba(X[split.test]), predictor.classes, protocol.classes)
     late = columns(*_late(mine, labels, [paths[i] for i in split.test], cache, workers), protocol.classes)
-    datasets = np.array([t.dataset for t in protocol.tracks])
-    own = run(protocol, standardised_by(X, datasets), "chosen", features=kind, blocks=weighed)
-    strength = np.array([predictor.about["strength"]])
-    made = {"regression": regression, "late": late, "own": own.probabilities, "strength": strength}
-    return made | with_choices(own.choices)
+    collections = np.array([t.dataset for t in protocol.tracks])
+    transductive = run(protocol, standardised_by(X, collections), "chosen", features=name, blocks=sizes)
+    arrays = {"regression": regression, "late": late, "transductive": transductive.probabilities}
+    return arrays | {"strength": np.array([predictor.about["strength"]])} | pack_choices(transductive.choices)
 
 
 def standardised_by(X: np.ndarray, collections: np.ndarray) -> np.ndarray:
-    """Each number of ``(n, D)`` by the mean and spread of its own collection ``(n,)``; no label is read."""
-    made = np.zeros(X.shape)
+    """Standardise each feature of ``(n, D)`` within its own collection ``(n,)``; no label is read."""
+    standard = np.zeros(X.shape)
     for name in np.unique(collections):
         rows = collections == name
-        spread = X[rows].std(axis=0)
-        made[rows] = (X[rows] - X[rows].mean(axis=0)) / np.where(spread > 1e-6, spread, np.inf)
-    return made
+        deviation = X[rows].std(axis=0)
+        standard[rows] = (X[rows] - X[rows].mean(axis=0)) / np.where(deviation > _CONSTANT, deviation, np.inf)
+    return standard
 
 
 def _late(
     train: Sequence[Path], labels: np.ndarray, test: Sequence[Path], cache: FeatureCache, workers: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Probabilities ``(test, classes)`` of the tagger's late layers, trained on songs and their copies; the classes."""
-    kinds = [PATCHES]
-    clips = all_songs(song_arrays, train, kinds, cache, workers)
-    copies = all_songs(altered_arrays, train, kinds, cache, workers)
+    """Probabilities ``(test, classes)`` of late layers trained on songs and their copies, and the classes."""
+    clips = all_songs(song_arrays, train, [PATCHES], cache, workers)
+    copies = all_songs(altered_arrays, train, [PATCHES], cache, workers)
     songs = [arrays[0] for arrays in (*clips, *copies)]
-    asked = [arrays[0] for arrays in all_songs(song_arrays, test, kinds, cache, workers)]
+    scored = [arrays[0] for arrays in all_songs(song_arrays, test, [PATCHES], cache, workers)]
     tagger = load_musicnn(TAGGER.removeprefix("musicnn-").upper())
     model = train_late(tagger, songs, np.concatenate([labels, labels]))
-    return model.predict_proba(asked), model.classes
+    return model.predict_proba(scored), model.classes

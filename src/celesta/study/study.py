@@ -1,13 +1,14 @@
-"""The study: features once, then every protocol, the report's classifier and the clusterings; all of it as data."""
+"""Run the study: features, probes of every protocol, the 2024 report's classifier, late layers, clusters."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,263 +24,255 @@ from celesta.datasets import Track
 from celesta.errors import DataError, MissingExtraError
 from celesta.features import FeatureCache, extract
 from celesta.features.cache import Key
+from celesta.features.extract import Features
 from celesta.features.fusion import Blocks, blocks, needed
 from celesta.models import registry
 from celesta.models.registry import Role
-from celesta.probes import clustering, protocols, statistics
+from celesta.probes import clustering
 from celesta.probes.clustering import Clustering
-from celesta.probes.cross_validation import Result, compare, run
+from celesta.probes.cross_validation import SEEDS, Result, compare, run
 from celesta.probes.estimators import probe as make_probe
-from celesta.probes.protocols import Protocol
+from celesta.probes.protocols import PROTOCOLS, Entry, Protocol
 from celesta.study import cross_collection, finetuned_heads, late_layers
-from celesta.study.memo import PROBES_VERSION, asked, choices_in, kept, with_choices
+from celesta.study.memo import PROBES_VERSION, digest, pack_choices, remember, unpack_choices
+from celesta.study.result import CHOSEN, Study, controls_of
 
-REPORT = tuple(entry.name for entry in registry.shipped(Role.REPORT))
 _TRAINED = [entry.name for entry in registry.shipped() if entry.model.capabilities.has_weights]
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in _TRAINED), "layers-random:nested")
-DEFAULT_KINDS = (
+LEADER = "celesta-features"
+"""The features that late layers are averaged with, and that train across collections."""
+DEFAULT_FEATURES = (
     *(f"latent:{entry.name}" for entry in registry.shipped()),
     "layers:nested",
     *CONTROLS,
     "celesta-ssl",
     "celesta-unlabelled",
     "musicnn",
-    "celesta-features",
+    LEADER,
 )
-LEADER = "celesta-features"
-SEEDS = (0, 1, 2, 3, 4)
 CLUSTER_SEEDS = (0, 1, 2, 3, 4)
+_REPORT_LATENTS = tuple(f"latent:{entry.name}" for entry in registry.shipped(Role.REPORT))
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """Everything the study found.
-
-    Attributes:
-        results: predictions, see :class:`celesta.probes.cross_validation.Result`.
-        clusterings: kind of features to its clusterings.
-        cluster_labels: ``(songs,)`` names of the clustered songs' classes.
-        p_values: (protocol, features, control) to the p-value of their difference, both with the chosen probe; the
-            controls are hand-crafted features and, for a latent, the same network with random weights.
-        failures: tracks that could not be read, with the reason.
-        about: data, seeds, versions, times.
-    """
-
-    results: list[Result]
-    clusterings: dict[str, list[Clustering]]
-    cluster_labels: np.ndarray
-    p_values: dict[tuple[str, str, str], float]
-    failures: dict[Path, str]
-    skipped: dict[str, str]
-    about: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """What :meth:`to_json` writes: rows, per-class tables, confusion matrices, clusters."""
-        rows = []
-        for result in self.results:
-            row = result.row()
-            for control in controls_of(result.features) if result.probe == "chosen" else ():
-                p = self.p_values.get((result.task.name, result.features, control))
-                row["p against " + control.partition(":")[0]] = p
-            if not result.task.tagging:
-                counts = result.counts.sum(0)
-                row["classes"] = list(result.task.classes)
-                row["confusion"] = counts.round(3).tolist()
-                row["per class"] = {k: v.round(4).tolist() for k, v in statistics.per_class(counts).items()}
-            rows.append(row)
-        return {
-            "about": self.about,
-            "rows": rows,
-            "clusters": {kind: [c.row() for c in found] for kind, found in self.clusterings.items()},
-            "failures": {str(path): reason for path, reason in self.failures.items()},
-            "skipped": self.skipped,
-        }
-
-    def to_json(self, path: str | Path) -> Path:
-        """Write everything but the pictures."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
-        return path
+"""Called with what is being done, steps done, and their number."""
+Job = tuple[Protocol, str, str]
+"""Protocol, features and probe."""
 
 
 def study(
     data: Sequence[str | Path],
     *,
-    kinds: Sequence[str] = DEFAULT_KINDS,
+    features: Sequence[str] = DEFAULT_FEATURES,
     cache: str | Path = "cache/features",
     lists: str | Path | None = None,
     seeds: Sequence[int] = SEEDS,
     classifier: Sequence[str] = finetuned_heads.MODELS,
+    folds: int | None = None,
     workers: int = 0,
     progress: Progress | None = None,
 ) -> Study:
-    """Run everything that the data allow.
+    """Run every protocol that fits the data on every feature.
+
+    Features and predictions are cached, so that a study that was interrupted continues where it stopped.
 
     Args:
-        data: folders: GTZAN, 4QAED, or any with one sub-folder a class.
-        kinds: of features, see :func:`celesta.features.names`, and ``celesta-features``, ``musicnn``.
-        cache: folder of features, which makes the study resumable.
+        data: folders: GTZAN, 4QAED, or any with one sub-folder a class; CSV files of labels.
+        features: names, see :func:`celesta.features.names`.
+        cache: folder of features and predictions.
         lists: folder of GTZAN's lists.
         seeds: of the repeated folds.
-        classifier: models to train the report's own classifier on; none to leave it out.
-        workers: processes; 0 for one a core.
-        progress: told (what, done, of how many).
+        classifier: models to train the 2024 report's classifier on; empty to leave it out.
+        folds: number of folds for labelled folders; None for 5, or as many as the smallest class allows.
+        workers: number of processes; 0 for one a processor core.
+        progress: see :data:`Progress`.
 
     Raises:
         DataError: no protocol fits the data.
-        UsageError, ModelError: a kind is unknown or its weights are missing.
+        UsageError, ModelError: a feature is unknown or its weights are missing.
     """
-    began, tell = time.monotonic(), progress or (lambda *_: None)
-    workers = workers or os.cpu_count() or 1
+    began = time.monotonic()
     tracks = datasets.load(data, lists=lists)
-    store = FeatureCache(cache)
-    with threads(1):  # a song a core is faster than a core's share of every song
-        paths, told = [t.path for t in tracks], lambda i, n: tell("features", i, n)
-        extracted = extract(paths, needed(kinds), store, told, workers, _rows(tracks, kinds, classifier))
-    extracting = time.monotonic() - began
+    steps = _Steps(features, FeatureCache(cache), workers or os.cpu_count() or 1, progress or (lambda *_: None))
+    with steps.timed("features"):
+        extracted = steps.extract(tracks, classifier)
     readable = set(extracted.paths)
     tracks = [t for t in tracks if t.path in readable]
-    chosen, skipped = _protocols(tracks, seeds)
-    jobs = _jobs(chosen, kinds, skipped)
-    vectors = {(p.name, k): blocks(extracted, k, [t.path for t in p.tracks]) for p, k, _ in jobs}
-    parallel = joblib.Parallel(n_jobs=min(workers, len(jobs)), return_as="generator")
-    results: list[Result] = []
-    folder = store.folder
-    for result in parallel(joblib.delayed(_run)(p, *vectors[p.name, k], probe, k, folder) for p, k, probe in jobs):
-        results.append(result)
-        tell("probes", len(results), len(jobs))
-    published = next((p for p in chosen if p.name == "P4"), None)
-    if published is not None and classifier:
-        results += finetuned_heads.results(published, classifier, store, workers, lambda text: tell(text, 0, 1))
-    for protocol in (p for p in chosen if p.name in late_layers.PROTOCOLS and LEADER in kinds):
-        tell(f"late layers under {protocol.name}", 0, 1)
-        leader = next(r for r in results if (r.task.name, r.features, r.probe) == (protocol.name, LEADER, "chosen"))
-        results += late_layers.results(protocol, leader, store, workers)
-    crossed = next((p for p in chosen if p.name == "cross"), None)
-    if crossed is not None and LEADER in kinds:
-        tell("from one collection to another", 0, 1)
-        results += cross_collection.results(crossed, extracted, LEADER, store, workers)
-    clustered = published or chosen[0]
-    clusterings = {}
-    if not clustered.tagging:
-        paths = [t.path for t in clustered.tracks]
-        sets = (blocks(extracted, kind, paths) for kind in kinds)
-        parallel = joblib.Parallel(n_jobs=min(workers, len(kinds)), return_as="generator")
-        made = parallel(joblib.delayed(_clusters)(X, weighed, clustered.labels) for X, weighed in sets)
-        for kind, several in zip(kinds, made, strict=True):
-            clusterings[kind] = several
-            tell("clusters", len(clusterings), len(kinds))
-    about = {
+    protocols, skipped = _protocols(tracks, seeds, folds)
+    results = steps.probes(protocols, extracted, skipped)
+    results += steps.heads(protocols, classifier)
+    results += steps.late_layers(protocols, results)
+    results += steps.across_collections(protocols, extracted)
+    clustered = next((p for p in protocols if not p.tagging), None)
+    clusterings = steps.clusterings(clustered, extracted) if clustered else {}
+    steps.seconds["all"] = round(time.monotonic() - began, 1)
+    about = _about(tracks, protocols, seeds, clustered) | {"seconds": steps.seconds}
+    labels = clustered.labels if clustered else np.array([])
+    return Study(results, clusterings, labels, _p_values(results), extracted.failures, skipped, about)
+
+
+@dataclass
+class _Steps:
+    """The steps of a study with what all of them need."""
+
+    names: Sequence[str]
+    cache: FeatureCache
+    workers: int
+    tell: Progress
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Save how long a step took."""
+        began = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - began, 1)
+
+    def extract(self, tracks: Sequence[Track], classifier: Sequence[str]) -> Features:
+        """Extract all features, and what late layers and the report's classifier read, in one pass over the songs."""
+        late = LEADER in self.names and any(t.dataset != "folder" for t in tracks)
+        rows = [late_layers.PATCHES] if late else []
+        if any(t.dataset == "gtzan" for t in tracks):
+            rows += [f"windows:{model}" for model in classifier if f"latent:{model}" in self.names]
+        paths = [t.path for t in tracks]
+        with threads(1):  # one song for each core is faster than all cores on one song
+            return extract(paths, needed(self.names), self.cache, partial(self.tell, "features"), self.workers, rows)
+
+    def probes(self, protocols: Sequence[Protocol], features: Features, skipped: dict[str, str]) -> list[Result]:
+        """Run the probes of every protocol on every feature."""
+        jobs = _jobs(protocols, self.names, skipped)
+        vectors = {(p.name, name): blocks(features, name, [t.path for t in p.tracks]) for p, name, _ in jobs}
+        parallel = joblib.Parallel(n_jobs=min(self.workers, len(jobs)), return_as="generator")
+        results: list[Result] = []
+        for result in parallel(
+            joblib.delayed(_run)(p, *vectors[p.name, name], probe, name, self.cache.folder) for p, name, probe in jobs
+        ):
+            results.append(result)
+            self.tell("probes", len(results), len(jobs))
+        return results
+
+    def heads(self, protocols: Sequence[Protocol], classifier: Sequence[str]) -> list[Result]:
+        """Train the 2024 report's classifier on the published split."""
+        published = next((p for p in protocols if p.name == "P4"), None)
+        if published is None or not classifier:
+            return []
+
+        def tell(text: str) -> None:
+            self.tell(text, 0, 1)
+
+        return finetuned_heads.results(published, classifier, self.cache, self.workers, tell)
+
+    def late_layers(self, protocols: Sequence[Protocol], results: Sequence[Result]) -> list[Result]:
+        """Train a tagger's late layers under the protocols of the table that ask for it."""
+        found: list[Result] = []
+        chosen = {(r.task.name, r.features): r for r in results if r.probe == CHOSEN}
+        for protocol in protocols:
+            leader = chosen.get((protocol.name, LEADER))
+            if _entry(protocol).late_layers and leader is not None:
+                self.tell(f"late layers under {protocol.name}", 0, 1)
+                found += late_layers.results(protocol, leader, self.cache, self.workers)
+        return found
+
+    def across_collections(self, protocols: Sequence[Protocol], features: Features) -> list[Result]:
+        """Train on one collection, with copies and late layers, and score the other."""
+        crossed = next((p for p in protocols if p.name == "cross"), None)
+        if crossed is None or LEADER not in self.names:
+            return []
+        self.tell("from one collection to another", 0, 1)
+        return cross_collection.results(crossed, features, LEADER, self.cache, self.workers)
+
+    def clusterings(self, protocol: Protocol, features: Features) -> dict[str, list[Clustering]]:
+        """Cluster the songs of a protocol by every feature."""
+        paths = [t.path for t in protocol.tracks]
+        vectors = (blocks(features, name, paths) for name in self.names)
+        parallel = joblib.Parallel(n_jobs=min(self.workers, len(self.names)), return_as="generator")
+        jobs = parallel(joblib.delayed(_clusters)(X, sizes, protocol.labels) for X, sizes in vectors)
+        found: dict[str, list[Clustering]] = {}
+        for name, several in zip(self.names, jobs, strict=True):
+            found[name] = several
+            self.tell("clusters", len(found), len(self.names))
+        return found
+
+
+def _protocols(
+    tracks: Sequence[Track], seeds: Sequence[int], folds: int | None
+) -> tuple[list[Protocol], dict[str, str]]:
+    """Every protocol that fits these tracks, and why others are left out."""
+    protocols, skipped = [], {}
+    for name, entry in PROTOCOLS.items():
+        if entry.fits(tracks):
+            try:
+                protocols.append(entry.make(tracks, seeds, folds))
+            except DataError as error:
+                skipped[name] = str(error)
+    if not protocols:
+        raise DataError("; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
+    return protocols, skipped
+
+
+def _jobs(protocols: Sequence[Protocol], names: Sequence[str], skipped: dict[str, str]) -> list[Job]:
+    """The chosen probe everywhere, and the others that the table of protocols names."""
+    absent: set[str] = set()
+    for probe in {probe for p in protocols for probe in (*_entry(p).probes, *_entry(p).latent_probes)}:
+        try:
+            make_probe(probe)
+        except MissingExtraError as error:
+            absent.add(probe)
+            skipped[probe] = str(error)
+    jobs: list[Job] = []
+    for protocol in protocols:
+        entry = _entry(protocol)
+        for name in names:
+            probes = (CHOSEN, *entry.probes, *(entry.latent_probes if name in _REPORT_LATENTS else ()))
+            jobs += [(protocol, name, probe) for probe in probes if probe not in absent]
+    return jobs
+
+
+def _entry(protocol: Protocol) -> Entry:
+    return PROTOCOLS[protocol.name]
+
+
+def _run(protocol: Protocol, X: np.ndarray, sizes: Blocks, probe: str, name: str, folder: Path) -> Result:
+    """One result, from the cache where the same vectors, labels and folds were used before."""
+    if probe in _entry(protocol).latent_probes:  # one repetition compares with the report's one split
+        first = [split for split in protocol.splits if split.seed == protocol.splits[0].seed]
+        protocol = replace(protocol, splits=first)
+    key = Key(digest(protocol, X, sizes), f"probe:{protocol.name}:{probe}", "", PROBES_VERSION)
+
+    def compute() -> dict[str, np.ndarray]:
+        result = run(protocol, X, probe, features=name, blocks=sizes)
+        return {"rows": result.rows, "probabilities": result.probabilities, **pack_choices(result.choices)}
+
+    with threads(1):
+        arrays = remember(FeatureCache(folder), key, compute)
+    rows, probabilities = arrays["rows"].astype(int), arrays["probabilities"].astype(np.float64)
+    return Result(protocol, name, probe, rows, probabilities, unpack_choices(arrays))
+
+
+def _clusters(X: np.ndarray, sizes: Blocks, labels: np.ndarray) -> list[Clustering]:
+    """All methods and spaces; methods with random starts are repeated with several seeds."""
+    random = clustering.sweep(X, labels, methods=("kmeans", "gmm"), seeds=CLUSTER_SEEDS, blocks=sizes)
+    return random + clustering.sweep(X, labels, methods=("ward", "spectral"), blocks=sizes)
+
+
+def _p_values(results: Sequence[Result]) -> dict[tuple[str, str, str], float]:
+    chosen = {(r.task.name, r.features): r for r in results if r.probe == CHOSEN}
+    return {
+        (protocol, name, control): compare(result, chosen[protocol, control])
+        for (protocol, name), result in chosen.items()
+        for control in controls_of(name)
+        if (protocol, control) in chosen
+    }
+
+
+def _about(
+    tracks: Sequence[Track], protocols: Sequence[Protocol], seeds: Sequence[int], clustered: Protocol | None
+) -> dict[str, Any]:
+    return {
         "celesta": __version__,
         "scikit-learn": sklearn.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "tracks": {name: sum(t.dataset == name for t in tracks) for name in ("gtzan", "4qaed", "folder")},
-        "protocols": {p.name: {"about": p.about, "flag": p.flag} for p in chosen},
+        "protocols": {p.name: {"about": p.about, "flag": p.flag} for p in protocols},
         "seeds": list(seeds),
-        "seconds": {"features": round(extracting, 1), "all": round(time.monotonic() - began, 1)},
-        "clustered": clustered.name,
-    }
-    labels = clustered.labels if not clustered.tagging else np.array([])
-    return Study(results, clusterings, labels, _p_values(results), extracted.failures, skipped, about)
-
-
-def _rows(tracks: Sequence[Track], kinds: Sequence[str], classifier: Sequence[str]) -> list[str]:
-    """What else is asked of the songs, measured in the same pass: patches for late layers, windows for the head."""
-    patches = [late_layers.PATCHES] if LEADER in kinds and any(t.dataset != "folder" for t in tracks) else []
-    windows = [f"windows:{model}" for model in classifier if f"latent:{model}" in kinds]
-    return patches + (windows if any(t.dataset == "gtzan" for t in tracks) else [])
-
-
-def _protocols(tracks: Sequence[Track], seeds: Sequence[int]) -> tuple[list[Protocol], dict[str, str]]:
-    """Every protocol that these tracks allow, and why the others are left out."""
-    here = {t.dataset for t in tracks}
-    if here == {"folder"}:
-        return [protocols.folder(tracks, seeds)], {}
-    makers: dict[str, Callable[[], Protocol]] = {}
-    if "gtzan" in here:
-        makers |= {
-            "P4": lambda: protocols.p4(tracks),
-            "P10": lambda: protocols.p10(tracks, seeds),
-            "naive": lambda: protocols.naive(tracks, seeds),
-        }
-        counts = [sum(t.label == genre and t.split == "test" for t in tracks) for genre in datasets.GTZAN_GENRES]
-        if min(counts) >= 10:
-            makers["full"] = lambda: protocols.full(tracks)
-    if "4qaed" in here:
-        makers |= {"mood": lambda: protocols.mood(tracks, seeds), "tags": lambda: protocols.tags(tracks, seeds)}
-    if {"gtzan", "4qaed"} <= here:
-        makers["cross"] = lambda: protocols.cross(tracks)
-    made, skipped = [], {}
-    for name, make in makers.items():
-        try:
-            made.append(make())
-        except DataError as error:
-            skipped[name] = str(error)
-    if not made:
-        raise DataError("; ".join(f"{name}: {reason}" for name, reason in skipped.items()))
-    return made, skipped
-
-
-def _jobs(chosen: Sequence[Protocol], kinds: Sequence[str], skipped: dict[str, str]) -> list[tuple[Protocol, str, str]]:
-    """Which probe on which features under which protocol: the better of two everywhere, all where it is cheap."""
-    try:
-        make_probe("xgboost")
-        trees = True
-    except MissingExtraError as error:
-        skipped["xgboost"], trees = str(error), False
-    jobs = []
-    for protocol in chosen:
-        for kind in kinds:
-            jobs.append((protocol, kind, "chosen"))
-            if protocol.name in ("P4", "full", "folder"):
-                jobs += [(protocol, kind, probe) for probe in ("lr", "svm", "mlp")]
-            if trees and (protocol.name in ("P4", "full") or (protocol.name == "naive" and kind in _LATENTS)):
-                jobs.append((protocol, kind, "xgboost"))
-    return jobs
-
-
-_LATENTS = tuple(f"latent:{name}" for name in REPORT)
-
-
-@threads(1)
-def _run(protocol: Protocol, X: np.ndarray, weighed: Blocks, probe: str, kind: str, folder: Path) -> Result:
-    """One result, from the cache where the same vectors were asked the same."""
-    if probe == "xgboost" and protocol.name == "naive":  # a repetition is enough to stand beside the report's one split
-        first = [split for split in protocol.splits if split.seed == protocol.splits[0].seed]
-        protocol = Protocol(**{**vars(protocol), "splits": first})
-    key = Key(asked(protocol, X, weighed), f"probe:{protocol.name}:{probe}", "", PROBES_VERSION)
-
-    def make() -> dict[str, np.ndarray]:
-        made = run(protocol, X, probe, features=kind, blocks=weighed)
-        return {"rows": made.rows, "probabilities": made.probabilities, **with_choices(made.choices)}
-
-    arrays = kept(FeatureCache(folder), key, make)
-    rows, probabilities = arrays["rows"].astype(int), arrays["probabilities"].astype(np.float64)
-    return Result(protocol, kind, probe, rows, probabilities, choices_in(arrays))
-
-
-def _clusters(X: np.ndarray, weighed: Blocks, labels: np.ndarray) -> list[Clustering]:
-    """The report's PCA(2), PCA(20) and all numbers; starts are averaged over seeds where they matter."""
-    several = clustering.sweep(X, labels, methods=("kmeans", "gmm"), seeds=CLUSTER_SEEDS, blocks=weighed)
-    return several + clustering.sweep(X, labels, methods=("ward", "spectral"), blocks=weighed)
-
-
-def controls_of(kind: str) -> list[str]:
-    """What a kind of features is tested against: hand-crafted features and its own network before training."""
-    controls = [] if kind == "handcrafted" else ["handcrafted"]
-    if kind.startswith(("latent:", "layers:")):
-        controls.append(kind.replace(":", "-random:", 1))
-    return controls
-
-
-def _p_values(results: Sequence[Result]) -> dict[tuple[str, str, str], float]:
-    chosen = {(r.task.name, r.features): r for r in results if r.probe == "chosen"}
-    return {
-        (protocol, kind, control): compare(result, chosen[protocol, control])
-        for (protocol, kind), result in chosen.items()
-        for control in controls_of(kind)
-        if (protocol, control) in chosen
+        "clustered": clustered.name if clustered else "",
     }

@@ -1,0 +1,22 @@
+"""Names of the results that a study computes by other means than a probe of the table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Method(StrEnum):
+    """How a result of a study was made, where :func:`celesta.probes.estimators.names` does not list it."""
+
+    HEAD_FROZEN = "2024 head, frozen"
+    HEAD_TUNED = "2024 head, fine-tuned"
+    LATE = "late layers"
+    LATE_AND_CHOSEN = "mean of chosen and late layers"
+    COPIES = "lr, augmented copies"
+    LATE_COPIES = "late layers, augmented copies"
+    LATE_AND_COPIES = "mean of lr and late layers"
+    TRANSDUCTIVE = "chosen, transductive"
+
+
+HEADS = (Method.HEAD_FROZEN, Method.HEAD_TUNED)
+"""The 2024 report's classifier."""

@@ -1,5 +1,6 @@
 """The study's page says in words what does not beat its controls, what may be chance, and what the report printed."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,14 @@ from celesta.report.study_text import comparison
 from celesta.study import Method
 
 NESTED, RANDOM = "latent:nested", "latent-random:nested"
+
+
+def table_rows(page):
+    """Cells of all table rows of a page, as text."""
+    return [
+        [re.sub("<[^>]*>", "", cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.S)
+    ]
 
 
 def result(score):
@@ -67,8 +76,9 @@ def test_the_report_s_classes_stand_beside_ours(tmp_path):
     report2024.add_comparison(page, study)
     text = page.write(tmp_path / "a.html").read_text()
     assert "not the same experiment" in text
-    assert "<td>blues</td><td>0.50</td><td>0.38</td><td>0.43</td><td>8</td><td>1.00</td>" in text
-    assert "<td>jazz</td><td>0.44</td><td>0.67</td><td>0.53</td><td>12</td><td></td>" in text
+    rows = table_rows(text)
+    assert ["blues", "0.50", "0.38", "0.43", "8", "1.00", "1.00", "1.00", "5"] in rows
+    assert ["jazz", "0.44", "0.67", "0.53", "12", "", "", "", ""] in rows
 
 
 def test_printed_tables_agree_with_themselves():
@@ -86,4 +96,5 @@ def test_the_report_s_accuracy_is_computed_from_its_table(tmp_path):
     task = Task("naive", labels, ("blues", "metal"), labels, [Split(np.arange(0), np.arange(6))], "accuracy")
     found = Result(task, "latent:cel-2", "xgboost", np.arange(6), np.full((1, 6, 2), 0.5), {})
     report2024.add_comparison(page, SimpleNamespace(results=[found], clusterings={}, about={}))
-    assert "<td>0.495 (49 of 99)</td>" in page.write(tmp_path / "a.html").read_text()
+    rows = table_rows(page.write(tmp_path / "a.html").read_text())
+    assert any("0.495 (49 of 99)" in row for row in rows)

@@ -19,7 +19,7 @@ NESTED, RANDOM = "latent:nested", "latent-random:nested"
 def table_rows(page):
     """Cells of all table rows of a page, as text."""
     return [
-        [re.sub("<[^>]*>", "", cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)]
+        [re.sub("<[^>]*>", "", cell).strip() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)]
         for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.S)
     ]
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from celesta.errors import DataError, UsageError
-from celesta.probes.clustering import METHODS, cluster, sweep
+from celesta.probes.clustering import METHODS, choose_groups, cluster, sweep
 from celesta.report import clusters as figures
 from celesta.report.figures import png
 
@@ -84,8 +84,10 @@ def test_more_numbers_than_songs_and_constant_numbers():
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        (lambda x, y: (x[:5], y[[0, 30, 60, 1, 31]], {}), DataError, "too few"),
-        (lambda x, y: (x, np.full(len(x), "jazz"), {}), DataError, "two or more groups"),
+        (lambda x, y: (x[:3], y[[0, 30, 60]], {}), DataError, "3 songs are too few for 3 clusters; give at least 4"),
+        (lambda x, y: (x[:2], None, {}), DataError, "2 songs are too few; give at least 3"),
+        (lambda x, y: (x, y, {"groups": 72}), DataError, "72 songs are too few for 72 clusters"),
+        (lambda x, y: (x, np.full(len(x), "jazz"), {}), DataError, "at least two clusters"),
         (lambda x, y: (x[:-1], y, {}), DataError, "do not fit"),
         (lambda x, y: (np.where(np.arange(72)[:, None] == 7, np.nan, x), y, {}), DataError, "song 7"),
         (lambda x, y: (x, y, {"pca": 13}), UsageError, "1 to 12"),
@@ -97,6 +99,42 @@ def test_refusals_are_one_line(change, error, words):
     with pytest.raises(error, match=words) as caught:
         cluster(x, labels, **arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("songs", [3, 4, 5])
+def test_a_few_songs_without_labels(method, songs):
+    """Item 23 of the list of faults."""
+    x = np.random.default_rng(0).standard_normal((songs, 40))
+    x[0] += 20
+    found = cluster(x, None, method, pca=None)
+    assert found.groups == 2
+    assert set(found.assignment) == {0, 1}
+    assert (found.ari, found.ami, found.v_measure) == (None, None, None)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 5])
+def test_the_number_of_clusters_is_found_without_labels(groups):
+    rng = np.random.default_rng(groups)
+    centres = 10 * rng.standard_normal((groups, 12))
+    x = np.repeat(centres, 15, axis=0) + rng.standard_normal((15 * groups, 12))
+    assert choose_groups(x) == groups
+    assert cluster(x).groups == groups
+
+
+def test_songs_that_are_all_alike_are_clustered_without_a_warning(recwarn):
+    found = sweep(np.ones((5, 4)))
+    assert all(one.groups == 2 and np.isfinite(one.coordinates).all() for one in found)
+    assert not [str(w.message) for w in recwarn]
+
+
+def test_songs_without_a_label_are_clustered_and_not_scored():
+    x, labels = blobs()
+    some = np.where(np.arange(72) % 3 == 0, labels, "")
+    found = cluster(x, some)
+    assert found.groups == 3
+    assert found.ari == pytest.approx(1)
+    assert len(found.assignment) == 72
 
 
 def test_figures_show_points_counts_and_bars():

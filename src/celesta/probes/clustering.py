@@ -1,20 +1,23 @@
-"""Songs grouped without their labels, and how well the groups fit the labels.
+"""Cluster songs by their feature vectors, and score the clusters by labels where there are any.
 
-Source: seed report, section 5: standardise, PCA to 2 components, K-Means, Gaussian mixture and hierarchical clustering,
-scored by ARI and AMI. Spectral clustering, V-measure and spaces of more components are ours.
+Source: Grinblat, Mazzarello & Migdal 2024, "TP4 TDVI", section 5: standardise, PCA to 2 components, K-Means, Gaussian
+mixture and hierarchical clustering, scored by ARI and AMI. Spectral clustering, V-measure, spaces of more components
+and the choice of the number of clusters are ours.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score, v_measure_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
 
@@ -23,20 +26,34 @@ from celesta.probes.scaling import Blocks, BlockScaler
 
 METHODS = ("kmeans", "gmm", "ward", "spectral")
 SPACES: tuple[int | None, ...] = (2, 20, None)
+"""Numbers of principal components; None for all features."""
+LEAST_SONGS = 3
+MOST_GROUPS = 10
+"""Largest number of clusters that is tried where none is given."""
+_GROUPING_COMPONENTS = 20
+_SILHOUETTE_SONGS = 2_000
+"""Songs that a silhouette is computed on: its cost grows with their square."""
+_KMEANS_STARTS, _GMM_STARTS = 20, 5
+_GMM_COVARIANCE = 1e-4
+"""Added to variances of standardised features, so that a component of few songs does not collapse."""
+_NEIGHBOUR = 7
+"""Neighbour whose distance is a song's local scale in spectral clustering, after Zelnik-Manor & Perona."""
+_LEAST_AFFINITY = 1e-9
+"""A floor keeps the graph of songs connected, which the method's eigenvectors need."""
 
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """One clustering of ``n`` songs against their labels.
+    """One clustering of ``n`` songs.
 
     Attributes:
         method: one of :data:`METHODS`.
-        groups: how many were asked for.
-        pca: components that were clustered; None for all standardised numbers.
-        seed: of the method's starts.
-        assignment: ``(n,)`` int64, group of each song, from 0.
+        groups: number of clusters asked for.
+        pca: number of components that were clustered; None for all standardised features.
+        seed: of the method's random starts.
+        assignment: ``(n,)`` int64, cluster of each song, from 0.
         coordinates: ``(n, 2)`` float64, the first two principal components, to draw.
-        ari: adjusted Rand index, 0 by chance, 1 for the labels themselves.
+        ari: adjusted Rand index, 0 by chance, 1 for the labels themselves; None without labels.
         ami: adjusted mutual information, likewise.
         v_measure: harmonic mean of homogeneity and completeness, 0 to 1, not adjusted for chance.
         explained: share of the standardised variance that the clustered space holds.
@@ -48,18 +65,23 @@ class Clustering:
     seed: int
     assignment: np.ndarray
     coordinates: np.ndarray
-    ari: float
-    ami: float
-    v_measure: float
+    ari: float | None
+    ami: float | None
+    v_measure: float | None
     explained: float
 
     @property
     def space(self) -> str:
-        """What was clustered, in words: ``PCA(2)`` or ``no PCA``."""
+        """Name of what was clustered: ``PCA(2)`` or ``no PCA``."""
         return "no PCA" if self.pca is None else f"PCA({self.pca})"
 
-    def row(self) -> dict[str, str | int | float]:
-        """The line of a table: everything but the songs."""
+    @property
+    def name(self) -> str:
+        """Method and space, such as ``kmeans, PCA(2)``."""
+        return f"{self.method}, {self.space}"
+
+    def row(self) -> dict[str, str | int | float | None]:
+        """Return the line of a table: everything but the songs."""
         return {
             "method": self.method,
             "space": self.space,
@@ -74,7 +96,7 @@ class Clustering:
 
 def cluster(
     X: np.ndarray,
-    labels: Sequence[str] | np.ndarray,
+    labels: Sequence[str] | np.ndarray | None = None,
     method: str = "kmeans",
     *,
     groups: int | None = None,
@@ -82,27 +104,35 @@ def cluster(
     seed: int = 0,
     blocks: Blocks | None = None,
 ) -> Clustering:
-    """Cluster songs by their vectors; the labels only score the result and tell the number of groups if None.
+    """Cluster songs by their vectors; labels only score the result.
 
     Args:
-        X: ``(songs, size)`` one vector a song.
-        labels: ``(songs,)`` names, such as genres.
+        X: ``(songs, D)`` one vector a song.
+        labels: ``(songs,)`` names, such as genres; "" where a song has none. None for no scores.
         method: one of :data:`METHODS`.
-        groups: number of groups; None for as many as there are labels.
-        pca: components to cluster; None for all standardised numbers.
-        seed: of the method's starts.
+        groups: number of clusters; None for as many as there are labels, without labels :func:`choose_groups`.
+        pca: number of components to cluster; None for all standardised features.
+        seed: of the method's random starts.
         blocks: of the vectors, see :class:`celesta.probes.scaling.BlockScaler`.
 
     Raises:
-        DataError: shapes do not match, numbers are not finite, or there are fewer than two songs a group.
-        UsageError: an unknown method, or more components than songs or numbers.
+        DataError: shapes do not match, vectors are not finite, or there are too few songs.
+        UsageError: an unknown method, or more components than songs or features.
+
+    Example:
+        >>> import numpy as np
+        >>> X = np.repeat([[0.0, 1.0], [5.0, 9.0]], 3, axis=0)
+        >>> found = cluster(X, ["a", "a", "a", "b", "b", "b"])
+        >>> found.groups, round(found.ari, 3)
+        (2, 1.0)
     """
-    return _one(_prepared(X, labels, blocks), method, groups, pca, seed)
+    songs = _prepare(X, labels, blocks)
+    return _cluster(songs, method, _number(songs, groups), pca, seed)
 
 
 def sweep(
     X: np.ndarray,
-    labels: Sequence[str] | np.ndarray,
+    labels: Sequence[str] | np.ndarray | None = None,
     *,
     methods: Sequence[str] = METHODS,
     spaces: Sequence[int | None] = SPACES,
@@ -110,69 +140,128 @@ def sweep(
     seeds: Sequence[int] = (0,),
     blocks: Blocks | None = None,
 ) -> list[Clustering]:
-    """Every method in every space with every seed, in that order; spaces larger than the vectors are left out.
+    """Cluster by every method in every space with every seed, in that order; spaces larger than the data are skipped.
 
     Raises:
         DataError, UsageError: as :func:`cluster`.
     """
-    songs = _prepared(X, labels, blocks)
+    songs = _prepare(X, labels, blocks)
+    number = _number(songs, groups)
     fitting = [pca for pca in spaces if pca is None or pca <= min(songs.standard.shape)]
-    return [_one(songs, method, groups, pca, seed) for pca, method, seed in itertools.product(fitting, methods, seeds)]
+    combinations = itertools.product(fitting, methods, seeds)
+    return [_cluster(songs, method, number, pca, seed) for pca, method, seed in combinations]
+
+
+def choose_groups(X: np.ndarray, *, most: int = MOST_GROUPS, seed: int = 0, blocks: Blocks | None = None) -> int:
+    """Choose the number of clusters with the largest mean silhouette of K-Means on 20 principal components.
+
+    Source: Rousseeuw 1987, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis".
+
+    Args:
+        X: ``(songs, D)``, at least 3 songs.
+        most: largest number tried.
+        seed: of K-Means, and of the songs that are compared where there are many.
+        blocks: of the vectors.
+
+    Raises:
+        DataError: there are fewer than 3 songs, or vectors are not finite.
+    """
+    return _choose(_prepare(X, None, blocks), most, seed)
 
 
 class _Songs(NamedTuple):
-    """What every method and space starts from: it costs more than most of them."""
+    """What every method and space starts from; it takes longer than most of them."""
 
-    names: np.ndarray
+    names: np.ndarray | None
     standard: np.ndarray
     components: np.ndarray
     shares: np.ndarray
 
 
-def _prepared(X: np.ndarray, labels: Sequence[str] | np.ndarray, blocks: Blocks | None) -> _Songs:
-    names = np.asarray(labels).astype(str)
-    if np.ndim(X) != 2 or len(X) != len(names) or np.shape(X)[1] == 0:
+def _prepare(X: np.ndarray, labels: Sequence[str] | np.ndarray | None, blocks: Blocks | None) -> _Songs:
+    names = None if labels is None else np.asarray(labels).astype(str)
+    if np.ndim(X) != 2 or np.shape(X)[1] == 0:
+        raise DataError(f"cluster: vectors must have the shape (songs, features), got {np.shape(X)}")
+    if names is not None and len(X) != len(names):
         raise DataError(f"cluster: vectors of shape {np.shape(X)} do not fit {len(names)} labels")
     if not np.isfinite(X).all():
         song = int(np.argmin(np.isfinite(X).all(axis=1)))
         raise DataError(f"cluster: the vector of song {song} holds NaN or infinite numbers; extract it again")
-    if len(X) < 4:
-        raise DataError(f"cluster: {len(X)} songs are too few for 2 groups; give at least 4")
+    if len(X) < LEAST_SONGS:
+        raise DataError(f"cluster: {len(X)} songs are too few; give at least {LEAST_SONGS}")
     standard = BlockScaler(blocks).fit_transform(np.asarray(X, np.float64))
-    return _Songs(names, standard, *_components(standard))
+    labelled = names is not None and bool((names != "").any())
+    return _Songs(names if labelled else None, standard, *_components(standard))
 
 
-def _one(songs: _Songs, method: str, groups: int | None, pca: int | None, seed: int) -> Clustering:
+def _number(songs: _Songs, groups: int | None) -> int:
+    """The number of clusters: given, that of the labels, or chosen by silhouettes."""
+    count = len(songs.standard)
+    if groups is not None:
+        number = groups
+    elif songs.names is None:
+        return _choose(songs, MOST_GROUPS, 0)
+    else:
+        number = len(np.unique(songs.names[songs.names != ""]))
+    if number < 2:
+        raise DataError(f"cluster: at least two clusters are needed, got {number}; give more labels or a number")
+    if number >= count:
+        raise DataError(f"cluster: {count} songs are too few for {number} clusters; give at least {number + 1}")
+    return number
+
+
+def _choose(songs: _Songs, most: int, seed: int) -> int:
+    space = songs.components[:, :_GROUPING_COMPONENTS]
+    best, number = -np.inf, 2
+    for k in range(2, min(most, len(space) - 1) + 1):
+        assignment = _assign(space, "kmeans", k, seed)
+        if len(np.unique(assignment)) < k:
+            break  # there are fewer distinct songs
+        sample = min(_SILHOUETTE_SONGS, len(space)) if len(space) > _SILHOUETTE_SONGS else None
+        score = silhouette_score(space, assignment, sample_size=sample, random_state=seed)
+        if score > best:
+            best, number = score, k
+    return number
+
+
+def _cluster(songs: _Songs, method: str, groups: int, pca: int | None, seed: int) -> Clustering:
     if method not in METHODS:
         raise UsageError(f"cluster: method must be one of {', '.join(METHODS)}, got {method!r}")
-    wanted = len(np.unique(songs.names)) if groups is None else groups
     count, size = songs.standard.shape
-    if wanted < 2:
-        raise DataError(f"cluster: it needs two or more groups, got {wanted}; give more labels or a number of groups")
-    if count < 2 * wanted:
-        raise DataError(f"cluster: {count} songs are too few for {wanted} groups; give at least {2 * wanted}")
     if pca is not None and not 1 <= pca <= min(count, size):
         raise UsageError(f"cluster: pca must be 1 to {min(count, size)} for vectors of shape {count, size}, got {pca}")
-    # All components lie as far apart as the numbers themselves, and are far fewer; only mixtures see their axes.
+    # All components have the distances of the features themselves, and are far fewer; only mixtures see their axes.
     space = songs.standard if pca is None and method == "gmm" else songs.components[:, :pca]
-    assignment = _assign(space, method, wanted, seed)
+    assignment = _assign(space, method, groups, seed)
     return Clustering(
         method=method,
-        groups=wanted,
+        groups=groups,
         pca=pca,
         seed=seed,
         assignment=assignment,
         coordinates=_two(songs.components),
-        ari=float(adjusted_rand_score(songs.names, assignment)),
-        ami=float(adjusted_mutual_info_score(songs.names, assignment)),
-        v_measure=float(v_measure_score(songs.names, assignment)),
+        ari=_score(adjusted_rand_score, songs.names, assignment),
+        ami=_score(adjusted_mutual_info_score, songs.names, assignment),
+        v_measure=_score(v_measure_score, songs.names, assignment),
         explained=1.0 if pca is None else float(songs.shares[:pca].sum()),
     )
 
 
+def _score(
+    measure: Callable[[np.ndarray, np.ndarray], float], names: np.ndarray | None, assignment: np.ndarray
+) -> float | None:
+    """A score of the songs that have labels; None without labels."""
+    if names is None:
+        return None
+    labelled = names != ""
+    return float(measure(names[labelled], assignment[labelled]))
+
+
 def _components(standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All principal components of the songs and the share of variance of each; signs do not depend on the machine."""
-    pca = PCA(svd_solver="full").fit(standard)
+    pca = PCA(svd_solver="full")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pca.fit(standard)
     # Vectors that are all alike have no variance to share.
     return pca.transform(standard), np.nan_to_num(pca.explained_variance_ratio_)
 
@@ -183,31 +272,34 @@ def _two(components: np.ndarray) -> np.ndarray:
 
 
 def _assign(space: np.ndarray, method: str, groups: int, seed: int) -> np.ndarray:
-    """Group of each row of ``(n, d)``."""
+    """Cluster of each row of ``(n, d)``."""
     n, d = space.shape
-    if method == "kmeans":
-        found = KMeans(groups, n_init=20, random_state=seed).fit_predict(space)
-    elif method == "gmm":
-        # Full covariances only where the songs can tell them; more numbers than songs fit anything.
-        covariance = "full" if groups * d * (d + 1) / 2 <= n else "diag"
-        model = GaussianMixture(groups, covariance_type=covariance, reg_covar=1e-4, n_init=5, random_state=seed)
-        found = model.fit_predict(space)
-    elif method == "ward":
-        found = AgglomerativeClustering(groups, linkage="ward").fit_predict(space)
-    else:
-        model = SpectralClustering(groups, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
-        found = model.fit_predict(_affinity(space))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct songs than clusters
+        if method == "kmeans":
+            found = KMeans(groups, n_init=_KMEANS_STARTS, random_state=seed).fit_predict(space)
+        elif method == "gmm":
+            # Full covariances only where there are songs enough: more parameters than songs fit anything.
+            covariance = "full" if groups * d * (d + 1) / 2 <= n else "diag"
+            mixture = GaussianMixture(
+                groups, covariance_type=covariance, reg_covar=_GMM_COVARIANCE, n_init=_GMM_STARTS, random_state=seed
+            )
+            found = mixture.fit_predict(space)
+        elif method == "ward":
+            found = AgglomerativeClustering(groups, linkage="ward").fit_predict(space)
+        else:
+            model = SpectralClustering(groups, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
+            found = model.fit_predict(_affinity(space))
     return np.asarray(found, np.int64)
 
 
-def _affinity(space: np.ndarray, neighbour: int = 7) -> np.ndarray:
-    """Likeness ``(n, n)`` of songs, scaled to how dense each song's surroundings are.
+def _affinity(space: np.ndarray) -> np.ndarray:
+    """Affinity ``(n, n)`` of songs, scaled by the local density around each.
 
-    Source: Zelnik-Manor & Perona 2004, "Self-Tuning Spectral Clustering", section 2 (the 7th neighbour).
+    Source: Zelnik-Manor & Perona 2004, "Self-Tuning Spectral Clustering", section 2.
     """
     distance = euclidean_distances(space)
-    scale = np.sort(distance, axis=1)[:, min(neighbour, len(space) - 1)]
-    spread = np.maximum(np.outer(scale, scale), 1e-12)
-    # A floor keeps the graph in one piece, which the method's eigenvectors need.
-    affinity: np.ndarray = np.maximum(np.exp(-(distance**2) / spread), 1e-9)
+    scale = np.sort(distance, axis=1)[:, min(_NEIGHBOUR, len(space) - 1)]
+    products = np.maximum(np.outer(scale, scale), 1e-12)
+    affinity: np.ndarray = np.maximum(np.exp(-(distance**2) / products), _LEAST_AFFINITY)
     return affinity

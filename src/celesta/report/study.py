@@ -64,7 +64,7 @@ def cluster_figure(study: Study) -> Figure | None:
     shown = {name: _kmeans_on_two(found) for name, found in study.clusterings.items()}
     if not shown:
         return None
-    name = max(shown, key=lambda n: shown[n].ami)
+    name = max(shown, key=lambda n: shown[n].ami or 0.0)
     one = shown[name]
     return clusters.scatter(one.coordinates, study.cluster_labels, one.assignment, f"{name}, AMI {one.ami:.2f}")
 

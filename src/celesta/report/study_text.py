@@ -98,7 +98,7 @@ def _behind_in_clusters(study: Study, name: str, control: str) -> list[str]:
     behind = []
     for space in ("PCA(2)", "PCA(20)"):
         ami = [
-            [c.ami for c in study.clusterings.get(one, []) if c.method == "kmeans" and c.space == space]
+            [c.ami or 0.0 for c in study.clusterings.get(one, []) if c.method == "kmeans" and c.space == space]
             for one in (name, control)
         ]
         if all(ami) and np.mean(ami[0]) <= np.mean(ami[1]):

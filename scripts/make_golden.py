@@ -21,8 +21,7 @@ import celesta
 from celesta import codec as codecs
 from celesta.audio import Audio, read
 from celesta.codec.bitrate import Target, encode_file
-from celesta.latents.file import CelReader
-from celesta.latents.latent import Latent
+from celesta.latents import CelReader, Latent
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "tests" / "golden"

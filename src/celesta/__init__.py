@@ -23,8 +23,8 @@ __path__ = [*__path__, str(Path(__file__).with_name("_moved"))]
 
 if TYPE_CHECKING:
     from celesta.audio import Audio, AudioSource, info, probe, read, stream, write
-    from celesta.codec import Codec, load
-    from celesta.latents.latent import Latent
+    from celesta.codec import Codec, WrittenFile, load, truncate
+    from celesta.latents import Latent
     from celesta.predict.song import SongPrediction, SongPredictor
     from celesta.report.compare import compare
     from celesta.variations.basic import gain, morph, noise, smooth
@@ -39,7 +39,9 @@ _WHERE = {
     "write": "celesta.audio",
     "Codec": "celesta.codec",
     "load": "celesta.codec",
-    "Latent": "celesta.latents.latent",
+    "WrittenFile": "celesta.codec",
+    "truncate": "celesta.codec",
+    "Latent": "celesta.latents",
     "gain": "celesta.variations.basic",
     "noise": "celesta.variations.basic",
     "smooth": "celesta.variations.basic",
@@ -59,6 +61,7 @@ __all__ = [
     "Latent",
     "SongPrediction",
     "SongPredictor",
+    "WrittenFile",
     "__version__",
     "compare",
     "gain",
@@ -70,6 +73,7 @@ __all__ = [
     "read",
     "smooth",
     "stream",
+    "truncate",
     "write",
 ]
 

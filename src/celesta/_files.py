@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def atomic(path: str | Path, error: type[CelestaError] = LatentError) -> Iterato
     """Give a temporary path in the target's folder; rename it to the target when the block ends without an error.
 
     The data is flushed to the disk before the rename. After an error, or a signal that was turned into an exception,
-    nothing is left under either name.
+    nothing is left under either name. The file gets the permissions of any new file (the process's umask), whatever
+    the library that wrote it gave.
 
     Args:
         path: the final name.
@@ -66,7 +68,9 @@ def atomic(path: str | Path, error: type[CelestaError] = LatentError) -> Iterato
     temporary = path.with_name(f".celesta-{secrets.token_hex(8)}{path.suffix[:16]}")
     try:
         with disk_errors(path, error):
+            mode = _new_file_mode(temporary)
             yield temporary
+            os.chmod(temporary, mode)
             handle = os.open(temporary, os.O_RDONLY)
             try:
                 os.fsync(handle)
@@ -79,6 +83,16 @@ def atomic(path: str | Path, error: type[CelestaError] = LatentError) -> Iterato
             temporary.unlink(missing_ok=True)
 
 
+def _new_file_mode(path: Path) -> int:
+    """Return the permissions that a new file gets here; refuses, before any work, where none can be made."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(handle).st_mode)
+    finally:
+        os.close(handle)
+        os.unlink(path)
+
+
 @contextlib.contextmanager
 def disk_errors(path: Path, error: type[CelestaError] = LatentError) -> Iterator[None]:
     """Turn an OSError into an error that names the file and the reason."""
@@ -89,13 +103,23 @@ def disk_errors(path: Path, error: type[CelestaError] = LatentError) -> Iterator
         raise error(f"{printable(path)}: cannot be written ({said}); check the folder and the free space") from None
 
 
-def write_whole(path: Path, head: Callable[[str], bytes], payload: Callable[[], Iterable[bytes]]) -> None:
-    """Write a file under another name, flush it to the disk, and give it its own name when it is whole.
+def write_whole(
+    path: Path,
+    head: Callable[[str], bytes],
+    payload: Callable[[], Iterable[bytes]],
+    check: Callable[[Path], None] | None = None,
+) -> int:
+    """Write a header and a payload as one file, which gets its name when it is complete.
 
     Args:
         path: its final name.
-        head: the file's head, given the payload's SHA-256.
-        payload: its blocks, asked for twice: to be hashed, then to be written.
+        head: gives the header for the payload's SHA-256.
+        payload: gives the payload's blocks; called twice: to hash them, then to write them.
+        check: called with the temporary file before it gets its name; an error leaves nothing behind, and its message
+            names the final file.
+
+    Returns:
+        Size of the file in bytes.
 
     Raises:
         LatentError: the disk is full or broken; nothing is left under either name.
@@ -108,6 +132,13 @@ def write_whole(path: Path, head: Callable[[str], bytes], payload: Callable[[], 
             file.write(head(digest.hexdigest()))
             for block in payload():
                 file.write(block)
+            size = file.tell()
+        if check is not None:
+            try:
+                check(temporary)
+            except CelestaError as error:
+                raise type(error)(str(error).replace(printable(temporary), printable(path))) from None
+        return size
 
 
 def sync_folder(folder: Path) -> None:

@@ -30,6 +30,10 @@ class TrainingError(CelestaError):
     """A training run cannot start, go on or be resumed."""
 
 
+class LatentWarning(UserWarning):
+    """A .cel file was written, but not exactly as asked: tags shortened, or a bitrate that cannot be met."""
+
+
 class UsageError(CelestaError):
     """Arguments that contradict each other or lie outside their range."""
 

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 from celesta.errors import LatentError
+from celesta.latents import CelReader, CelWriter, Latent, LatentWindow, verify
 from celesta.latents import header as cel_header
-from celesta.latents.file import CelReader, CelWriter, verify
-from celesta.latents.latent import Latent
 
 META: dict[str, Any] = {
     "model": "m",
@@ -35,7 +34,7 @@ def write(path: Path, **how: Any) -> bytes:
     with CelWriter(path, META, **how) as writer:
         for _ in range(2):
             x = rng.standard_normal((1, 3, 2)).astype(np.float32)
-            writer.append(x, np.ones((1, 1, 2), np.uint16), x[:, :1], np.ones(1, np.float32))
+            writer.append(LatentWindow(x, np.ones((1, 1, 2), np.uint16), x[:, :1], np.ones(1, np.float32)))
         writer.close(15)
     return path.read_bytes()
 
@@ -299,7 +298,9 @@ def test_a_file_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.cel"
     with CelWriter(path, META) as writer:
         for _ in range(3):
-            writer.append(np.zeros((1, 4, 9000)), np.zeros((1, 0, 9000)), np.zeros((1, 0, 9000)), np.ones(1))
+            writer.append(
+                LatentWindow(np.zeros((1, 4, 9000)), np.zeros((1, 0, 9000)), np.zeros((1, 0, 9000)), np.ones(1))
+            )
         writer.close(24)
     with CelReader(path) as reader:
         os.truncate(path, path.stat().st_size - 1)

@@ -10,9 +10,8 @@ import pytest
 from safetensors import safe_open
 
 from celesta.errors import LatentError, UsageError
-from celesta.latents import file
-from celesta.latents.file import CelReader, CelWriter, verify
-from celesta.latents.latent import Latent
+from celesta.latents import CelReader, CelWriter, Latent, LatentWindow, verify
+from celesta.latents.header import layout
 from celesta.latents.packing import pack_bits, unpack_bits
 
 META: dict[str, Any] = {
@@ -27,9 +26,9 @@ META: dict[str, Any] = {
 }
 
 
-def window(seed: int = 0, channels: int = 2, dim: int = 4, detail: int = 2, frames: int = 8) -> tuple[np.ndarray, ...]:
+def window(seed: int = 0, channels: int = 2, dim: int = 4, detail: int = 2, frames: int = 8) -> LatentWindow:
     rng = np.random.default_rng(seed)
-    return (
+    return LatentWindow(
         rng.standard_normal((channels, dim, frames)).astype(np.float32),
         rng.integers(0, 512, (channels, detail, frames)).astype(np.uint16),
         rng.standard_normal((channels, detail, frames)).astype(np.float32),
@@ -40,7 +39,7 @@ def window(seed: int = 0, channels: int = 2, dim: int = 4, detail: int = 2, fram
 def write(path: Path, count: int = 3, **how: Any) -> None:
     with CelWriter(path, META, **how) as writer:
         for i in range(count):
-            writer.append(*window(i))
+            writer.append(window(i))
         writer.close(4096 * count)
 
 
@@ -50,7 +49,7 @@ def test_safetensors_opens_it(tmp_path: Path, how: dict[str, Any], detail: int) 
     path = tmp_path / "a.cel"
     with CelWriter(path, META, **how) as writer:
         for i in range(3):
-            writer.append(*window(i, detail=detail))
+            writer.append(window(i, detail=detail))
         writer.close(4096 * 3)
     with safe_open(path, "numpy") as file:
         names = {"gain", "places"} | ({"codes", "scale", "offset"} if "bits" in how else {"base", "values"})
@@ -66,7 +65,7 @@ def test_tensors_lie_aligned(tmp_path: Path) -> None:
     for how in ({"bits": 3}, {"dtype": "float16"}):
         write(tmp_path / "a.cel", **how)
         reader = CelReader(tmp_path / "a.cel")
-        for tensor in file.layout(reader.meta).values():
+        for tensor in layout(reader.meta).values():
             assert (reader._start + tensor.begin) % {"F32": 4, "F16": 2, "U16": 2, "U8": 1}[tensor.dtype] == 0
 
 
@@ -102,16 +101,16 @@ def test_verify_gives_the_metadata(tmp_path: Path) -> None:
 def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
     def broken() -> None:
         with CelWriter(tmp_path / "a.cel", META) as writer:
-            writer.append(*window())
+            writer.append(window())
             raise RuntimeError("as a decoder would")
 
     with pytest.raises(RuntimeError, match="decoder"):
         broken()
     with CelWriter(tmp_path / "a.cel", META) as writer:
-        writer.append(*window())  # never closed
+        writer.append(window())  # never closed
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(LatentError, match="closed"):
-        writer.append(*window())
+        writer.append(window())
 
 
 def test_a_failing_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,23 +142,23 @@ def test_places_where_no_file_can_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", [0, 2, 3])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_values_that_are_not_finite_are_refused(tmp_path: Path, how: dict[str, Any], part: int, bad: float) -> None:
-    arrays = window()
+    arrays = list(window())
     arrays[part].flat[1] = bad
     with (
         CelWriter(tmp_path / "a.cel", META, **how) as writer,
         pytest.raises(LatentError, match=r"window 0.*not finite"),
     ):
-        writer.append(*arrays)
+        writer.append(LatentWindow(*arrays))
 
 
 def test_values_too_large_for_the_precision_are_refused(tmp_path: Path) -> None:
     base, *rest = window()
     base[0, 0, 0] = 70_000
     with CelWriter(tmp_path / "a.cel", META) as writer, pytest.raises(LatentError, match="use float32"):
-        writer.append(base, *rest)
+        writer.append(LatentWindow(base, *rest))
     base[0, 0, :2] = 3.4e38, -3.4e38
     with CelWriter(tmp_path / "a.cel", META, bits=1) as writer, pytest.raises(LatentError, match="too far apart"):
-        writer.append(base, *rest)
+        writer.append(LatentWindow(base, *rest))
 
 
 def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -176,11 +175,11 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     ]
     for arrays in wrong:
         with CelWriter(tmp_path / "a.cel", META) as writer, pytest.raises(LatentError, match=r"a\.cel"):
-            writer.append(*arrays)
+            writer.append(LatentWindow(*arrays))
     with CelWriter(tmp_path / "a.cel", META) as writer:
-        writer.append(*window())
+        writer.append(window())
         with pytest.raises(LatentError, match="another shape"):
-            writer.append(*window(frames=7))
+            writer.append(window(frames=7))
 
 
 @pytest.mark.parametrize(
@@ -215,11 +214,11 @@ def test_close_wants_windows_and_a_length_that_fits_them(tmp_path: Path) -> None
         writer.close(1)
     for n_samples in (0, -1, 4097):
         with CelWriter(tmp_path / "a.cel", META) as writer:
-            writer.append(*window())
+            writer.append(window())
             with pytest.raises(LatentError, match="cannot be written"):
                 writer.close(n_samples)
     with CelWriter(tmp_path / "a.cel", META) as writer:
-        writer.append(*window())
+        writer.append(window())
         writer.close(np.int64(4096))  # type: ignore[arg-type]
         with pytest.raises(LatentError, match="already"):
             writer.close(4096)
@@ -247,7 +246,7 @@ def test_fewer_bits_make_smaller_files(tmp_path: Path) -> None:
     sizes = []
     for bits in (2, 4, 8):
         with CelWriter(tmp_path / "a.cel", META, bits=bits) as writer:
-            writer.append(*window(frames=512, detail=0))
+            writer.append(window(frames=512, detail=0))
             writer.close(4096)
         sizes.append((tmp_path / "a.cel").stat().st_size)
     assert sizes[1] - sizes[0] == 2 * 4 * 512 * 2 // 8
@@ -261,7 +260,7 @@ def test_memory_is_flat(tmp_path: Path, how: dict[str, Any]) -> None:
         tracemalloc.start()
         with CelWriter(tmp_path / "a.cel", META, **how) as writer:
             for _ in range(count):
-                writer.append(*arrays)
+                writer.append(LatentWindow(*arrays))
             writer.close(4096 * count)
         verify(tmp_path / "a.cel")
         most = tracemalloc.get_traced_memory()[1]

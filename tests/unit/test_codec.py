@@ -75,7 +75,7 @@ def test_the_same_sound_gives_the_same_latent_wherever_it_comes_from(name, tmp_p
     codec = celesta.load(name)
     a = codec.encode(tmp_path / "x.wav")
     b = codec.encode(read(tmp_path / "x.wav"))
-    codec.encode_file(tmp_path / "x.wav", tmp_path / "x.cel", dtype="float32", check=True)
+    codec.encode_file(tmp_path / "x.wav", tmp_path / "x.cel", dtype="float32", verify=True)
     c = celesta.Latent.load(tmp_path / "x.cel")
     codec.encode(Audio(music(999), 44_100))  # something else between
     d = codec.encode(tmp_path / "x.wav")
@@ -122,7 +122,7 @@ def test_level_does_not_matter_to_normalising_models(name, music, need_weights):
 
 def test_wrong_input_is_named():
     codec = celesta.load("linear-16")
-    for bad in (np.zeros((1, 0)), np.zeros(5), np.array([[np.nan]])):
+    for bad in (np.zeros((1, 0)), np.array([[np.nan]])):
         with pytest.raises(AudioError):
             codec.encode(Audio(bad, 22_050))
     with pytest.raises(ModelError, match="did you mean"):

@@ -10,8 +10,7 @@ import pytest
 from safetensors import safe_open
 
 import celesta
-from celesta.latents.file import verify
-from celesta.latents.latent import Latent
+from celesta.latents import Latent, verify
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FACTS = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))

@@ -180,7 +180,7 @@ def test_round_trips(
     z = make(windows, channels, latent_dim, detail, frames, seed) * 10.0**exponent
     z = Latent(**{**vars(z), "tags": tags})
     path = tmp_path_factory.getbasetemp() / "round_trip.cel"
-    z.save(path, dtype="float32", bits=bits)
+    z.save(path, bits=bits, dtype="float32" if bits is None else None)
     back = Latent.load(path)
     if bits is None:
         same(back, z)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from celesta.codec.rate_control import TOLERANCE, first_step, next_step, quality_step, search, step_of_count
 from celesta.entropy.tables import load_tables
 from celesta.entropy.window import NO_DETAIL, PER_OCTAVE, quantise
+from celesta.latents.rate_control import TOLERANCE, first_step, next_step, quality_step, search, step_of_count
 
 
 def sizes(scale, floor=0.4):

@@ -1,3 +1,4 @@
-"""The former place of :mod:`celesta.latents.file`, kept so that old imports work."""
+"""The former place of :mod:`celesta.latents`' reader and writer, kept so that old imports work."""
 
-from celesta.latents.file import *  # noqa: F403
+from celesta.latents.reader import *  # noqa: F403
+from celesta.latents.writer import *  # noqa: F403

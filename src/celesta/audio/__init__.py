@@ -3,7 +3,7 @@
 from celesta.audio._headers import AudioWarning
 from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, find_audio
 from celesta.audio.io import Audio, info, probe, read, stream, write
-from celesta.audio.resample import Resampler, resample, resampled_length
+from celesta.audio.resample import Resampler, check_rate, resample, resampled_length
 from celesta.audio.source import AudioInfo, AudioSource
 from celesta.audio.writer import Writer
 
@@ -17,6 +17,7 @@ __all__ = [
     "Resampler",
     "Skipped",
     "Writer",
+    "check_rate",
     "find_audio",
     "info",
     "probe",

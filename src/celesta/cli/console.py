@@ -12,7 +12,7 @@ from rich.table import Table
 
 from celesta.errors import CelestaError, UsageError
 
-Tell = Callable[[float], None]
+Tell = Callable[[float, float | None], None]
 out = Console(highlight=False, markup=False)
 err = Console(stderr=True, highlight=False, markup=False)
 
@@ -60,7 +60,7 @@ def each_file(files: Sequence[Path], verb: str, work: Callable[[Path, Tell], Non
             doing = f"{verb} {file.name}"[:50]
             progress.update(task, description=doing)
 
-            def tell(seconds: float, doing: str = doing) -> None:
+            def tell(seconds: float, total: float | None, doing: str = doing) -> None:
                 progress.update(task, description=f"{doing} {int(seconds) // 60}:{int(seconds) % 60:02d}")
 
             try:

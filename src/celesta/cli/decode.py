@@ -26,7 +26,7 @@ def decode(
     Example: `celesta decode song.cel -o back.flac`
     """
     from celesta import codec as codecs
-    from celesta.latents.file import CelReader
+    from celesta.latents import CelReader
 
     targets = pairs(sources, output, f".{suffix.lstrip('.')}", find_cel, force)
     loaded: dict[str, codecs.Codec] = {}

@@ -11,8 +11,6 @@ from celesta.cli.console import Tell, each_file, out
 from celesta.cli.files import pairs
 from celesta.cli.options import Force, ModelName, Precision, Sources
 
-DEFAULT_QUALITY = 5.0
-
 
 def encode(
     sources: Sources,
@@ -44,29 +42,24 @@ def encode(
     """
     from celesta import codec as codecs
     from celesta.audio import find_audio
-    from celesta.codec import bitrate
-    from celesta.latents.file import verify as verify_file
 
     codec = codecs.load(model, precision=precision)
     targets = pairs(sources, output, ".cel", find_audio, force)
-    coded = any(one is not None for one in (kbps, quality, channels, detail))
-    if model == "nested" and not coded and dtype is None and bits is None:
-        quality, coded = DEFAULT_QUALITY, True
-    wanted = bitrate.Target(kbps, quality, channels, detail)
 
     def work(file: Path, tell: Tell) -> None:
-        if coded:
-            bitrate.encode_file(codec, file, targets[file], wanted, mono=mono, progress=tell)
-            if check:
-                verify_file(targets[file])
-        else:
-            codec.encode_file(
-                file, targets[file], mono=mono, dtype=dtype or "float16", bits=bits, check=check, progress=tell
-            )
-        _say_size(file, targets[file])
+        made = codec.encode_file(
+            file,
+            targets[file],
+            kbps=kbps,
+            quality=quality,
+            channels=channels,
+            detail=detail,
+            dtype=dtype,
+            bits=bits,
+            mono=mono,
+            verify=check,
+            progress=tell,
+        )
+        out.print(f"{file} -> {targets[file]}  {made.n_bytes:,} bytes", markup=False)
 
     each_file(list(targets), "encode", work)
-
-
-def _say_size(file: Path, target: Path) -> None:
-    out.print(f"{file} -> {target}  {target.stat().st_size:,} bytes", markup=False)

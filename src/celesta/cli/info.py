@@ -12,7 +12,7 @@ def info(sources: Sources) -> None:
     Example: `celesta info song.cel song.mp3`
     """
     from celesta.audio import probe
-    from celesta.latents.file import CelReader
+    from celesta.latents import CelReader
 
     for file in sources:
         if file.suffix == ".cel":

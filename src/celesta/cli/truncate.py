@@ -25,7 +25,7 @@ def truncate(
 
     Example: `celesta truncate song.cel --kbps 3 -o small.cel`
     """
-    from celesta.codec.bitrate import truncate_file
+    from celesta.latents import truncate as truncate_file
 
     if kbps is None and channels is None:
         raise UsageError("truncate: give --kbps or -K")

@@ -14,7 +14,7 @@ def verify(sources: Sources) -> None:
 
     Example: `celesta verify latents/`
     """
-    from celesta.latents.file import verify as verify_file
+    from celesta.latents import verify as verify_file
 
     def work(file: Path, tell: Tell) -> None:
         verify_file(file)

@@ -1,55 +1,54 @@
-"""Songs coded to a bitrate, a quality or fixed sizes by the codec ``nested``, and coded files made smaller.
+"""Code songs to a bitrate, a quality or fixed sizes, for models that can be coded.
 
-One step of worth serves the whole song, which is the best use of its bits for the squared error of worth; a bitrate is
-met by looking for that step, on windows spread over the song first.
+One quantiser step serves the whole song, which is the best use of its bits for the weighted squared error; a bitrate
+is met by a search for that step, first on windows spread over the song.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from celesta import audio
-from celesta.audio import Audio
 from celesta.codec import windowing
-from celesta.codec.codec import Codec
-from celesta.codec.rate_control import first_step, next_step, quality_step, search, step_of_count
+from celesta.codec.network import HALF_POWER, Analysis, Network
+from celesta.codec.source import AudioLike, SongSource
 from celesta.entropy import window as bits
 from celesta.entropy.tables import BitTables, load_tables
 from celesta.entropy.window import NO_DETAIL, Numbers
-from celesta.errors import ModelError, UsageError
-from celesta.latents.coded import CodedWriter
-from celesta.latents.file import CelReader
-from celesta.models import registry
-from celesta.models.nested import Nested
+from celesta.errors import UsageError
+from celesta.latents.coded import WrittenFile
+from celesta.latents.coded_song import Progress, SongFile, ignore_progress
+from celesta.latents.programme_loudness import programme_loudness
+from celesta.latents.rate_control import first_step, quality_step, step_of_count
+from celesta.latents.tags import limited_tags
+from celesta.latents.truncation import BASE_CHANNELS, SAMPLED_WINDOWS, truncate
 
-BESIDE_DETAIL = 4
-"""Channels of the base beside a detail: more of them cost more bits than they are worth, at every bitrate."""
-Analysis = list[tuple[np.ndarray, np.ndarray]]
-"""Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each sound channel of a window."""
-_SAMPLES = 8
-_HALF = np.float32(0.5**0.5)
-_TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
-_AIM = 0.996  # of the bitrate: what is estimated errs by so much
-_INDEX, _HEADER = 8 * 24, 8 * 480  # bits of a window's index in the file, and of its header
-_SPARSE = 29  # every so many coefficients stand for all where only their spread matters
+if TYPE_CHECKING:
+    from celesta.codec.codec import Codec
+
+__all__ = ["BESIDE_DETAIL", "Target", "encode_file", "encode_song", "truncate_file"]
+
+BESIDE_DETAIL = BASE_CHANNELS
+truncate_file = truncate  # the former name
+_SPARSE = 29  # every 29th coefficient stands for all where only their distribution matters
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a coded song is to be: one of kbps, quality and detail, or none of them for the base alone.
+    """The size of a coded song: one of kbps, quality and detail, or none of them for the base alone.
 
     Attributes:
-        kbps: average of the whole file over the song, header included, 0.5 to 2000.
-        quality: 0 to 10: constant quality, a step for each.
-        channels: of the base; None to choose by the bitrate.
-        detail: coefficients a frame that are kept on average over the song, those of most worth.
+        kbps: bitrate of the whole file over the song, header included, 0.5 to 2000 kbit/s.
+        quality: 0 to 10: constant quality relative to the loudness of the song.
+        channels: base channels; None to choose by the bitrate.
+        detail: coefficients per frame on average over the song, the most important ones.
+
+    Raises:
+        UsageError: a number is out of range, or several sizes are given.
     """
 
     kbps: float | None = None
@@ -58,272 +57,196 @@ class Target:
     detail: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("kbps", "quality", "channels", "detail"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
+                raise UsageError(f"{name} must be a number, got {value!r}")
         if sum(one is not None for one in (self.kbps, self.quality, self.detail)) > 1:
-            raise UsageError("give one of --kbps, --quality and --detail, not several")
+            raise UsageError("give one of kbps, quality and detail, not several")
         if self.detail is not None and not 0 <= self.detail <= 1_024:
-            raise UsageError(f"detail must lie within 0..1024 coefficients a frame, got {self.detail:g}")
+            raise UsageError(f"detail must be within 0..1024 coefficients per frame, got {self.detail:g}")
         if self.kbps is not None and not 0.5 <= self.kbps <= 2_000:
-            raise UsageError(f"kbps must lie within 0.5..2000, got {self.kbps:g}")
+            raise UsageError(f"kbps must be within 0.5..2000, got {self.kbps:g}")
         if self.quality is not None and not 0 <= self.quality <= 10:
-            raise UsageError(f"quality must lie within 0..10, got {self.quality:g}")
-        if self.channels is not None and self.channels < 1:
-            raise UsageError(f"the base has at least 1 channel, got {self.channels}")
+            raise UsageError(f"quality must be within 0..10, got {self.quality:g}")
+        if self.channels is not None and not (self.channels >= 1 and int(self.channels) == self.channels):
+            raise UsageError(f"channels must be an integer from 1 on, got {self.channels}")
+
+    @property
+    def given(self) -> bool:
+        """Whether any size is given."""
+        return any(one is not None for one in (self.kbps, self.quality, self.channels, self.detail))
+
+    @property
+    def base_alone(self) -> bool:
+        """Whether no detail is wanted."""
+        return self.kbps is None and self.quality is None and not self.detail
 
 
 def encode_file(
     codec: Codec,
-    source: str | Path | Audio,
+    source: AudioLike,
     target: str | Path,
     wanted: Target,
     *,
     mono: bool = False,
-    progress: Callable[[float], None] = lambda _: None,
-) -> None:
-    """Encode a sound to a coded .cel file, holding a window at a time.
+    progress: Progress | None = None,
+) -> WrittenFile:
+    """Encode a song to a coded .cel file: the former way to write :meth:`celesta.codec.Codec.encode_file`."""
+    codec.network.coding_model()  # refuse before reading
+    with SongSource(source, mono=mono) as song:
+        return encode_song(codec, song, target, wanted, progress=progress)
+
+
+def encode_song(
+    codec: Codec,
+    song: SongSource,
+    target: str | Path,
+    wanted: Target,
+    *,
+    tags: bool = True,
+    check: Callable[[Path], None] | None = None,
+    progress: Progress | None = None,
+) -> WrittenFile:
+    """Encode a song to a coded .cel file, holding a window at a time.
+
+    The song is read once where all its windows fit the sample that the search for a step looks at, else twice.
 
     Args:
-        codec: of the model ``nested``.
-        source: sound file or sound in memory.
+        codec: of a model that codes to a bitrate.
+        song: the opened source.
         target: the .cel file.
         wanted: bitrate or quality.
-        mono: mix to one channel first.
-        progress: told the seconds of sound done, from 0 again in a pass that corrects the step.
+        tags: whether to copy the source's tags, in a bounded share of the bitrate.
+        check: called with the finished file before it gets its name, and may raise.
+        progress: called with the seconds of audio done and in all.
+
+    Returns:
+        The file with its size. Where the bitrate cannot be met the smallest file is written, with a
+        :class:`~celesta.errors.LatentWarning`.
 
     Raises:
-        ModelError: the codec is of another model.
+        ModelError: the model cannot be coded.
         AudioError, LatentError: reading or writing failed.
     """
-    model, tables = _nested(codec), load_tables()
-    opened = _open(codec, source, mono)
-    sampled, stride = _sampled(model, opened.blocks)
-    mid_side = opened.channels == 2 and _worth_less_as_mid_side(model, sampled, tables)
-    analyses = [_analysed(model, window, mid_side) for window in sampled]
-    file = _File(Path(target), codec.meta(opened.rate, opened.tags), mid_side, opened.seen(), progress)
-
-    def windows() -> Iterator[Analysis]:
-        """The song's analyses: those at hand where they are all of it, else made anew, a window at a time."""
-        if stride == 1:
-            yield from analyses
-            return
-        blocks = _open(codec, source, mono).blocks
-        for window in windowing.cut(blocks, model.window, model.context, model.overlap):
-            yield _analysed(model, window, mid_side)
-
-    channels = min(model.latent_dim, wanted.channels or _channels(wanted, model))
+    model, tables = codec.network.coding_model(), load_tables()
+    progress = progress or ignore_progress
+    survey = Survey.of(codec.network, song, tables, progress)
+    about = codec.meta(song)
+    duration = song.n_samples / song.sample_rate
+    about["tags"] = limited_tags(song.tags, duration, wanted.kbps, Path(target)) if tags else {}
+    rest = _later(progress, survey.share)
+    file = SongFile(Path(target), about, survey.mid_side, song.n_samples, rest, check)
+    channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model)))
     while True:
 
         def numbers(step: int, channels: int = channels) -> Iterator[list[Numbers]]:
-            for made in windows():
-                yield [bits.quantise(base[:channels], c, step, tables) for base, c in made]
+            for window in survey.windows(codec.network, song):
+                yield [bits.quantise(base[:channels], c, step, tables) for base, c in window]
 
-        step = NO_DETAIL if wanted.quality is None else quality_step(wanted.quality)
-        coefficients = [c for made in analyses for _, c in made]
-        if wanted.detail:
-            step = step_of_count(coefficients, wanted.detail, tables)
-        if wanted.kbps is not None:
-            step = first_step(coefficients, wanted.kbps, channels, opened.channels, tables)
-            parts = [(base[:channels], c) for made in analyses for base, c in made]
-
-            def details(step: int, parts: Analysis = parts) -> Iterator[Numbers]:
-                return (bits.quantise(base[:0], c, step, tables) for base, c in parts)
-
-            bases = (bits.quantise(base, c[:0], NO_DETAIL, tables) for base, c in parts)
-            step = file.estimate(bases, details, len(analyses), wanted.kbps, step, tables)
-        fits = file.write(numbers, channels, wanted.kbps, step, tables)
-        if fits or channels == 1 or wanted.channels is not None:
-            return
+        step = survey.first_step(wanted, channels, file, tables, model.sample_rate)
+        last = channels == 1 or wanted.channels is not None
+        made = file.write(numbers, channels, wanted.kbps, step, tables, last=last)
+        if made.meets_target or last:
+            return made
         channels //= 2  # the base alone costs too much
 
 
-def truncate_file(
-    source: str | Path,
-    target: str | Path,
-    *,
-    kbps: float | None = None,
-    channels: int | None = None,
-    progress: Callable[[float], None] = lambda _: None,
-) -> None:
-    """Make a coded .cel file smaller without decoding its sound: fewer channels of the base, a coarser step.
-
-    Args:
-        source: coded .cel file.
-        target: the smaller file.
-        kbps: average of the whole file; None to keep the detail.
-        channels: of the base; None to choose by the bitrate, or to keep all where none is given.
-        progress: told the seconds of sound done.
-
-    Raises:
-        LatentError: the source is damaged or not coded.
-        UsageError: it is smaller than that already.
-    """
-    tables = load_tables()
-    with CelReader(source) as reader:
-        reader.check_payload()
-        m = reader.meta
-        seconds = m.n_samples / m.source_rate
-        now = os.path.getsize(source) * 8 / seconds / 1000
-        if kbps is not None and kbps >= now:
-            raise UsageError(f"{source}: has {now:.2f} kbit/s, less than the {kbps:g} asked for; encode the sound anew")
-        kept = channels or (m.latent_dim if kbps is None else BESIDE_DETAIL)
-        kept = min(m.latent_dim, kept)
-        about = {
-            name: getattr(m, name)
-            for name in ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags")
-        }
-        file = _File(Path(target), about, bool(m.mid_side), m.n_samples, progress)
-
-        def numbers(step: int) -> Iterator[list[Numbers]]:
-            for i in range(len(reader)):
-                yield [_coarser(n, step, kept, tables) for n in reader.numbers(i)]
-
-        step = 0  # finer than any: every window keeps its own
-        if kbps is not None:
-            some = [n for i in range(0, len(reader), max(1, len(reader) // _SAMPLES)) for n in reader.numbers(i)]
-
-            def details(step: int) -> Iterator[Numbers]:
-                return (replace(_coarser(n, step, kept, tables), base=n.base[:0]) for n in some)
-
-            step = min(n.step for n in some)
-            bases = (replace(n, base=n.base[:kept], detail=n.detail[:0]) for n in some)
-            step = file.estimate(bases, details, len(some) // m.channels, kbps, step, tables)
-        file.write(numbers, kept, kbps, step, tables)
-
-
 @dataclass(frozen=True)
-class _File:
-    """Where a coded song goes."""
+class Survey:
+    """What is known of a song before it is coded.
 
-    path: Path
-    meta: dict[str, Any]
+    Attributes:
+        analyses: of windows spread over it.
+        stride: one window in so many is among them; 1 where they are all.
+        mid_side: whether two channels take fewer bits as mid and side.
+    """
+
+    analyses: list[Analysis]
+    stride: int
     mid_side: bool
-    n_samples: int
-    progress: Callable[[float], None]
+
+    @classmethod
+    def of(cls, network: Network, song: SongSource, tables: BitTables, progress: Progress) -> Survey:
+        """Read a song to its end and analyse windows spread over it."""
+        progress(0.0, song.seconds)
+        windows, stride = _sampled(network.coding_model(), song)
+        mid_side = song.channels == 2 and _cheaper_as_mid_side(network, windows, tables)
+        analyses: list[Analysis] = []
+        seconds = song.n_samples / song.sample_rate
+        survey = cls(analyses, stride, mid_side)
+        for i, window in enumerate(windows, start=1):
+            analyses.append(network.analyse(window, mid_side))
+            progress(survey.share * seconds * i / len(windows), seconds)
+        return survey
 
     @property
-    def seconds(self) -> float:
-        """How long the song is."""
-        return float(self.n_samples / self.meta["source_rate"])
+    def share(self) -> float:
+        """Share of the work that a survey is, about."""
+        return 0.5 if self.stride == 1 else 0.1
 
-    def estimate(
-        self,
-        bases: Iterable[Numbers],
-        details: Callable[[int], Iterable[Numbers]],
-        windows: int,
-        kbps: float,
-        step: int,
-        tables: BitTables,
-    ) -> int:
-        """The step at which the windows at hand would cost nearly the bitrate, beginning with a guess."""
-        share = min(1.0, windows * self.meta["window"] / self.meta["sample_rate"] / self.seconds)
-        fixed = sum(bits.cost(n, tables) + _INDEX for n in bases) + _HEADER * share
+    @property
+    def coefficients(self) -> list[np.ndarray]:
+        """Coefficients ``(bands, frames)`` of all channels of the windows."""
+        return [c for window in self.analyses for _, c in window]
 
-        def kbps_at(step: int) -> float:
-            return float((fixed + sum(bits.cost(n, tables) for n in details(step))) / (share * self.seconds) / 1000)
+    def windows(self, network: Network, song: SongSource) -> Iterator[Analysis]:
+        """Yield the analyses of all windows: those at hand where they are all, else made anew, one at a time."""
+        if self.stride == 1:
+            yield from self.analyses
+            return
+        model = network.model
+        for window in windowing.cut(song.blocks(model.sample_rate), model.window, model.context, model.overlap):
+            yield network.analyse(window, self.mid_side)
 
-        return search(kbps_at, max(0.5, _AIM * kbps), step, _TRIES)
+    def first_step(self, wanted: Target, channels: int, file: SongFile, tables: BitTables, sample_rate: int) -> int:
+        """Find the step to begin with: by the quality, by the number of coefficients, or by the bitrate."""
+        if wanted.quality is not None:
+            windows = ([c for _, c in window] for window in self.analyses)
+            return quality_step(wanted.quality, programme_loudness(windows, sample_rate))
+        if wanted.detail:
+            return step_of_count(self.coefficients, wanted.detail, tables)
+        if wanted.kbps is None:
+            return NO_DETAIL
+        sounds = len(self.analyses[0])
+        step = first_step(self.coefficients, wanted.kbps, channels, sounds, tables)
+        parts = [(base[:channels], c) for window in self.analyses for base, c in window]
 
-    def write(
-        self,
-        numbers: Callable[[int], Iterator[list[Numbers]]],
-        channels: int,
-        kbps: float | None,
-        step: int,
-        tables: BitTables,
-    ) -> bool:
-        """Write the windows of a step; with a bitrate, of the steps near it until it is met. False: it never is."""
-        tried: dict[int, float] = {}
-        while True:
-            with CodedWriter(self.path, self.meta, channels, tables, mid_side=self.mid_side) as writer:
-                window = self.meta["window"] / self.meta["sample_rate"]
-                for number, made in enumerate(numbers(step), start=1):
-                    writer.append(made)
-                    self.progress(number * window)
-                tried[step] = writer.size(self.n_samples) * 8 / self.seconds / 1000
-                better = step if kbps is None else next_step(tried, kbps, _PASSES)
-                if better is None or better == step:
-                    writer.close(self.n_samples)
-                    return better is not None
-                step = better
+        def details(step: int) -> Iterator[Numbers]:
+            return (bits.quantise(base[:0], c, step, tables) for base, c in parts)
+
+        bases = (bits.quantise(base, c[:0], NO_DETAIL, tables) for base, c in parts)
+        return file.estimate(bases, details, len(self.analyses), wanted.kbps, step, tables)
 
 
-def _nested(codec: Codec) -> Nested:
-    if not codec.model.capabilities.codes_to_bitrate:
-        able = ", ".join(one.name for one in registry.shipped() if one.model.capabilities.codes_to_bitrate)
-        raise ModelError(f"{codec.name}: cannot be coded to a bitrate or quality; use --bits, or one of {able}")
-    assert isinstance(codec.model, Nested)  # the only class that says so
-    return codec.model
+def _later(progress: Progress, share: float) -> Progress:
+    """Return a progress of the rest of the work, of which a share is done."""
+    return lambda done, total: progress(share * (total or 0) + (1 - share) * done, total)
 
 
-@dataclass(frozen=True)
-class _Opened:
-    rate: int
-    channels: int
-    tags: dict[str, str]
-    seen: Callable[[], int]
-    blocks: Iterator[np.ndarray]
-
-
-def _open(codec: Codec, source: str | Path | Audio, mono: bool) -> _Opened:
-    rate, seen, tags, blocks = codec.open(source, mono)
-    count = len(source.samples) if isinstance(source, Audio) else audio.probe(source).channels
-    return _Opened(rate, 1 if mono else count, tags, seen, blocks)
-
-
-@torch.inference_mode()
-def _analysed(model: Nested, window: windowing.Window, mid_side: bool) -> Analysis:
-    """Base and coefficients of each channel, the context's frames taken off."""
-    x = np.ascontiguousarray(window.samples)
-    if mid_side:
-        x = np.stack([x[0] + x[1], x[0] - x[1]]) * _HALF
-    first = window.left // model.hop_length
-    keep = slice(first, first + model.window_frames)
-    sound = torch.from_numpy(x)[:, None]
-    c = model.mdct(sound[:, 0])
-    # Channel by channel, so that a channel's numbers do not hang on the others'.
-    bases = [model.base(one[None], coefficients[None])[0] for one, coefficients in zip(sound, c, strict=True)]
-    return [(base[keep].T.float().numpy(), own[keep].T.numpy()) for base, own in zip(bases, c, strict=True)]
-
-
-def _sampled(model: Nested, blocks: Iterator[np.ndarray]) -> tuple[list[windowing.Window], int]:
-    """A few windows spread over the song: every window, or every second one, and so on; and every how many-th."""
+def _sampled(model: Any, song: SongSource) -> tuple[list[windowing.Window], int]:
+    """Read a song to its end; keep a few windows spread over it: every one, or every second, fourth, ..."""
     kept: list[windowing.Window] = []
     stride = 1
+    blocks = song.blocks(model.sample_rate)
     for i, window in enumerate(windowing.cut(blocks, model.window, model.context, model.overlap)):
         if i % stride == 0:
             kept.append(windowing.Window(window.samples.copy(), window.left, window.right))
-        if len(kept) > _SAMPLES:
+        if len(kept) > SAMPLED_WINDOWS:
             kept, stride = kept[::2], 2 * stride
     return kept, stride
 
 
-def _worth_less_as_mid_side(model: Nested, sampled: list[windowing.Window], tables: BitTables) -> bool:
-    """Whether two channels take fewer bits as middle and side."""
-    pairs = np.concatenate([_coefficients(model, window.samples)[:, :, ::_SPARSE] for window in sampled], axis=1)
+def _cheaper_as_mid_side(network: Network, sampled: list[windowing.Window], tables: BitTables) -> bool:
+    """Whether two channels take fewer bits as mid and side."""
+    pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE] for window in sampled], axis=1)
     spread = tables.spread[::_SPARSE]
-    turned = np.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]]) * _HALF
+    turned = np.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]]) * HALF_POWER
     plain, other = (np.abs(c / spread).ravel() for c in (pairs, turned))
     unit = max(float(np.quantile(plain, 0.98)), 1e-9)
     return bool(np.log2(1 + other / unit).sum() < np.log2(1 + plain / unit).sum())
 
 
-@torch.inference_mode()
-def _coefficients(model: Nested, x: np.ndarray) -> np.ndarray:
-    """``(channels, n)`` samples to ``(channels, frames, bands)``."""
-    return np.asarray(model.mdct(torch.from_numpy(np.ascontiguousarray(x))).numpy())
-
-
-def _channels(wanted: Target, model: Nested) -> int:
-    """Channels of the base for a target: all where there is nothing else."""
-    alone = wanted.kbps is None and wanted.quality is None and not wanted.detail
-    return model.latent_dim if alone else BESIDE_DETAIL
-
-
-def _coarser(n: Numbers, step: int, channels: int, tables: BitTables) -> Numbers:
-    """Numbers of a coarser step, or the same where the step is not coarser."""
-    if step <= n.step or n.step == NO_DETAIL:
-        return replace(n, base=n.base[:channels])
-    if step == NO_DETAIL:
-        return Numbers(n.base[:channels], np.zeros_like(n.detail), step)
-    c = n.detail * (np.float32(bits.step_of(n.step)) * tables.spread[:, None])
-    whole = bits.quantise(np.zeros((0, c.shape[1]), np.float32), c, step, tables)
-    return Numbers(n.base[:channels], whole.detail, step)
+def _channels(wanted: Target, model: Any) -> int:
+    """Return the base channels for a target: all where there is nothing else."""
+    return int(model.latent_dim) if wanted.base_alone else BASE_CHANNELS

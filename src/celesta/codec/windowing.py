@@ -1,6 +1,6 @@
-"""The fixed window grid: a stream of sound cut into windows, and decoded windows joined without seams.
+"""The fixed window grid: cut a stream of audio into windows, and join decoded windows without seams.
 
-Window ``i`` codes samples from ``i * stride``, ``stride = window - overlap``, whatever the blocks the sound comes in.
+Window ``i`` codes the samples from ``i * stride`` on, ``stride = window - overlap``, whatever the size of the blocks.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class Window(NamedTuple):
     """One window with its surroundings.
 
     Attributes:
-        samples: ``(channels, left + window + right)`` float32, zeros behind the end of the sound.
-        left, right: samples of context on either side; 0 at the ends of the sound, where there is none.
+        samples: ``(channels, left + window + right)`` float32, zeros behind the end of the song.
+        left, right: samples of context on either side; 0 at the ends of the song, where there is none.
     """
 
     samples: np.ndarray
@@ -25,7 +25,7 @@ class Window(NamedTuple):
 
 
 def count_windows(n_samples: int, window: int, overlap: int) -> int:
-    """Windows that ``n_samples`` need: at least one."""
+    """Count the windows that ``n_samples`` need: at least one."""
     stride = window - overlap
     return max(1, -(-(n_samples - overlap) // stride))
 
@@ -33,15 +33,15 @@ def count_windows(n_samples: int, window: int, overlap: int) -> int:
 def cut(blocks: Iterable[np.ndarray], window: int, context: int, overlap: int) -> Iterator[Window]:
     """Cut a stream of ``(channels, n)`` blocks into windows; holds about one window and its context.
 
-    Context is only given where a neighbouring window codes it too, so that at the ends of the sound nothing made up
-    stands beside it.
+    Context is only given where a neighbouring window codes it too, so that the ends of the song have no artificial
+    context.
     """
     stride = window - overlap
     held: np.ndarray | None = None  # from the left context of the next window on
     left = 0
     for block in blocks:
         held = block if held is None else np.concatenate([held, block], axis=1)
-        # One sample more than the window tells that a neighbour follows.
+        # One sample more than the window shows that a neighbour follows.
         while held.shape[1] >= left + window + max(context, 1):
             yield Window(held[:, : left + window + context], left, context)
             held = held[:, left + stride - context :] if context else held[:, stride:]
@@ -55,9 +55,9 @@ def cut(blocks: Iterable[np.ndarray], window: int, context: int, overlap: int) -
 
 
 def join(windows: Iterable[np.ndarray], overlap: int) -> Iterator[np.ndarray]:
-    """Join decoded ``(channels, window)`` arrays: cross-faded over ``overlap`` samples, or one behind the other.
+    """Join decoded ``(channels, window)`` arrays: cross-faded over ``overlap`` samples, or one after the other.
 
-    The outer eighth of each side of an overlap gets no weight: there the zeros that convolutions pad with show.
+    The outer eighth of each side of an overlap gets no weight: the zero padding of convolutions is audible there.
     """
     fade = crossfade(overlap)
     tail: np.ndarray | None = None
@@ -75,14 +75,24 @@ def join(windows: Iterable[np.ndarray], overlap: int) -> Iterator[np.ndarray]:
 
 
 def crossfade(overlap: int) -> np.ndarray:
-    """Weights of the later window over the overlap, ``(overlap,)`` float32 from 0 to 1; the earlier has the rest."""
+    """Return the weights of the later window over the overlap, ``(overlap,)`` float32 from 0 to 1."""
     edge = overlap // 8
     ramp = np.linspace(0, 1, max(overlap - 2 * edge, 0), dtype=np.float32)
     return np.concatenate([np.zeros(edge, np.float32), ramp, np.ones(overlap - edge - len(ramp), np.float32)])
 
 
+def skip(blocks: Iterable[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
+    """Leave out the first ``n_samples`` of a stream of ``(channels, n)`` blocks."""
+    for block in blocks:
+        if n_samples >= block.shape[1]:
+            n_samples -= block.shape[1]
+            continue
+        yield block[:, n_samples:]
+        n_samples = 0
+
+
 def limit(blocks: Iterable[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
-    """The first ``n_samples`` of a stream of ``(channels, n)`` blocks."""
+    """Keep the first ``n_samples`` of a stream of ``(channels, n)`` blocks."""
     left = n_samples
     for block in blocks:
         if left <= 0:

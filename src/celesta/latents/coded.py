@@ -1,17 +1,18 @@
-"""Writes coded .cel files window by window; read back by :class:`celesta.latents.file.CelReader`."""
+"""Write coded .cel files window by window; :class:`celesta.latents.reader.CelReader` reads them."""
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 import numpy as np
 
-from celesta._files import disk_errors, write_whole
+from celesta._files import disk_errors, printable, write_whole
 from celesta.entropy import window as bits_window
 from celesta.entropy.tables import BitTables
 from celesta.entropy.window import BASE_GROUPS, Numbers
@@ -21,21 +22,65 @@ from celesta.latents.header import CODED, CelMeta, check, pack
 _BLOCK = 1 << 20
 
 
+@dataclass(frozen=True)
+class WrittenFile:
+    """A .cel file that was written.
+
+    Attributes:
+        path: the file.
+        n_bytes: its size.
+        seconds: duration of the source.
+        target_kbps: bitrate asked for, kbit/s; None where none was.
+
+    Example:
+        >>> WrittenFile(Path("song.cel"), 45_000, 30.0, 12.0).kbps
+        12.0
+    """
+
+    path: Path
+    n_bytes: int
+    seconds: float
+    target_kbps: float | None = None
+
+    @property
+    def kbps(self) -> float:
+        """Size of the whole file over the duration, kbit/s."""
+        return self.n_bytes * 8 / self.seconds / 1000
+
+    @property
+    def meets_target(self) -> bool:
+        """Whether the file is no larger than asked for."""
+        return self.target_kbps is None or self.kbps <= self.target_kbps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as numbers and texts, ready for JSON."""
+        return {
+            "path": printable(self.path),
+            "bytes": self.n_bytes,
+            "seconds": self.seconds,
+            "kbps": self.kbps,
+            "target_kbps": self.target_kbps,
+            "meets_target": self.meets_target,
+        }
+
+
 class CodedWriter:
-    """Used with `with`: nothing is left behind when an exception ends the block.
+    """Write a coded .cel file; used with ``with``, nothing is left behind when an exception ends the block.
 
     Args:
-        path: its final name, which appears on :meth:`close`.
-        meta: ``model weights sample_rate hop_length window overlap source_rate tags``.
-        channels: of the base that are kept.
-        tables: to code with.
-        mid_side: whether two channels are middle and side.
+        path: final name, which appears on :meth:`close`.
+        meta: ``model weights sample_rate hop_length window overlap source_rate`` and, if wanted, ``tags`` and
+            ``source``.
+        channels: base channels in the file.
+        tables: probability tables to code with.
+        mid_side: whether two channels are mid and side.
     """
 
     def __init__(
         self, path: str | Path, meta: Mapping[str, Any], channels: int, tables: BitTables, *, mid_side: bool = False
     ) -> None:
         self.path, self.tables, self.channels = Path(path), tables, channels
+        self.name = printable(self.path)
         self._meta, self._mid_side = dict(meta), mid_side
         self._index: list[list[list[int]]] = []
         self._bytes, self._most, self._frames = 0, 0, 0
@@ -43,12 +88,12 @@ class CodedWriter:
             self._spool: IO[bytes] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115 (closed in __exit__)
 
     def size(self, n_samples: int) -> int:
-        """Bytes of the file if it were closed now."""
+        """Compute the size of the file in bytes if it were closed now."""
         head = len(pack(self._about(n_samples), "0" * 64))
         return head + self._bytes + 4 * (BASE_GROUPS + 2) * sum(map(len, self._index))
 
     def append(self, window: list[Numbers]) -> None:
-        """Add a window: the numbers of each channel."""
+        """Add a window: the quantised latent of each audio channel."""
         rows = []
         with disk_errors(self.path):
             for one in window:
@@ -60,19 +105,25 @@ class CodedWriter:
                 self._frames = one.detail.shape[1]
         self._index.append(rows)
 
-    def close(self, n_samples: int) -> CelMeta:
-        """Assemble the file and give it its name. ``n_samples``: of the source, at its own rate.
+    def close(self, n_samples: int, check: Callable[[Path], None] | None = None) -> int:
+        """Assemble the file and give it its name.
+
+        Args:
+            n_samples: of the source, at its own sample rate.
+            check: called with the finished file before it gets its name, and may raise.
+
+        Returns:
+            Size of the file in bytes.
 
         Raises:
             LatentError: nothing was appended, n_samples does not fit, or the disk is full.
         """
         meta = self._about(n_samples)
-        write_whole(self.path, lambda sha256: pack(meta, sha256), self._payload)
-        return meta
+        return write_whole(self.path, lambda sha256: pack(meta, sha256), self._payload, check)
 
     def _about(self, n_samples: int) -> CelMeta:
         if not self._index:
-            raise LatentError(f"{self.path}: nothing to write")
+            raise LatentError(f"{self.name}: nothing to write")
         try:
             meta = CelMeta(
                 **self._meta,
@@ -88,7 +139,7 @@ class CodedWriter:
             )
             check(meta)
         except ValueError as error:
-            raise LatentError(f"{self.path}: cannot be written: {error}") from None
+            raise LatentError(f"{self.name}: cannot be written: {error}") from None
         return meta
 
     def _payload(self) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from celesta.entropy.window import BASE_GROUPS
 from celesta.errors import LatentError
+from celesta.latents.source import SourceFile
 
 VERSION = 1
 LARGEST_HEADER = 1 << 20
@@ -42,10 +43,10 @@ _MOST_CODED_FRAMES = 4_096
 
 @dataclass(frozen=True)
 class CelMeta:
-    """What a .cel file says of itself. Numbers as in :class:`celesta.latents.latent.Latent`.
+    """The metadata of a .cel file. Numbers as in :class:`celesta.latents.Latent`.
 
-    ``payload_bytes`` (of range-coded windows) and ``mid_side`` (whether two channels are middle and side) are 0 but in
-    coded files.
+    ``mid_side``: whether two channels are mid and side. ``payload_bytes`` (of range-coded windows) is 0 except in coded
+    files. ``source`` is the audio file that was encoded, where it was one.
     """
 
     model: str
@@ -65,6 +66,7 @@ class CelMeta:
     tags: dict[str, str] = field(default_factory=dict)
     payload_bytes: int = 0
     mid_side: int = 0
+    source: SourceFile | None = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,8 @@ def check(meta: CelMeta) -> None:
         raise ValueError(f"{meta.n_samples} samples do not fit into {meta.windows} windows")
     if meta.encoding == CODED and (meta.frames > _MOST_CODED_FRAMES or meta.frames * meta.hop_length != meta.window):
         raise ValueError(f"{meta.frames} coded frames do not make a window")
-    if meta.mid_side and meta.channels != 2:
-        raise ValueError("only two channels are middle and side")
+    if meta.mid_side not in (0, 1) or (meta.mid_side and meta.channels != 2):
+        raise ValueError("only two channels are mid and side")
     if not all(isinstance(text, str) for pair in meta.tags.items() for text in pair):
         raise ValueError("tags are not texts")
     for name in ("model", "weights"):
@@ -154,12 +156,20 @@ def check(meta: CelMeta) -> None:
             raise ValueError(f"{name} is not text that a .cel file can hold")
 
 
-def pack(meta: CelMeta, payload_sha256: str) -> bytes:
-    """The length and the JSON of a file with this payload.
+def pack(meta: CelMeta, payload_sha256: str, *, escaped: bool | None = None) -> bytes:
+    """Build the length and the JSON of a file with this payload.
+
+    Args:
+        meta: what the file says.
+        payload_sha256: of the payload.
+        escaped: write texts with JSON escapes, 6 to 12 bytes per character that is not ASCII, as earlier versions did,
+            instead of UTF-8. None: only where UTF-8 cannot hold them (lone surrogates).
 
     Raises:
         ValueError: the texts are too long.
     """
+    if escaped is None:
+        escaped = any("\ud800" <= letter <= "\udfff" for pair in meta.tags.items() for text in pair for letter in text)
     digits = _digits(meta.encoding)
     metadata = {
         "format": "celesta",
@@ -167,18 +177,22 @@ def pack(meta: CelMeta, payload_sha256: str) -> bytes:
         "model": meta.model,
         "weights": meta.weights,
         "encoding": meta.encoding,
-        "tags": json.dumps(meta.tags, ensure_ascii=True, sort_keys=True),
+        "tags": json.dumps(meta.tags, ensure_ascii=escaped, sort_keys=True),
         "payload_sha256": payload_sha256[:digits],
     }
     if meta.encoding == CODED:  # every byte counts: the numbers in a row
         metadata["numbers"] = " ".join(str(getattr(meta, name)) for name in _ALL_NUMBERS)
     else:
         metadata |= {name: str(getattr(meta, name)) for name in _NUMBERS}
+        if meta.mid_side:
+            metadata["mid_side"] = "1"
+    if meta.source is not None:
+        metadata["source"] = str(meta.source)
     metadata["header_sha256"] = _digest(metadata)[:digits]
     header: dict[str, Any] = {"__metadata__": metadata}
     for name, tensor in layout(meta).items():
         header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [tensor.begin, tensor.end]}
-    text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode()
+    text = json.dumps(header, ensure_ascii=escaped, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
         raise ValueError(f"its tags are longer than the {LARGEST_HEADER:,} bytes a .cel file takes; shorten them")
@@ -197,7 +211,7 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
     if len(head) < 8 or not 2 <= length <= LARGEST_HEADER or 8 + length > file_size or len(head) < 8 + length:
         raise LatentError(f"{where}: not a .cel file, or cut short; encode the sound again")
     try:
-        text = head[8 : 8 + length].decode("ascii")
+        text = head[8 : 8 + length].decode("utf-8")
         metadata = json.loads(text, object_pairs_hook=_no_duplicates)["__metadata__"]
         if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
             raise ValueError("metadata are not texts")
@@ -212,17 +226,20 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
         if metadata["encoding"] == CODED:
             texts = dict(zip(_ALL_NUMBERS, metadata["numbers"].split(" "), strict=True))
         else:
-            texts = {name: metadata[name] for name in _NUMBERS}
+            texts = {name: metadata[name] for name in _NUMBERS} | {"mid_side": metadata.get("mid_side", "0")}
         numbers = {name: _number(name, text) for name, text in texts.items()}
         tags = json.loads(metadata["tags"], object_pairs_hook=_no_duplicates)
         if not isinstance(tags, dict):
             raise ValueError("tags are not texts")
-        meta = CelMeta(metadata["model"], metadata["weights"], **numbers, encoding=metadata["encoding"], tags=tags)
+        about: dict[str, Any] = {**numbers, "encoding": metadata["encoding"], "tags": tags}
+        if "source" in metadata:
+            about["source"] = SourceFile.parse(metadata["source"])
+        meta = CelMeta(metadata["model"], metadata["weights"], **about)
         check(meta)
         payload = metadata["payload_sha256"]
         if len(payload) != _digits(meta.encoding):
             raise ValueError("its payload's digest is cut short")
-        same = pack(meta, payload) == head[: 8 + length]
+        same = any(pack(meta, payload, escaped=escaped) == head[: 8 + length] for escaped in (None, True))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(where, f"its header does not make sense ({error})") from None
     if not same:

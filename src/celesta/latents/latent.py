@@ -1,4 +1,4 @@
-"""The latent of a song: all that its model needs to decode it, and the arithmetic that changes it."""
+"""The latent of a song: all that its model needs to decode it, and arithmetic on it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from celesta.entropy.tables import load_tables
 from celesta.errors import LatentError, UsageError
-from celesta.latents.file import CelReader, CelWriter
+from celesta.latents.coded import WrittenFile
+from celesta.latents.header import CODED
+from celesta.latents.reader import CelReader
+from celesta.latents.saving import Coding, save
+from celesta.latents.source import SourceFile
+from celesta.latents.window import LatentWindow, pad_detail
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +38,15 @@ class Latent:
         source_rate: Hz of the source.
         n_samples: of the source, at its rate.
         tags: of the source.
-        mid_side: whether the two channels are middle and side, ``(left + right) / sqrt(2)`` and
+        mid_side: whether the two channels are mid and side, ``(left + right) / sqrt(2)`` and
             ``(left - right) / sqrt(2)``.
+        source: the audio file that was encoded, where it was one.
+        coding: how the latent is quantised when it is saved; None for models that do not code to a bitrate.
+
+    Example:
+        z = Latent.load("song.cel")
+        louder = 1.5 * z  # also +, -, / and unary -
+        print(z)  # Latent(cel-silu, 30.02 s, 2 channels, 7 windows of 512 x 6890)
     """
 
     base: np.ndarray
@@ -50,6 +63,8 @@ class Latent:
     n_samples: int
     tags: dict[str, str] = field(default_factory=dict)
     mid_side: bool = False
+    source: SourceFile | None = None
+    coding: Coding | None = None
 
     __array_ufunc__ = None  # numpy scalars leave `number * latent` to __rmul__
 
@@ -64,6 +79,16 @@ class Latent:
         for name, kind in (("base", np.float32), ("places", np.uint16), ("values", np.float32), ("gain", np.float32)):
             object.__setattr__(self, name, getattr(self, name).astype(kind, copy=False))
 
+    def __repr__(self) -> str:
+        def count(n: int, what: str) -> str:
+            return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+        parts = [self.model, f"{self.duration:.2f} s", count(self.channels, "channel")]
+        parts.append(f"{count(self.windows, 'window')} of {self.latent_dim} x {self.frames}")
+        if self.detail_size:
+            parts.append(f"detail {self.detail_size}")
+        return f"Latent({', '.join(parts)})"
+
     @property
     def windows(self) -> int:
         """Number of windows."""
@@ -71,47 +96,47 @@ class Latent:
 
     @property
     def channels(self) -> int:
-        """Number of sound channels."""
+        """Number of audio channels."""
         return int(self.base.shape[1])
 
     @property
     def latent_dim(self) -> int:
-        """Dense channels of a frame."""
+        """Dense channels per frame."""
         return int(self.base.shape[2])
 
     @property
     def detail_size(self) -> int:
-        """Sparse coefficients of a frame."""
+        """Sparse coefficients per frame."""
         return int(self.values.shape[2])
 
     @property
     def frames(self) -> int:
-        """Frames of a window."""
+        """Frames per window."""
         return int(self.base.shape[3])
 
     @property
     def duration(self) -> float:
-        """Seconds of the source."""
+        """Duration of the source, seconds."""
         return self.n_samples / self.source_rate
 
     @property
     def floats_per_second(self) -> float:
-        """Numbers a second of one sound channel, a place counted as a number."""
+        """Numbers per second of one audio channel, a place counted as a number."""
         stride = self.window - self.overlap
         return (self.latent_dim + 2 * self.detail_size) * self.frames * self.sample_rate / stride
 
     @property
     def ratio(self) -> float:
-        """Numbers per sample at the model's rate: above 1 the latent is larger than the sound."""
+        """Numbers per sample at the model's sample rate: above 1 the latent is larger than the audio."""
         return self.floats_per_second / self.sample_rate
 
     @property
     def continuous(self) -> bool:
-        """Whether the windows' frames follow each other without overlap."""
+        """Whether the frames of the windows follow each other without overlap."""
         return self.overlap == 0
 
     def timeline(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Base, places and values with the windows joined: ``(channels, rows, windows * frames)`` each."""
+        """Return base, places and values with the windows joined: ``(channels, rows, windows * frames)`` each."""
 
         def joined(x: np.ndarray) -> np.ndarray:
             w, c, rows, frames = x.shape
@@ -119,12 +144,21 @@ class Latent:
 
         return joined(self.base), joined(self.places), joined(self.values)
 
+    def window_latent(self, i: int) -> LatentWindow:
+        """Return the latent of window ``i``."""
+        return LatentWindow(self.base[i], self.places[i], self.values[i], self.gain[i])
+
     def replace(self, **arrays: np.ndarray) -> Latent:
-        """The same latent with some of its arrays exchanged."""
-        return dataclasses.replace(self, **arrays)  # type: ignore[arg-type]
+        """Return the same latent with some of its arrays exchanged."""
+        coding = self.coding.changed() if self.coding else None
+        return dataclasses.replace(self, coding=coding, **arrays)  # type: ignore[arg-type]
 
     def truncate(self, latent_dim: int | None = None, detail: int | None = None) -> Latent:
-        """Only the first channels of the base and the first coefficients of the detail, the ones of most worth.
+        """Keep the first channels of the base and the most important coefficients of the detail.
+
+        Args:
+            latent_dim: channels of the base; None to keep all.
+            detail: coefficients per frame; None to keep all.
 
         Raises:
             UsageError: a number is negative or more than there are.
@@ -132,25 +166,41 @@ class Latent:
         for wanted, there, what in ((latent_dim, self.latent_dim, "channels"), (detail, self.detail_size, "details")):
             if wanted is not None and not 0 <= wanted <= there:
                 raise UsageError(f"cannot keep {wanted} of {there} {what}")
+        places, values = self.places, self.values
+        if detail is not None and self.coding is not None and self.coding.steps is not None:
+            places, values = _most_important(places, values)  # coded files hold them by place
         return self.replace(
-            base=self.base[:, :, :latent_dim], places=self.places[:, :, :detail], values=self.values[:, :, :detail]
+            base=self.base[:, :, :latent_dim], places=places[:, :, :detail], values=values[:, :, :detail]
         )
 
-    def save(self, path: str | Path, *, dtype: str = "float16", bits: int | None = None) -> None:
-        """Write a .cel file. ``dtype`` and ``bits`` as in :class:`celesta.latents.file.CelWriter`.
+    def save(
+        self, path: str | Path, *, kbps: float | None = None, dtype: str | None = None, bits: int | None = None
+    ) -> WrittenFile:
+        """Write a .cel file.
+
+        Latents of a model that codes to a bitrate are saved coded: a latent that :meth:`Codec.encode` has just made is
+        coded from its source, as ``celesta encode`` does, at the default quality or to ``kbps`` (mid/side stereo and
+        the choice of coefficients need the whole song); one that was loaded from a coded file keeps its quantiser
+        steps; one that was changed is quantised as it is. Latents of other models are saved as float16.
+
+        Args:
+            path: the .cel file; its name appears only when it is complete.
+            kbps: code to a bitrate, kbit/s of the whole file. Tags take a bounded share of it.
+            dtype: ``float16`` or ``float32``: all numbers, not coded.
+            bits: 1 to 16: quantise to so many bits per number, see :class:`celesta.latents.CelWriter`.
+
+        Returns:
+            The file with its size. Where the bitrate cannot be met the smallest file is written, with a
+            :class:`~celesta.errors.LatentWarning`.
 
         Raises:
-            LatentError: the latent holds values that are not finite.
+            UsageError: options contradict each other, or the latent cannot be coded.
+            LatentError: the latent holds values that are not finite, or the file cannot be written.
+
+        Example:
+            z.save("song.cel", kbps=12)
         """
-        if self.mid_side:
-            raise LatentError(
-                "a latent of middle and side is kept by the coded file it came from; encode the sound again"
-            )
-        kept = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags")
-        with CelWriter(path, {name: getattr(self, name) for name in kept}, dtype=dtype, bits=bits) as writer:
-            for i in range(self.windows):
-                writer.append(self.base[i], self.places[i], self.values[i], self.gain[i])
-            writer.close(self.n_samples)
+        return save(self, path, kbps, dtype, bits)
 
     @classmethod
     def load(cls, path: str | Path) -> Latent:
@@ -163,13 +213,13 @@ class Latent:
             reader.check_payload()
             parts = [reader.window(i) for i in range(len(reader))]
             m = reader.meta
-        most = max(part[1].shape[1] for part in parts)  # windows of coded files have details of their own sizes
-        base, gain = (np.stack([part[j] for part in parts]) for j in (0, 3))
-        places, values = (np.stack([fill_detail(part[j], most) for part in parts]) for j in (1, 2))
+            coding = Coding(reader.steps(), m.latent_dim) if reader.encoding == CODED else None
+        most = max(part.places.shape[1] for part in parts)  # windows of coded files have details of their own sizes
+        base, gain = np.stack([part.base for part in parts]), np.stack([part.gain for part in parts])
         return cls(
             base=base,
-            places=places,
-            values=values,
+            places=np.stack([pad_detail(part.places, most) for part in parts]),
+            values=np.stack([pad_detail(part.values, most) for part in parts]),
             gain=gain,
             model=m.model,
             weights=m.weights,
@@ -181,6 +231,8 @@ class Latent:
             n_samples=m.n_samples,
             tags=m.tags,
             mid_side=bool(m.mid_side),
+            source=m.source,
+            coding=coding,
         )
 
     def __mul__(self, factor: float) -> Latent:
@@ -209,11 +261,16 @@ class Latent:
     def _with(self, other: Latent, operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Latent:
         if not isinstance(other, Latent):
             return NotImplemented
-        same = (self.model, self.weights, self.base.shape) == (other.model, other.weights, other.base.shape)
+        same = (self.model, self.weights, self.base.shape, self.mid_side) == (
+            other.model,
+            other.weights,
+            other.base.shape,
+            other.mid_side,
+        )
         if not same:
             raise LatentError(
                 f"latents of {self.model} {self.base.shape} and {other.model} {other.base.shape} do not combine;"
-                " they need the same model, weights, channels and number of windows"
+                " they need the same model, weights, channels, stereo (left/right or mid/side) and number of windows"
             )
         if not np.array_equal(self.places, other.places):
             raise LatentError(
@@ -223,6 +280,8 @@ class Latent:
         return self.replace(base=operation(self.base, other.base), values=operation(self.values, other.values))
 
 
-def fill_detail(part: np.ndarray, size: int) -> np.ndarray:
-    """A detail ``(channels, k, frames)`` with zeros behind it, ``(channels, size, frames)``; a zero changes nothing."""
-    return np.pad(part, ((0, 0), (0, size - part.shape[1]), (0, 0)))
+def _most_important(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sort the detail of each frame by its magnitude over the band weight, largest first."""
+    weights = load_tables().spread
+    order = np.argsort(-np.abs(values) / weights[places], axis=2, kind="stable")
+    return np.take_along_axis(places, order, 2), np.take_along_axis(values, order, 2)

@@ -1,0 +1,181 @@
+"""A model on a device, run window by window: NumPy arrays in and out. Only this file of the codec uses torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from celesta import _device
+from celesta.codec.windowing import Window
+from celesta.errors import LatentError, ModelError
+from celesta.latents import LatentWindow
+
+if TYPE_CHECKING:
+    import torch
+
+    from celesta.models.base import Model
+
+Analysis = list[tuple[np.ndarray, np.ndarray]]
+"""Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each audio channel of a window."""
+HALF_POWER = np.float32(0.5**0.5)
+
+
+class Network:
+    """A model in inference mode.
+
+    Args:
+        name: of the model, for messages.
+        model: the model; it is prepared, and moved to the device.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        precision: ``float32``, ``bfloat16`` or ``auto``.
+
+    Raises:
+        UsageError: device or precision are unknown or not there.
+    """
+
+    def __init__(self, name: str, model: Model, device: str = "cpu", precision: str = "float32") -> None:
+        self.name = name
+        self.device = _device.resolve(device)
+        self.precision = precision
+        model.prepare(_device.dtype(precision))
+        self.model = model.to(self.device)
+
+    def encode(self, window: Window) -> LatentWindow:
+        """Encode a window with its context, channel by channel, so that no channel's latent depends on another's."""
+        import torch
+
+        model = self.model
+        x = np.ascontiguousarray(window.samples)
+        gain = np.ones(len(x), np.float32)
+        if model.normalise:
+            gain = np.abs(x).max(axis=1)
+            x = x / np.where(gain > 0, gain, 1)[:, None]
+        first = window.left // model.hop_length
+        keep = slice(first, first + model.window_frames)
+        with torch.inference_mode():
+            parts = [model.encode(self._tensor(channel)[None, None]) for channel in x]
+            return LatentWindow(
+                _joined([p.base[..., keep].float().cpu().numpy() for p in parts]),
+                _joined([p.places[..., keep].cpu().numpy().astype(np.uint16) for p in parts]),
+                _joined([p.values[..., keep].float().cpu().numpy() for p in parts]),
+                gain,
+            )
+
+    def decode(self, window: Callable[[int], LatentWindow], i: int, count: int) -> np.ndarray:
+        """Decode window ``i`` of ``count`` to ``(channels, samples)``, its neighbours being its context.
+
+        Args:
+            window: gives a window by its index.
+            i: index.
+            count: number of windows.
+
+        Raises:
+            LatentError: places are out of range, or the window does not decode to finite audio.
+        """
+        import torch
+
+        from celesta.models.base import Parts
+
+        model = self.model
+        frames = model.context // model.hop_length
+        left, right = (frames if i > 0 else 0), (frames if i + 1 < count else 0)
+        here, around = self._surroundings(window, i, left, right)
+        start, length = left * model.hop_length, model.window
+        first = i * (model.window - model.overlap) // model.hop_length - left
+        total = (left + right) * model.hop_length + length
+        decoded = []
+        with torch.inference_mode():
+            for channel in range(len(around.base)):
+                one = slice(channel, channel + 1)
+                parts = Parts(
+                    self._tensor(around.base[one].astype(np.float32)),
+                    self._tensor(around.places[one].astype(np.int64)),
+                    self._tensor(around.values[one].astype(np.float32)),
+                )
+                out = model.decode(parts, total, first)[0, 0, start : start + length]
+                decoded.append(out.float().cpu().numpy())
+        samples = np.stack(decoded)
+        if not np.isfinite(samples).all():
+            raise LatentError(f"{self.name}: window {i} does not decode to finite audio; its values are out of range")
+        return samples * here.gain[:, None] if model.normalise else samples
+
+    def _surroundings(
+        self, window: Callable[[int], LatentWindow], i: int, left: int, right: int
+    ) -> tuple[LatentWindow, LatentWindow]:
+        """Return a window, and the same with frames of its neighbours around it."""
+        here = window(i)
+        around = [here]
+        if left:
+            around.insert(0, window(i - 1).frames(slice(-left, None)))
+        if right:
+            around.append(window(i + 1).frames(slice(0, right)))
+        most = max(part.places.shape[1] for part in around)
+        padded = [part.padded(most) for part in around]
+        places = np.concatenate([part.places for part in padded], axis=-1)
+        if places.size and int(places.max()) >= self.model.hop_length:
+            raise LatentError(
+                f"{self.name}: window {i}: place {places.max()} of the detail lies outside"
+                f" 0..{self.model.hop_length - 1}; the latent was changed, or is of another model"
+            )
+        base, values = (np.concatenate([getattr(p, part) for p in padded], axis=-1) for part in ("base", "values"))
+        return here, LatentWindow(base, places, values, here.gain)
+
+    # ---- for models that code to a bitrate
+
+    def analyse(self, window: Window, mid_side: bool) -> Analysis:
+        """Compute base and all coefficients of each channel of a window, its context's frames taken off."""
+        import torch
+
+        model = self.coding_model()
+        x = np.ascontiguousarray(window.samples)
+        if mid_side:
+            x = np.stack([x[0] + x[1], x[0] - x[1]]) * HALF_POWER
+        first = window.left // model.hop_length
+        keep = slice(first, first + model.window_frames)
+        with torch.inference_mode():
+            signal = self._tensor(x)[:, None]
+            c = model.mdct(signal[:, 0])
+            # Channel by channel, so that a channel's numbers do not depend on the others'.
+            bases = [model.base(one[None], own[None])[0] for one, own in zip(signal, c, strict=True)]
+            return [
+                (base[keep].T.float().cpu().numpy(), own[keep].T.cpu().numpy())
+                for base, own in zip(bases, c, strict=True)
+            ]
+
+    def coefficients(self, x: np.ndarray) -> np.ndarray:
+        """Compute the MDCT ``(channels, frames, bands)`` of samples ``(channels, n)``."""
+        import torch
+
+        with torch.inference_mode():
+            c: np.ndarray = self.coding_model().mdct(self._tensor(np.ascontiguousarray(x))).cpu().numpy()
+        return c
+
+    @property
+    def codes_to_bitrate(self) -> bool:
+        """Whether the model can be coded to a bitrate or a quality."""
+        return self.model.capabilities.codes_to_bitrate
+
+    def coding_model(self) -> Any:
+        """Return the model.
+
+        Raises:
+            ModelError: it cannot be coded to a bitrate.
+        """
+        if not self.codes_to_bitrate:
+            from celesta.models import registry
+
+            able = ", ".join(one.name for one in registry.shipped() if one.model.capabilities.codes_to_bitrate)
+            raise ModelError(f"{self.name}: cannot be coded to a bitrate or quality; use --bits, or one of {able}")
+        return self.model
+
+    def _tensor(self, x: np.ndarray) -> torch.Tensor:
+        import torch
+
+        return torch.from_numpy(x).to(self.device)
+
+
+def _joined(channels: list[np.ndarray]) -> np.ndarray:
+    """Concatenate the channels' arrays; one alone is not copied, which for dense latents would take a while."""
+    return channels[0] if len(channels) == 1 else np.concatenate(channels)

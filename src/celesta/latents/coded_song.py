@@ -1,0 +1,152 @@
+"""Code a quantised song to a bitrate, and coarsen coded songs: what encoding, truncating and saving share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from celesta._files import printable
+from celesta.entropy import window as bits
+from celesta.entropy.tables import BitTables
+from celesta.entropy.window import NO_DETAIL, Numbers
+from celesta.errors import LatentWarning
+from celesta.latents.coded import CodedWriter, WrittenFile
+from celesta.latents.rate_control import next_step, search
+
+Progress = Callable[[float, float | None], None]
+"""Called with the seconds of audio done and in all; None where that is not known."""
+
+_TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
+_AIM = 0.996  # of the bitrate: the estimate errs by so much
+_INDEX, _HEADER = 8 * 24, 8 * 480  # bits of a window's index in the file, and of its header
+
+
+def ignore_progress(done: float, total: float | None) -> None:
+    """Do nothing: the default of every ``progress``."""
+
+
+@dataclass(frozen=True)
+class SongFile:
+    """The coded file that a song goes to.
+
+    Attributes:
+        path: final name.
+        meta: metadata for :class:`~celesta.latents.coded.CodedWriter`.
+        mid_side: whether two channels are mid and side.
+        n_samples: of the source, at its sample rate.
+        progress: called with the seconds of audio done and in all.
+        check: called with the finished file before it gets its name, and may raise.
+    """
+
+    path: Path
+    meta: Mapping[str, Any]
+    mid_side: bool
+    n_samples: int
+    progress: Progress = ignore_progress
+    check: Callable[[Path], None] | None = field(default=None, repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of the song."""
+        return float(self.n_samples / self.meta["source_rate"])
+
+    @property
+    def window(self) -> float:
+        """Duration of a window, seconds."""
+        return float(self.meta["window"] / self.meta["sample_rate"])
+
+    def estimate(
+        self,
+        bases: Iterable[Numbers],
+        details: Callable[[int], Iterable[Numbers]],
+        windows: int,
+        kbps: float,
+        step: int,
+        tables: BitTables,
+    ) -> int:
+        """Find the step at which some windows would cost nearly the bitrate, without coding them.
+
+        Args:
+            bases: the windows without their details.
+            details: gives the windows without their bases at a step.
+            windows: number of windows.
+            kbps: bitrate asked for, kbit/s.
+            step: to begin with.
+            tables: probability tables.
+        """
+        share = min(1.0, windows * self.window / self.seconds)
+        fixed = sum(bits.cost(n, tables) + _INDEX for n in bases) + _HEADER * share
+
+        def kbps_at(step: int) -> float:
+            return float((fixed + sum(bits.cost(n, tables) for n in details(step))) / (share * self.seconds) / 1000)
+
+        return search(kbps_at, max(0.5, _AIM * kbps), step, _TRIES)
+
+    def write(
+        self,
+        numbers: Callable[[int], Iterator[list[Numbers]]],
+        channels: int,
+        kbps: float | None,
+        step: int,
+        tables: BitTables,
+        *,
+        last: bool = True,
+    ) -> WrittenFile:
+        """Write the windows of a step; with a bitrate, of the steps near it until it is met.
+
+        Args:
+            numbers: gives the quantised windows at a step.
+            channels: base channels.
+            kbps: bitrate asked for, kbit/s; None for the step as it is.
+            step: to begin with.
+            tables: probability tables.
+            last: whether to write the smallest file where none is small enough, with a
+                :class:`~celesta.errors.LatentWarning`. Otherwise nothing is written then.
+
+        Returns:
+            The file; where nothing was written, what it would have been.
+        """
+        tried: dict[int, float] = {}
+        while True:
+            with CodedWriter(self.path, self.meta, channels, tables, mid_side=self.mid_side) as writer:
+                for i, window in enumerate(numbers(step), start=1):
+                    writer.append(window)
+                    self.progress(min(i * self.window, self.seconds), self.seconds)
+                size = writer.size(self.n_samples)
+                tried[step] = size * 8 / self.seconds / 1000
+                better = step if kbps is None else next_step(tried, kbps, _PASSES)
+                if better is None and not last:
+                    return WrittenFile(self.path, size, self.seconds, kbps)
+                if better is None or better == step:
+                    size = writer.close(self.n_samples, self.check)
+                    return self._reported(WrittenFile(self.path, size, self.seconds, kbps))
+                step = better
+
+    def _reported(self, made: WrittenFile) -> WrittenFile:
+        if not made.meets_target:
+            text = f"{printable(self.path)}: {made.kbps:.2f} kbit/s is the smallest that this song can have here"
+            warnings.warn(LatentWarning(f"{text}, not the {made.target_kbps:g} asked for"), stacklevel=5)
+        return made
+
+
+def coarser(n: Numbers, step: int, channels: int, tables: BitTables) -> Numbers:
+    """Return a quantised window at a coarser step, or as it is where the step is not coarser.
+
+    Args:
+        n: the window of one audio channel.
+        step: step index.
+        channels: base channels that are left.
+        tables: probability tables.
+    """
+    if step <= n.step or n.step == NO_DETAIL:
+        return replace(n, base=n.base[:channels])
+    if step == NO_DETAIL:
+        return Numbers(n.base[:channels], np.zeros_like(n.detail), step)
+    c = n.detail * (np.float32(bits.step_of(n.step)) * tables.spread[:, None])
+    rounded = bits.quantise(np.zeros((0, c.shape[1]), np.float32), c, step, tables)
+    return Numbers(n.base[:channels], rounded.detail, step)

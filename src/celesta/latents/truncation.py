@@ -1,0 +1,110 @@
+"""Make coded .cel files smaller without decoding their audio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from celesta.entropy.tables import load_tables
+from celesta.entropy.window import Numbers
+from celesta.errors import UsageError
+from celesta.latents.coded import WrittenFile
+from celesta.latents.coded_song import Progress, SongFile, coarser, ignore_progress
+from celesta.latents.header import CODED
+from celesta.latents.reader import CelReader
+from celesta.latents.tags import limited_tags
+
+BASE_CHANNELS = 4
+"""Base channels of a coded file that has a detail: more of them cost more bits than they gain, at every bitrate."""
+SAMPLED_WINDOWS = 8
+"""Windows spread over a song that a search for a step looks at."""
+META = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags", "source")
+"""Metadata that a writer takes; the sizes it counts itself."""
+
+
+def truncate(
+    source: str | Path,
+    target: str | Path,
+    *,
+    kbps: float | None = None,
+    channels: int | None = None,
+    progress: Progress | None = None,
+) -> WrittenFile:
+    """Make a coded .cel file smaller without decoding its audio: fewer base channels, a coarser quantiser step.
+
+    Args:
+        source: coded .cel file.
+        target: the smaller file; may be the source.
+        kbps: bitrate of the whole file, kbit/s; None to keep the detail. Tags take a bounded share of it.
+        channels: base channels; None to choose by the bitrate, or to keep all where none is given.
+        progress: called with the seconds of audio done and in all.
+
+    Returns:
+        The file with its size. Where the bitrate cannot be met the smallest file is written, with a
+        :class:`~celesta.errors.LatentWarning`.
+
+    Raises:
+        LatentError: the source is damaged or not coded.
+        UsageError: the source is smaller than that already, or nothing is asked for.
+
+    Example:
+        celesta.truncate("song.cel", "small.cel", kbps=6)
+    """
+    if kbps is None and channels is None:
+        raise UsageError("truncate: give kbps or channels")
+    if channels is not None and channels < 1:
+        raise UsageError(f"channels must be at least 1, got {channels}")
+    if kbps is not None and not 0 < kbps < float("inf"):
+        raise UsageError(f"kbps must be a number above 0, got {kbps!r}")
+    with CelReader(source) as reader:
+        reader.check_payload()
+        _refuse_copies(reader, kbps, channels)
+        m = reader.meta
+        kept = min(m.latent_dim, channels or (m.latent_dim if kbps is None else BASE_CHANNELS))
+        about = {name: getattr(m, name) for name in META}
+        if kbps is not None:
+            about["tags"] = limited_tags(m.tags, reader.seconds, kbps, Path(target))
+        file = SongFile(Path(target), about, bool(m.mid_side), m.n_samples, progress or ignore_progress)
+        tables = load_tables()
+
+        def numbers(step: int) -> Iterator[list[Numbers]]:
+            for i in range(len(reader)):
+                yield [coarser(n, step, kept, tables) for n in reader.numbers(i)]
+
+        step = 0  # finer than any: every window keeps its own
+        if kbps is not None:
+            step = _first_step(reader, file, kept, kbps)
+        return file.write(numbers, kept, kbps, step, tables)
+
+
+def _refuse_copies(reader: CelReader, kbps: float | None, channels: int | None) -> None:
+    """Refuse what would give the same file again.
+
+    Raises:
+        LatentError: the file is not coded.
+        UsageError: it has no more than is asked for.
+    """
+    if reader.encoding != CODED:
+        reader.numbers(0)  # says how to get a coded file
+    if kbps is not None and kbps >= reader.kbps:
+        raise UsageError(
+            f"{reader.name}: has {reader.kbps:.2f} kbit/s, less than the {kbps:g} asked for; encode the audio again"
+        )
+    there = reader.meta.latent_dim
+    if kbps is None and channels is not None and channels >= there:
+        raise UsageError(f"{reader.name}: has {there} base channels, so keeping {channels} would only copy it")
+
+
+def _first_step(reader: CelReader, file: SongFile, channels: int, kbps: float) -> int:
+    """Find the step at which windows spread over the file have nearly the bitrate."""
+    tables = load_tables()
+    every = max(1, len(reader) // SAMPLED_WINDOWS)
+    some = [n for i in range(0, len(reader), every) for n in reader.numbers(i)]
+
+    def details(step: int) -> Iterator[Numbers]:
+        return (replace(coarser(n, step, channels, tables), base=n.base[:0]) for n in some)
+
+    bases = (replace(n, base=n.base[:channels], detail=n.detail[:0]) for n in some)
+    windows = len(some) // reader.meta.channels
+    return file.estimate(bases, details, windows, kbps, min(n.step for n in some), tables)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from celesta.audio._flac_decoder import FlacDecoder
 from celesta.audio._headers import Header
 from celesta.audio._lost import Lost
 from celesta.audio._mpeg_decoder import MpegDecoder
@@ -49,4 +50,6 @@ def open_decoder(path: Path, header: Header) -> Decoder:
     """
     if header.mpeg is not None:
         return MpegDecoder(path, header.mpeg)
+    if header.flac is not None:
+        return FlacDecoder(path, header.flac, header.pieces, header.container)
     return AvDecoder(path, header) if header.needs_av else SoundFileDecoder(path, header)

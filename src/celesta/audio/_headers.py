@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from celesta.audio._flac import FlacHead, parse_flac_head
 from celesta.audio._mpeg import Mpeg, find_mpeg, inspect_mpeg
+from celesta.audio._ogg import find_ogg_flac
+from celesta.audio._virtual import Piece
 from celesta.errors import AudioError
 
 
@@ -30,6 +33,8 @@ class Header:
     container: str  # WAV RF64 W64 AIFF AU FLAC OGG MP3, or FFmpeg's name of what only PyAV reads
     n_samples: int | None = None  # a channel, as declared, even where the file is too short for it
     mpeg: Mpeg | None = None
+    flac: FlacHead | None = None
+    pieces: tuple[Piece, ...] = ()  # where the frames of a FLAC stream stand
 
     @property
     def needs_av(self) -> bool:
@@ -87,9 +92,13 @@ def _identify(path: Path, file: BinaryIO, size: int) -> Header:
     if kind in (b".snd", b"dns."):
         return _au(path, head, size - at)
     if kind == b"fLaC":
-        return Header("FLAC")
+        flac = parse_flac_head(file, at)
+        if flac is None:
+            raise AudioError(f"{path}: its FLAC header is damaged (no STREAMINFO block)")
+        return Header("FLAC", flac=flac, pieces=((flac.audio, size),))
     if kind == b"OggS":
-        return Header("OGG")
+        packed = find_ogg_flac(file, at, size)
+        return Header("OGG", flac=packed[0], pieces=packed[1]) if packed else Header("OGG")
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return Header("mov")
     if kind == b"\x1a\x45\xdf\xa3":

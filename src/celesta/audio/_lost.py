@@ -23,7 +23,7 @@ class Lost(NamedTuple):
 def describe(lost: Sequence[Lost], sample_rate: int) -> str:
     """Say what is lost and where, in one line without the file's name."""
     parts = []
-    gone = [one for one in lost if one.n_samples]
+    gone = _merged([one for one in lost if one.n_samples])
     if gone:
         total = sum(one.n_samples for one in gone) / sample_rate
         parts.append(f"{total:.3f} s of audio are lost and silent, {_places(gone, sample_rate)}")
@@ -37,3 +37,14 @@ def _places(lost: Sequence[Lost], sample_rate: int) -> str:
     times = ", ".join(f"{one.start / sample_rate:.3f} s" for one in lost[:_MOST_PLACES])
     more = f" and {len(lost) - _MOST_PLACES} more places" if len(lost) > _MOST_PLACES else ""
     return f"at {times}{more}"
+
+
+def _merged(lost: Sequence[Lost]) -> list[Lost]:
+    """The same stretches, those that touch as one."""
+    result: list[Lost] = []
+    for one in sorted(lost):
+        if result and result[-1].start + result[-1].n_samples >= one.start:
+            first = result.pop()
+            one = Lost(first.start, max(first.n_samples, one.start + one.n_samples - first.start))
+        result.append(one)
+    return result

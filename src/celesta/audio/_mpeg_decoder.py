@@ -10,7 +10,7 @@ import numpy as np
 from celesta._files import printable
 from celesta.audio._lost import Lost
 from celesta.audio._mpeg import Mpeg
-from celesta.audio._soundfile import STEP, Forward, reason
+from celesta.audio._soundfile import STEP, Forward, native_path, reason
 from celesta.audio._stderr import caught_stderr
 from celesta.audio._virtual import VirtualFile
 from celesta.errors import AudioError
@@ -63,10 +63,12 @@ class MpegDecoder:
         stream = self._streams[self._index]
         self._left = stream.n_samples
         self._waiting += [Lost(self._position + start, n) for start, n in stream.lost]
-        self._bytes = VirtualFile(self._path, stream.pieces, 0 if stream.layer == 3 else _EXTRA)
+        plain = stream.faithful and len(self._mpeg.streams) == 1 and not self._mpeg.remark
+        if not plain:
+            self._bytes = VirtualFile(self._path, stream.pieces, 0 if stream.layer == 3 else _EXTRA)
         with caught_stderr():
             try:
-                self._file = Forward(self._bytes)
+                self._file = Forward(self._bytes or native_path(self._path))  # the latter is faster
             except (OSError, RuntimeError) as error:
                 self.close()
                 if self._index == 0 and len(self._streams) == 1:
@@ -109,11 +111,11 @@ class MpegDecoder:
         if len(samples) < n:
             self.lost.append(Lost(self._position + len(samples), n - len(samples)))
             samples = np.concatenate([samples, np.zeros((n - len(samples), stream.channels), dtype=np.float32)])
-        loud = np.flatnonzero(np.abs(samples).max(axis=1, initial=0.0) > _LOUDEST)
-        if len(loud):  # wrong bits that decode nevertheless
-            first, last = max(0, int(loud[0]) - _GRANULE), int(loud[-1]) + _GRANULE
+        if np.abs(samples).max(initial=0.0) > _LOUDEST:  # wrong bits that decode nevertheless
+            loud = np.flatnonzero((np.abs(samples) > _LOUDEST).any(axis=1))
+            first, last = max(0, int(loud[0]) - _GRANULE), min(n, int(loud[-1]) + _GRANULE)
             samples[first:last] = 0.0
-            self.lost.append(Lost(self._position + first, min(n, last) - first))
+            self.lost.append(Lost(self._position + first, last - first))
         if any("error" in line for line in complaints):
             self.lost.append(Lost(self._position, 0))
         return np.ascontiguousarray(samples.T)

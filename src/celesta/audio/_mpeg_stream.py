@@ -20,6 +20,7 @@ class Stream:
         n_samples: Samples per channel that it decodes to.
         lost: Start and number of the samples that silence stands for.
         promised: Samples per channel by its own header, where the file is cut short; otherwise None.
+        faithful: Whether its own Xing header is right and nothing is lost.
     """
 
     sample_rate: int
@@ -29,6 +30,7 @@ class Stream:
     n_samples: int
     lost: tuple[tuple[int, int], ...]
     promised: int | None
+    faithful: bool
 
 
 @dataclass
@@ -102,6 +104,7 @@ class OpenStream:
             n_samples=n,
             lost=tuple(lost),
             promised=promised,
+            faithful=xing is not None and xing.frames == frames and len(self.pieces) == 1 and kind.layer == 3,
         )
 
     def _fit(self, promised: int) -> int:

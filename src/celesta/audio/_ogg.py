@@ -1,11 +1,18 @@
-"""What a reader of an Ogg file will miss: libsndfile says nothing of a cut end or of a second stream behind the first.
+"""Ogg pages: what a reader of a file misses, and FLAC in Ogg, which libsndfile does not read.
 
-Source: RFC 3533 (pages), RFC 3534 (chaining).
+libsndfile says nothing of a cut end or of a second stream behind the first.
+
+Source: RFC 3533 (pages), RFC 3534 (chaining), RFC 9639 section 10.1 (FLAC in Ogg).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
+
+from celesta.audio._flac import FlacHead
+from celesta.audio._trailer import Window
+from celesta.audio._virtual import Piece
 
 _FIRST, _LAST = 2, 4  # flags of a page
 
@@ -37,3 +44,56 @@ def ogg_remark(path: Path) -> str:
 
 def _skip_to_page(data: bytes) -> int:
     return max(0, data.find(b"OggS"))
+
+
+def find_ogg_flac(file: BinaryIO, at: int, size: int) -> tuple[FlacHead, tuple[Piece, ...]] | None:
+    """The head of the FLAC stream in an Ogg file and where its frames stand; None where there is no such stream.
+
+    Damaged pages are left out; the numbers of the frames tell what is lost with them.
+    """
+    window = Window(file, size)
+    head: FlacHead | None = None
+    serial = b""
+    pieces: list[tuple[int, int]] = []
+    latest = at
+    while at < size:
+        page = window.get(at, 27)
+        if page[:4] != b"OggS" or len(page) < 27:
+            at = _next_page(window, latest + 1)  # bytes of the page before may be missing
+            if pieces and at < pieces[-1][1]:
+                pieces[-1] = (pieces[-1][0], at)
+            continue
+        latest = at
+        lacing = window.get(at + 27, page[26])
+        start = at + 27 + page[26]
+        stop = start + sum(lacing)
+        at = stop
+        if head is None:
+            if not page[5] & _FIRST:
+                return None
+            body = window.get(start, min(stop - start, 64))
+            if body[:5] == b"\x7fFLAC" and body[9:17] == b"fLaC\x00\x00\x00\x22" and len(body) >= 51:
+                head, serial = FlacHead(body[17:51], 0), page[14:18]
+            continue
+        if page[14:18] != serial or stop > size or start == stop:
+            continue
+        if not pieces and _is_header_page(window, start):
+            continue
+        pieces.append((start, stop))
+    return (head, tuple(pieces)) if head else None
+
+
+def _is_header_page(window: Window, start: int) -> bool:
+    """Whether a page before the first frame holds other metadata: frames begin with a sync code on a fresh page."""
+    first = window.get(start, 2)
+    return first[:1] != b"\xff" or (len(first) > 1 and first[1] & 0xFC != 0xF8)
+
+
+def _next_page(window: Window, at: int) -> int:
+    while at < window.size:
+        data = window.get(at, min(65_536, window.size - at))
+        place = data.find(b"OggS")
+        if place >= 0:
+            return at + place
+        at += max(1, len(data) - 3)
+    return window.size

@@ -5,9 +5,19 @@ Source: the informal standards ID3v1, ID3v2.4, APEv2 and Lyrics3 v2.
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Protocol
 
 WINDOW = 1 << 20
+
+
+class Readable(Protocol):
+    """What a window needs of a file."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to an offset."""
+
+    def read(self, n: int, /) -> bytes | None:
+        """The next at most n bytes."""
 
 
 class Window:
@@ -18,7 +28,7 @@ class Window:
         size: Its length in bytes.
     """
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: Readable, size: int) -> None:
         self.size = size
         self._file = file
         self._data = b""
@@ -29,7 +39,7 @@ class Window:
         start = at - self._base
         if start < 0 or start + n > len(self._data):
             self._file.seek(at)
-            self._data, self._base, start = self._file.read(max(n, WINDOW)), at, 0
+            self._data, self._base, start = self._file.read(max(n, WINDOW)) or b"", at, 0
         return self._data[start : start + n]
 
 

@@ -11,6 +11,23 @@ from typing import Any
 Piece = bytes | tuple[int, int]  # bytes, or the stretch of the file from the first offset to the second
 
 
+def length(piece: Piece) -> int:
+    """Bytes of a piece."""
+    return len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]
+
+
+def cut(pieces: Sequence[Piece], start: int, stop: int) -> list[Piece]:
+    """The pieces of a stretch of a virtual file, from offset start to offset stop."""
+    result: list[Piece] = []
+    at = 0
+    for piece in pieces:
+        first, last = max(0, start - at), min(length(piece), stop - at)
+        if first < last:
+            result.append(piece[first:last] if isinstance(piece, bytes) else (piece[0] + first, piece[0] + last))
+        at += length(piece)
+    return result
+
+
 class VirtualFile(io.RawIOBase):
     """A readable file of pieces.
 
@@ -22,12 +39,17 @@ class VirtualFile(io.RawIOBase):
 
     def __init__(self, path: Path, pieces: Sequence[Piece], extra: int = 0) -> None:
         self._file = open(path, "rb")  # noqa: SIM115  (closed by close())
-        self._pieces = [p for p in pieces if (len(p) if isinstance(p, bytes) else p[1] - p[0])]
+        self._pieces = [piece for piece in pieces if length(piece)]
         self._starts = [0]
         for piece in self._pieces:
-            self._starts.append(self._starts[-1] + (len(piece) if isinstance(piece, bytes) else piece[1] - piece[0]))
+            self._starts.append(self._starts[-1] + length(piece))
         self._extra = extra
         self._at = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pieces."""
+        return self._starts[-1]
 
     def readable(self) -> bool:
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import TextColumn
@@ -15,6 +15,7 @@ EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: the state is saved, run again with --resum
 
 
 def train(
+    context: typer.Context,
     model: Annotated[str | None, typer.Option("--model", "-m", help="What to train, such as cel-2 or pca-64.")] = None,
     data: Annotated[list[Path] | None, typer.Option("--data", help="Folder of music, GTZAN or 4QAED; several.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the new run.")] = None,
@@ -30,7 +31,7 @@ def train(
     average: Annotated[float, typer.Option(help="Decay of the weights' moving average, 0: none.")] = 0.0,
     clip: Annotated[float, typer.Option(min=0, help="Largest norm of the gradient, 0: any.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Of weights and batches.")] = 0,
-    precision: Annotated[str, typer.Option(help="auto, bfloat16 or float32.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bfloat16 or float32.")] = "float32",
     compiled: Annotated[bool, typer.Option("--compile/--no-compile", help="Needs a C++ compiler.")] = True,
     valid_every: Annotated[int, typer.Option(min=1, help="Steps between validations.")] = 500,
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
@@ -53,6 +54,8 @@ def train(
     if run is None or (model is not None and not data):
         raise UsageError("a new run needs --model, --data and --output")
 
+    source = context.get_parameter_source("steps")
+    changed = source is not None and source.name == "COMMANDLINE"
     columns = (TextColumn("{task.fields[facts]}", markup=False),)
     with bar(*columns) as progress:
         decoding = progress.add_task("decode", total=None, facts="", visible=False)
@@ -63,9 +66,15 @@ def train(
             progress.update(task, completed=p.step, total=p.steps, facts=facts)
             if p.valid is not None or (not err.is_terminal and p.step % 500 == 0):
                 valid = "" if p.valid is None else f"  validation {p.valid:.5f}"
-                err.print(f"step {p.step}/{p.steps}  {facts}{valid}  {p.eta / 60:.1f} min to go", soft_wrap=True)
+                err.print(f"step {p.step}/{p.steps}  {facts}{valid}", soft_wrap=True)
 
-        options = {
+        def doing(text: str) -> None:
+            progress.update(task, description=text)
+            if not err.is_terminal:
+                err.print(text)
+
+        options: dict[str, Any] = {
+            "doing": doing,
             "strict": strict,
             "watch": watch,
             "decoded": lambda done, total: progress.update(decoding, completed=done, total=total, visible=done < total),
@@ -73,7 +82,7 @@ def train(
         }
         try:
             if resume is not None:
-                facts = runs.go_on(run, **options)  # type: ignore[arg-type]
+                facts = runs.go_on(run, steps=steps if changed else None, **options)
             else:
                 assert model is not None
                 config = TrainConfig(

@@ -145,5 +145,5 @@ def _key(tracks: Sequence[Track], sample_rate: int) -> str:
     hasher = hashlib.sha256(f"{_VERSION} {sample_rate}".encode())
     for track in tracks:
         stat = track.path.stat()
-        hasher.update(f"\0{track.path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+        hasher.update(os.fsencode(f"\0{track.path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"))
     return f"pcm-{hasher.hexdigest()[:24]}"

@@ -1,4 +1,4 @@
-"""The training loop. Everything it does is here to be read; what a step sees is a pure function of seed and step."""
+"""The training loop: setup, step, validation, checkpoint. What a step computes is a pure function of seed and step."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from celesta import codec
+from celesta import _device, codec
+from celesta._files import printable
 from celesta.errors import TrainingError
 from celesta.models import registry
 from celesta.models.base import Model
@@ -24,28 +26,67 @@ from celesta.training import objectives
 from celesta.training.checkpoint import Average, load_state, save_state, save_weights
 from celesta.training.config import TrainConfig
 from celesta.training.data import Corpus
+from celesta.training.objectives import Task
 
-LOG_EVERY = 50
+LOG_EVERY = 50  # steps of a line of the log; checkpoints are made at these steps only
+WATCH_EVERY = 1.0  # seconds between two calls of the progress callback
+STATE, BEST, LOG = "last.safetensors", "best.safetensors", "log.jsonl"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the loop tells whoever watches, every ``LOG_EVERY`` steps."""
+    """State of the loop, passed to the progress callback about once a second.
+
+    Attributes:
+        step: optimiser steps done.
+        steps: of the whole run.
+        loss: mean over the last steps, up to ``LOG_EVERY``.
+        valid: validation error, where there is a new one.
+        audio_per_second: seconds of audio trained on per second.
+    """
 
     step: int
     steps: int
     loss: float
     valid: float | None
     audio_per_second: float
-    eta: float
 
 
 class Interrupted(Exception):
-    """SIGTERM or SIGINT came; the state was saved at this step."""
+    """SIGTERM or SIGINT asked the run to stop; its state is saved at this step."""
 
     def __init__(self, step: int) -> None:
         super().__init__(step)
         self.step = step
+
+
+@dataclass
+class Session:
+    """Everything that a run holds in memory.
+
+    Attributes:
+        run: its folder.
+        config: its settings.
+        model: on its device, in training mode.
+        task: batches and losses.
+        optimizer: AdamW.
+        average: moving average of the weights, empty without one.
+        facts: step, best validation error and its step, seconds spent.
+        valid: held-out windows ``(n, 1, T)``.
+        recent: losses since the last line of the log.
+        fresh_valid: validation error since the last line of the log.
+    """
+
+    run: Path
+    config: TrainConfig
+    model: Model
+    task: Task
+    optimizer: torch.optim.Optimizer
+    average: Average
+    facts: dict[str, Any]
+    valid: Tensor
+    recent: list[float] = field(default_factory=list)
+    fresh_valid: float | None = None
 
 
 def train(
@@ -54,85 +95,129 @@ def train(
     train_set: Corpus,
     valid_set: Corpus,
     watch: Callable[[Progress], None] = lambda _: None,
+    doing: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Train or go on training in the folder ``run`` until ``config.steps``; the facts of the run come back.
+    """Train in the folder ``run`` until ``config.steps``, from its last checkpoint if there is one.
 
     Writes ``log.jsonl`` (a line every 50 steps), ``last.safetensors`` (state) and ``best.safetensors`` (weights of
-    the lowest validation error). Resumed after any kill, the loss curve is the same to the bit, given the same torch,
-    processor and number of threads.
+    the lowest validation error). A run that was interrupted and resumed has the same loss curve to the bit, given the
+    same torch, device and number of threads. Signal handlers, threads and random numbers of the process are restored.
+
+    Args:
+        run: folder of the run.
+        config: its settings.
+        train_set: music for the crops.
+        valid_set: music for the validation.
+        watch: called about once a second.
+        doing: called with what begins, for example ``compiling``.
+
+    Returns:
+        The facts of the run: ``step``, ``best``, ``best_step``, ``valid``, ``seconds``.
 
     Raises:
         Interrupted: a signal asked to stop; the state is saved.
-        TrainingError: the loss is no longer finite.
+        TrainingError: the loss is not finite.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    with _device.threads(config.threads), torch.random.fork_rng(devices=[]), stop_signals() as asked_to_stop:
+        session = _set_up(run, config, train_set, valid_set)
+        began, first, spent = time.monotonic(), session.facts["step"], session.facts["seconds"]
+        told = began
+        compiles = config.compile and first < config.steps
+        doing("compiling" if compiles else "training")
+        for step in range(first, config.steps):
+            _step(session, train_set, step)
+            if step == first:
+                began, spent = time.monotonic(), spent + time.monotonic() - began
+                if compiles:
+                    doing("training")
+            done, now = step + 1, time.monotonic()
+            session.facts |= {"step": done, "seconds": spent + now - began}
+            last = done == config.steps
+            if done % config.valid_every == 0 or last:
+                _validate(session)
+            log = done % LOG_EVERY == 0 or last
+            if log or session.fresh_valid is not None or now - told > WATCH_EVERY:
+                pace = (step - first) / max(1e-9, time.monotonic() - began)  # the first step compiles
+                speed = pace * config.batch * config.crop / session.model.sample_rate
+                watch(Progress(done, config.steps, float(np.mean(session.recent)), session.fresh_valid, speed))
+                told = now
+            if log:
+                _log(session)
+            stop = asked_to_stop()
+            # Only at the log's own steps, so that a line's mean never spans a resume.
+            if (log and (done % config.checkpoint_every == 0 or stop)) or last:
+                save_state(run / STATE, session.model, session.optimizer, session.facts, session.average)
+                if stop and not last:
+                    raise Interrupted(done)
+    return session.facts
+
+
+def _set_up(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus) -> Session:
+    """Create model, objective and optimiser on the device, and load the run's last checkpoint."""
+    device = _device.resolve(config.device)
     torch.manual_seed(config.seed)
     model = registry.create(config.model)
     if config.begin:
         model.load_state_dict(codec.load(config.begin).model.state_dict())
+    model.to(device)
     task = objectives.create(model, config, train_set)
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, (0.9, config.beta2), weight_decay=config.weight_decay, fused=True
     )
     average = {k: p.detach().clone() for k, p in model.named_parameters()} if config.average else {}
     facts: dict[str, Any] = {"step": 0, "best": math.inf, "best_step": 0, "seconds": 0.0}
-    state, log = run / "last.safetensors", run / "log.jsonl"
-    if state.is_file():
-        facts = load_state(state, model, optimizer, average)
-    _cut_log(log, facts["step"])
-
+    if (run / STATE).is_file():
+        facts = load_state(run / STATE, model, optimizer, average)
+    _cut_log(run / LOG, facts["step"])
     valid = torch.from_numpy(valid_set.windows(config.valid_windows, model.window))[:, None]
-    asked_to_stop = _catch_signals()
-    began, first, recent, fresh_valid = time.monotonic(), facts["step"], [], None
-    spent_before = facts["seconds"]
-
     model.train()
-    for step in range(first, config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
-        loss = task.loss(task.batch(train_set, step), step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if config.clip:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        optimizer.step()
-        for key, weight in model.named_parameters() if average else ():
-            # A short memory at first, so that the average does not drag the start along.
-            average[key].lerp_(weight.detach(), 1 - min(config.average, step / (step + 10)))
-        recent.append(loss.item())
-        if not math.isfinite(recent[-1]):
-            raise TrainingError(f"{run}: the loss is not finite at step {step}; lower --learning-rate and start anew")
+    return Session(run, config, model, task, optimizer, average, facts, valid)
 
-        done = step + 1
-        facts["step"], facts["seconds"] = done, spent_before + time.monotonic() - began
-        if done % config.valid_every == 0 or done == config.steps:
-            with averaged(model, average):
-                fresh_valid = facts["valid"] = task.validate(valid)
-                if fresh_valid < facts["best"]:
-                    facts["best"], facts["best_step"] = fresh_valid, done
-                    save_weights(run / "best.safetensors", model, model.config, facts, half=False)
-        if done % LOG_EVERY == 0 or done == config.steps:
-            line = {"step": done, "loss": float(np.mean(recent)), "lr": learning_rate(config, step)}
-            if fresh_valid is not None:
-                line["valid"] = fresh_valid
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            pace = (done - first) / (time.monotonic() - began)
-            speed = pace * config.batch * config.crop / model.sample_rate
-            watch(Progress(done, config.steps, line["loss"], fresh_valid, speed, (config.steps - done) / pace))
-            recent, fresh_valid = [], None
-        stop = asked_to_stop()
-        # Only at the log's own steps, so that a line's mean never spans a resume.
-        if (done % LOG_EVERY == 0 and (done % config.checkpoint_every == 0 or stop)) or done == config.steps:
-            save_state(state, model, optimizer, facts, average)
-            if stop and done < config.steps:
-                raise Interrupted(done)
-    return facts
+
+def _step(session: Session, train_set: Corpus, step: int) -> None:
+    """Do one step of the optimiser."""
+    config, model = session.config, session.model
+    for group in session.optimizer.param_groups:
+        group["lr"] = learning_rate(config, step)
+    loss = session.task.loss(session.task.batch(train_set, step).to(session.task.device), step)
+    session.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if config.clip:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    session.optimizer.step()
+    for key, weight in model.named_parameters() if session.average else ():
+        # A short memory at first, so that the initial weights do not stay in the average for long.
+        session.average[key].lerp_(weight.detach(), 1 - min(config.average, step / (step + 10)))
+    session.recent.append(loss.item())
+    if not math.isfinite(session.recent[-1]):
+        raise TrainingError(
+            f"{printable(session.run)}: the loss is not finite at step {step}; lower --learning-rate and start anew"
+        )
+
+
+def _validate(session: Session) -> None:
+    """Score the held-out windows and save the weights if they are the best so far."""
+    facts = session.facts
+    with averaged(session.model, session.average):
+        session.fresh_valid = facts["valid"] = session.task.validate(session.valid)
+        if session.fresh_valid < facts["best"]:
+            facts["best"], facts["best_step"] = session.fresh_valid, facts["step"]
+            save_weights(session.run / BEST, session.model, session.model.config, facts, half=False)
+
+
+def _log(session: Session) -> None:
+    """Append a line to the log and begin the next one."""
+    done = session.facts["step"]
+    line = {"step": done, "loss": float(np.mean(session.recent)), "lr": learning_rate(session.config, done - 1)}
+    if session.fresh_valid is not None:
+        line["valid"] = session.fresh_valid
+    with (session.run / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    session.recent, session.fresh_valid = [], None
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, then the schedule's fall to zero at the last step."""
+    """Return the learning rate of a step: linear warm-up, then the schedule's fall to zero at the last step."""
     warm = min(1.0, (step + 1) / max(1, config.warmup))
     if config.schedule == "trapezoid":
         return config.learning_rate * min(warm, 5 * (1 - step / config.steps))
@@ -141,7 +226,7 @@ def learning_rate(config: TrainConfig, step: int) -> float:
 
 @contextmanager
 def averaged(model: Model, average: Average) -> Iterator[None]:
-    """Put the averaged weights in the model's place for a while."""
+    """Exchange the model's weights for their average inside the block."""
     own = {key: weight.detach().clone() for key, weight in model.named_parameters() if key in average}
     with torch.no_grad():
         for key, weight in model.named_parameters():
@@ -157,15 +242,21 @@ def averaged(model: Model, average: Average) -> Iterator[None]:
 
 
 def _cut_log(log: Path, step: int) -> None:
-    """Drop lines behind the checkpoint that is resumed from: they will be written again."""
+    """Remove the log's lines after the checkpoint that is resumed from: they are written again."""
     if log.is_file():
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
         kept = [line for line in lines if json.loads(line)["step"] <= step]
         log.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
-def _catch_signals() -> Callable[[], bool]:
-    """Note SIGTERM and SIGINT instead of dying of them; a second SIGINT stops at once."""
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Note SIGTERM and SIGINT inside the block instead of ending the process; a second SIGINT interrupts at once.
+
+    Yields:
+        A function that says whether a signal came. Outside the main thread, where Python allows no handlers, it is
+        always False.
+    """
     seen: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -173,9 +264,14 @@ def _catch_signals() -> Callable[[], bool]:
             raise KeyboardInterrupt
         seen.append(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    before: dict[signal.Signals, Any] = {}
+    try:
         try:
-            signal.signal(number, note)
-        except ValueError:  # not the main thread: whoever runs us handles signals
-            return lambda: False
-    return lambda: bool(seen)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                before[number] = signal.signal(number, note)
+        except ValueError:  # not the main thread
+            pass
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

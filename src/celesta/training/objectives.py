@@ -51,7 +51,7 @@ class Task(ABC):
     def validate(self, windows: Tensor) -> float:
         """Mean held-out error over ``(n, 1, T)`` whole windows."""
         self.model.eval()
-        errors = [self.held_out(w[None], i) for i, w in enumerate(windows)]
+        errors = [self.held_out(w[None].to(self.device), i) for i, w in enumerate(windows)]
         self.model.train()
         return float(np.mean(errors))
 
@@ -100,7 +100,7 @@ class Scalable(Task):
     def __init__(self, model: Nested, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config)
         self.nested = model
-        self.mel = losses.MelDistance()
+        self.mel = losses.MelDistance().to(self.device)
         model.spread.copy_(_spread(model, train_set, config.seed))
         if config.compile:
             model.encoder.compile()
@@ -121,8 +121,8 @@ class Scalable(Task):
             detail = self.detail(c, rng)
         with self.autocast:
             base = m.base(x, c)
-        rough = self.roughness(base.shape, rng)
-        kept = self.channels(len(x), rng)
+        rough = self.roughness(base.shape, rng).to(self.device)
+        kept = self.channels(len(x), rng).to(self.device)
         used = (base + rough) * kept
         with self.autocast:
             c_hat = m.fill(
@@ -194,9 +194,9 @@ def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
     """
     rng = np.random.default_rng([seed, 2**31])
     crops = np.stack([corpus.crop(rng, model.window, 32 * model.config.bands) for _ in range(256)])
-    power = model.mdct(torch.from_numpy(crops)).square().mean((0, 1))
+    power = model.mdct(torch.from_numpy(crops).to(model.spread.device)).square().mean((0, 1))
     smooth = (power @ model.pooling)[model.group_of]
-    spread: Tensor = (smooth + 1e-10) ** 0.15 * mel_share(len(smooth), model.sample_rate)
+    spread: Tensor = (smooth + 1e-10) ** 0.15 * mel_share(len(smooth), model.sample_rate).to(smooth.device)
     return spread
 
 

@@ -1,125 +1,199 @@
-"""Start or resume a run: find the music, decode it, train, draw the curves."""
+"""Start or continue a run: find the music, decode it, train, draw the curves."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
-import os
 import platform
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 
-from celesta import codec, datasets
+from celesta import _device, codec, datasets
+from celesta._files import atomic, printable
 from celesta._version import __version__
 from celesta.errors import DataError, TrainingError, UsageError
-from celesta.models import registry
-from celesta.training import data
+from celesta.models import registry, weights
+from celesta.training import data, losses
 from celesta.training.config import TrainConfig, read_config
 from celesta.training.curves import draw_curves
 from celesta.training.data import Corpus
 from celesta.training.fitting import fit
-from celesta.training.loop import Progress, train
+from celesta.training.loop import BEST, LOG, STATE, Progress, train
 from celesta.training.shards import Shards, is_shards
 
 SETTINGS = "train.toml"
+ENVIRONMENT = "environment.json"
 
 
-def start(run: Path, config: TrainConfig, **options: Any) -> dict[str, Any]:
-    """Start a new run in a folder that must not hold one yet. See :func:`go_on` for the options.
+class Options(TypedDict, total=False):
+    """Options of a run that are not part of its settings.
+
+    Attributes:
+        strict: an unreadable file ends the run instead of being skipped.
+        watch: called about once a second with the progress of training.
+        doing: called with what begins: ``decoding``, ``compiling``, ``training``.
+        decoded: called with (tracks decoded, tracks in all).
+        skipped: called with each unreadable file and the reason.
+    """
+
+    strict: bool
+    watch: Callable[[Progress], None]
+    doing: Callable[[str], None]
+    decoded: Callable[[int, int], None]
+    skipped: Callable[[str, str], None]
+
+
+def start(run: str | Path, config: TrainConfig, **options: Unpack[Options]) -> dict[str, Any]:
+    """Start a new run. If it fails before its first checkpoint, nothing of it is left.
+
+    Args:
+        run: folder of the run; it must not hold one yet.
+        config: settings; paths in them are stored absolute.
+        options: see :class:`Options`.
+
+    Returns:
+        The facts of the run, see :func:`celesta.training.loop.train`.
 
     Raises:
-        UsageError: the folder already holds a run.
-        TrainingError: the weights to begin with are of another model.
+        UsageError: the folder already holds a run, or a setting is out of range.
+        ModelError: there is no such model.
+        TrainingError: the weights to begin with are of another model, or training failed.
+        DataError, AudioError: there is too little music, or ``strict`` and a file is unreadable.
     """
-    if (run / SETTINGS).exists():
-        raise UsageError(f"{run}: already holds a run; continue it with --resume {run} or choose another folder")
-    wanted = registry.configuration(config.model)
-    if config.begin and codec.load(config.begin).model.config != wanted:
-        raise TrainingError(f"{config.begin}: not a {config.model}, so a run of that cannot begin with its weights")
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(run / SETTINGS, config.to_toml())
-    return go_on(run, **options)
+    run = Path(run)
+    if any((run / name).exists() for name in (STATE, BEST)):
+        raise UsageError(f"{printable(run)}: already holds a run; continue it with --resume or choose another folder")
+    _check(config)
+    folders = [folder for folder in (run, *run.parents) if not folder.exists()]
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{printable(run)}: cannot be made ({error.strerror}); choose another folder") from None
+    write_text(run / SETTINGS, config.with_absolute_paths().to_toml())
+    try:
+        return go_on(run, **options)
+    except BaseException:
+        if not any((run / name).exists() for name in (STATE, BEST)):
+            _discard(run, folders)
+        raise
 
 
-def go_on(
-    run: Path,
-    *,
-    strict: bool = False,
-    watch: Callable[[Progress], None] = lambda _: None,
-    decoded: Callable[[int, int], None] | None = None,
-    skipped: Callable[[str, str], None] = lambda file, reason: None,
-) -> dict[str, Any]:
-    """Train until the run's last step, from its last checkpoint if there is one; the run's facts come back.
+def go_on(run: str | Path, *, steps: int | None = None, **options: Unpack[Options]) -> dict[str, Any]:
+    """Train until the run's last step, from its last checkpoint if there is one.
 
     Args:
         run: folder with ``train.toml``.
-        strict: an unreadable file ends the run instead of being listed and skipped.
-        watch: told the progress of training.
-        decoded: told the progress of decoding.
-        skipped: told each unreadable file and the reason.
+        steps: new number of steps of the whole run, which extends or shortens it. The learning rate follows the
+            schedule of the new number from here on.
+        options: see :class:`Options`.
+
+    Returns:
+        The facts of the run, see :func:`celesta.training.loop.train`.
 
     Raises:
-        TrainingError, DataError, AudioError: see the modules that do the work.
+        UsageError: the run has done more than ``steps`` steps already.
+        TrainingError: the folder holds no run, its checkpoint is damaged, or training failed.
+        DataError, AudioError: there is too little music, or ``strict`` and a file is unreadable.
     """
+    run = Path(run)
     config = read_config(run / SETTINGS)
-    sets = _corpora(config, strict, decoded, skipped)
-    warn_if_elsewhere(run)
+    if steps is not None and steps != config.steps:
+        config = dataclasses.replace(config, steps=steps)
+        done = steps_done(run)
+        if done > steps:
+            raise UsageError(f"{printable(run)}: has done {done} steps already; give --steps a larger number")
+        write_text(run / SETTINGS, config.to_toml())
+    doing: Callable[[str], None] = options.get("doing", _ignore)
+    doing("decoding")
+    sets = _corpora(config, options)
+    warn_if_elsewhere(run, config)
     if registry.entry(config.model).model.capabilities.needs_fitting:
+        doing("fitting")
         return fit(run, config, *sets)
-    facts = train(run, config, *sets, watch)
+    facts = train(run, config, *sets, options.get("watch", _ignore), doing)
     draw_curves(run)
     return facts
 
 
-def _corpora(
-    config: TrainConfig,
-    strict: bool,
-    decoded: Callable[[int, int], None] | None,
-    skipped: Callable[[str, str], None],
-) -> tuple[Corpus, Corpus]:
+def steps_done(run: Path) -> int:
+    """Return the steps of a run's last checkpoint, 0 without one."""
+    if not (run / STATE).is_file():
+        return 0
+    return int(weights.read(run / STATE).json("facts")["step"])
+
+
+def _check(config: TrainConfig) -> None:
+    """Refuse settings that cannot work, before anything is written."""
+    wanted = registry.configuration(config.model)
+    _device.resolve(config.device)
+    losses.get(config.loss)
+    if config.begin and codec.load(config.begin).model.config != wanted:
+        begin = printable(config.begin)
+        raise TrainingError(f"{begin}: not a {config.model}, so a run of that cannot begin with its weights")
+
+
+def _discard(run: Path, made: Sequence[Path]) -> None:
+    """Remove what a failed start has written, and the folders that it made."""
+    for name in (SETTINGS, ENVIRONMENT, LOG):
+        (run / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # something of the user is in it
+        for folder in made:
+            folder.rmdir()
+
+
+def _corpora(config: TrainConfig, options: Options) -> tuple[Corpus, Corpus]:
+    """Decode the music, or take it from the cache: train and valid."""
     if len(config.data) == 1 and is_shards(Path(config.data[0])):
         return Shards(Path(config.data[0]), "train"), Shards(Path(config.data[0]), "valid")
     tracks = datasets.load(config.data, lists=config.lists or None)
-    rate = registry.create(config.model).sample_rate
+    rate = registry.entry(config.model).model.sample_rate
+    skipped: Callable[[str, str], None] = options.get("skipped", _ignore)
     made = []
     for split in ("train", "valid"):
         chosen = datasets.by_split(tracks, split)
         if not chosen:
-            raise DataError(f"{', '.join(config.data)}: no {split} tracks; two sound files are the least")
-        built = data.build(chosen, rate, strict=strict, progress=decoded)
+            where = ", ".join(map(printable, config.data))
+            raise DataError(f"{where}: no {split} tracks; give at least two audio files")
+        built = data.build(chosen, rate, strict=options.get("strict", False), progress=options.get("decoded"))
         for file, reason in built.skipped:
             skipped(file, reason)
         made.append(built)
     return made[0], made[1]
 
 
-def warn_if_elsewhere(run: Path) -> None:
-    """Record what makes a curve identical to the bit; refuse nothing, but say when it changed."""
+def _ignore(*_: object) -> None:
+    """Take the place of a callback that was not given."""
+
+
+def warn_if_elsewhere(run: Path, config: TrainConfig) -> None:
+    """Record what makes curves identical to the bit, and warn where it has changed since the run began."""
     here = {
         "celesta": __version__,
         "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        "threads": config.threads or torch.get_num_threads(),
+        "device": str(_device.resolve(config.device)),
         "machine": platform.machine(),
         "capability": torch.backends.cpu.get_cpu_capability(),
     }
-    path = run / "environment.json"
+    path = run / ENVIRONMENT
     if path.is_file():
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            raise TrainingError(f"{path}: damaged; delete it to go on") from None
-        changed = [f"{k} {before.get(k)} -> {v}" for k, v in here.items() if before.get(k) != v]
+            raise TrainingError(f"{printable(path)}: damaged; delete it to go on") from None
+        changed = [f"{k} {before[k]} -> {v}" for k, v in here.items() if before.get(k, v) != v]
         if changed:
-            import warnings
-
-            warnings.warn(f"{run}: resumed elsewhere ({'; '.join(changed)}): curves may differ", stacklevel=2)
+            where = f"{printable(run)}: resumed elsewhere ({'; '.join(changed)})"
+            warnings.warn(f"{where}: curves may differ", stacklevel=2)
     write_text(path, json.dumps(here, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    """Write a small text file atomically; bytes of paths that are not UTF-8 are kept."""
+    with atomic(path, TrainingError) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -19,7 +19,7 @@ from celesta.probes import clustering
 from celesta.probes.clustering import Clustering
 from celesta.probes.collection import DEFAULT_FEATURES, Collection, collect
 
-_MOST_LABELS = 20
+MOST_LABELS = 20
 """Labels up to which their number is the default number of clusters; with more they are artists, not classes."""
 _SPECTRAL_SONGS = 4_000
 """Songs up to which spectral clustering is run: its memory grows with their square."""
@@ -70,8 +70,13 @@ class SongClusters:
 
     @property
     def labelled(self) -> bool:
-        """Whether songs have labels, and clusterings therefore scores."""
-        return any(song.label for song in self.songs)
+        """Whether songs have labels of two classes or more, and clusterings therefore scores."""
+        return self.main.ari is not None
+
+    @property
+    def classes(self) -> set[str]:
+        """The labels."""
+        return {song.label for song in self.songs} - {""}
 
     @property
     def main(self) -> Clustering:
@@ -166,11 +171,11 @@ def cluster_songs(
 def group(songs: Collection, *, groups: int | None = None, seed: int = 0) -> SongClusters:
     """Cluster a collection by every method in every space; arguments as for :func:`cluster_songs`."""
     labels = songs.labels
+    classes = len(set(labels.tolist()) - {""})
     number, chosen_by = groups, "given"
     if number is None:
-        classes = len(set(labels.tolist()) - {""})
         number, chosen_by = classes, "labels"
-        if not 2 <= classes <= min(_MOST_LABELS, len(labels) // 2):
+        if not 2 <= classes <= min(MOST_LABELS, len(labels) // 2):
             number, chosen_by = clustering.choose_groups(songs.X, seed=seed, blocks=songs.blocks), "silhouette"
     skipped = {}
     for pca in clustering.SPACES:
@@ -182,7 +187,7 @@ def group(songs: Collection, *, groups: int | None = None, seed: int = 0) -> Son
         methods.remove("spectral")
         skipped["spectral"] = f"needs memory for the square of {len(labels)} songs; it is run up to {_SPECTRAL_SONGS}"
     found = clustering.sweep(
-        songs.X, labels, methods=methods, groups=number, seeds=(seed,), blocks=songs.blocks
+        songs.X, labels if classes > 1 else None, methods=methods, groups=number, seeds=(seed,), blocks=songs.blocks
     )  # fmt: skip
     named = [_song(track) for track in songs.tracks]
     return SongClusters(songs.features, named, found, number, chosen_by, songs.left_out, skipped)

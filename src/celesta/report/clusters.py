@@ -1,8 +1,9 @@
-"""Figures of classes and groups: songs coloured by genre and by cluster, confusion matrices, bars of each class."""
+"""The page of clustered songs, and figures of classes: songs by label and by cluster, confusion matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -10,10 +11,115 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 
-from celesta.report.figures import CHANGED, ORIGINAL, THIRD
+from celesta._files import printable
+from celesta.probes.clustering import Clustering
+from celesta.probes.song_clusters import MOST_LABELS, Song, SongClusters
+from celesta.report.page import Link, Page, relative_url
 
 _WIDTH = 8.6
 _MARKERS = "osD^vPX<>*"
+_MAP_WIDTH, _MAP_HEIGHT, _MARGIN = 1_000, 620, 16
+_MANY_SONGS = 400
+"""Songs from which the map's points are smaller."""
+_PALETTE = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#8b95a1", "#a6761d", "#b2df8a",
+)  # fmt: skip
+"""Colours that can be told apart with the common colour vision deficiencies; the first ones after Okabe & Ito 2008."""
+
+
+def write_page(found: SongClusters, path: str | Path, files: Sequence[Link] = ()) -> Path:
+    """Write the page of clustered songs: a map with a link at each point, the songs, all clusterings; return its path.
+
+    Args:
+        found: songs and clusterings.
+        path: of the page; links to the songs are relative to its folder.
+        files: links to further files, such as the CSV.
+    """
+    path, main = Path(path), found.main
+    page = Page("Celesta: clusters", f"{len(found.songs)} songs in {found.groups} clusters by {found.features}.")
+    page.section("Map")
+    page.text(
+        f"Every point is a song, coloured by its cluster ({main.name}), at its first two principal components. Point "
+        "at it for artist, title and file; click on it to open the file."
+    )
+    _map(page, found, path)
+    page.section("Songs")
+    labels = ["label"] if found.labelled else []
+    rows: list[list[str | Link]] = [
+        [Link(s.title, relative_url(s.path, path)), s.artist, str(c), *([s.label] if labels else []), printable(s.path)]
+        for s, c in sorted(zip(found.songs, main.assignment, strict=True), key=lambda pair: (pair[1], pair[0].artist))
+    ]
+    page.table(["title", "artist", "cluster", *labels, "path"], rows)
+    page.section("All clusterings")
+    page.text(_HOW[found.chosen_by].format(found.groups))
+    page.table(*score_table(found))
+    if found.labelled and len(found.classes) <= MOST_LABELS:
+        for one in found.clusterings:
+            page.heading(one.name)
+            names = [song.label or "no label" for song in found.songs]
+            page.figure(scatter(one.coordinates, names, one.assignment), f"songs by label and by cluster of {one.name}")
+    for name, reason in found.skipped.items():
+        page.note(f"{name} was left out: {reason}.")
+    if found.left_out:
+        page.section("Left out")
+        page.table(["file", "reason"], [[printable(p), reason] for p, reason in found.left_out.items()])
+    if files:
+        page.section("Files")
+        page.files(files)
+    return page.write(path)
+
+
+_HOW = {
+    "given": "{} clusters, as asked for.",
+    "labels": "{} clusters, as many as there are labels; labels only score.",
+    "silhouette": "{} clusters: of 2 to 10 the number with the largest silhouette (K-Means on PCA).",
+}
+
+
+def score_table(found: SongClusters) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows of the table of clusterings: sizes, and scores where there are labels."""
+    scores = ["ARI", "AMI", "V-measure"] if found.labelled else []
+    rows = [[c.method, c.space, _sizes(c), *(_scores(c) if scores else [])] for c in found.clusterings]
+    return ["method", "space", "songs in each cluster", *scores], rows
+
+
+def _sizes(one: Clustering) -> str:
+    return ", ".join(str(n) for n in np.bincount(one.assignment, minlength=one.groups))
+
+
+def _scores(one: Clustering) -> list[str]:
+    return ["" if score is None else f"{score:.3f}" for score in (one.ari, one.ami, one.v_measure)]
+
+
+def _map(page: Page, found: SongClusters, path: Path) -> None:
+    """The map as SVG, whose points show their song on hover and focus, and lead to its file."""
+    main = found.main
+    low, high = main.coordinates.min(0), main.coordinates.max(0)
+    share = (main.coordinates - low) / np.where(high > low, high - low, 1)
+    places = _MARGIN + share * (np.array([_MAP_WIDTH, _MAP_HEIGHT]) - 2 * _MARGIN)
+    points = [
+        {
+            "x": f"{x:.1f}",
+            "y": f"{_MAP_HEIGHT - y:.1f}",
+            "colour": _PALETTE[cluster % len(_PALETTE)],
+            "title": _caption(song, int(cluster)),
+            "href": relative_url(song.path, path),
+        }
+        for song, cluster, (x, y) in zip(found.songs, main.assignment, places, strict=True)
+    ]
+    sizes = np.bincount(main.assignment, minlength=found.groups)
+    legend = [
+        {"colour": _PALETTE[i % len(_PALETTE)], "text": f"cluster {i}: {size} songs"} for i, size in enumerate(sizes)
+    ]
+    page.add(
+        "song_map.html", label="Map of songs", points=points, legend=legend, width=_MAP_WIDTH, height=_MAP_HEIGHT,
+        radius=8 if len(points) < _MANY_SONGS else 5,
+    )  # fmt: skip
+
+
+def _caption(song: Song, cluster: int) -> str:
+    name = f"{song.artist} – {song.title}" if song.artist else song.title
+    return f"{name} | cluster {cluster}{f' | {song.label}' if song.label else ''} | {printable(song.path)}"
 
 
 def scatter(
@@ -22,14 +128,14 @@ def scatter(
     assignment: np.ndarray,
     title: str = "",
 ) -> Figure:
-    """Songs at two coordinates, coloured by label on the left and by cluster on the right.
+    """Draw songs at two coordinates, coloured by label on the left and by cluster on the right.
 
     A cluster has the colour of the label that it fits best, each label used once, so that equal colours agree.
 
     Args:
         coordinates: ``(n, 2)``.
         labels: ``(n,)`` names.
-        assignment: ``(n,)`` whole numbers, the cluster of each song.
+        assignment: ``(n,)`` integers, the cluster of each song.
         title: above the right side.
     """
     names = np.asarray(labels).astype(str)
@@ -50,7 +156,7 @@ def scatter(
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "") -> Figure:
-    """Confusion matrix: shade by share of the true class, numbers as counted.
+    """Draw a confusion matrix, shaded by the share of the true class.
 
     Args:
         matrix: ``(classes, classes)`` counts, true classes in rows.
@@ -77,40 +183,8 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "") -> Fi
     return figure
 
 
-def per_class(
-    classes: Sequence[str],
-    scores: Mapping[str, Sequence[float]],
-    support: Sequence[int] | None = None,
-    title: str = "",
-) -> Figure:
-    """Bars of each class, one a score, such as precision, recall and F1, all from 0 to 1.
-
-    Args:
-        classes: names.
-        scores: name of a score to its numbers, ``(classes,)`` each.
-        support: songs of each class, written under its name.
-        title: above.
-    """
-    figure = Figure(figsize=(_WIDTH, 2.6), layout="constrained")
-    axes = figure.subplots()
-    places = np.arange(len(classes))
-    width = 0.8 / max(1, len(scores))
-    colours = (ORIGINAL, CHANGED, THIRD, "#8a6fb0")
-    for i, (name, values) in enumerate(scores.items()):
-        offset = (i - (len(scores) - 1) / 2) * width
-        axes.bar(places + offset, np.asarray(values), width, label=name, color=colours[i % len(colours)])
-    names = list(classes) if support is None else [f"{c}\n({n})" for c, n in zip(classes, support, strict=True)]
-    axes.set_xticks(places, names)
-    axes.set(ylim=(0, 1))
-    axes.set_title(title, fontsize=8)
-    axes.tick_params(labelsize=7)
-    axes.grid(alpha=0.25, axis="y")
-    axes.legend(fontsize=6.5, ncols=len(scores), loc="upper right", framealpha=0.8)
-    return figure
-
-
 def _points(axes: Axes, coordinates: np.ndarray, parts: Sequence[tuple[str, np.ndarray, int]]) -> None:
-    """Draw each part ``(name, mask, number of its colour)``; form and colour both tell parts apart."""
+    """Draw each part ``(name, mask, index of its colour)``; marker and colour both distinguish parts."""
     palette = matplotlib.colormaps["tab20" if len(parts) > 10 else "tab10"]
     for name, mask, number in parts:
         colour, marker = palette(number % palette.N), _MARKERS[number % len(_MARKERS)]
@@ -120,7 +194,7 @@ def _points(axes: Axes, coordinates: np.ndarray, parts: Sequence[tuple[str, np.n
 
 
 def _matched(names: np.ndarray, classes: np.ndarray, assignment: np.ndarray, groups: np.ndarray) -> list[int]:
-    """For each cluster the number of a label, so that most songs keep their colour; clusters too many get new ones."""
+    """For each cluster the index of a label, so that most songs keep their colour; further clusters get new ones."""
     together = np.array([[np.sum((assignment == g) & (names == name)) for name in classes] for g in groups])
     pairs = dict(zip(*linear_sum_assignment(-together), strict=True))
     spare = iter(range(len(classes), len(classes) + len(groups)))

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from celesta.probes.statistics import mean_interval
+
 
 def against(full: list[dict[str, Any]], point: dict[str, Any], key: str) -> str:
     """The mean difference from the full recipe, window by window, with an interval over windows.
@@ -27,10 +29,9 @@ def against(full: list[dict[str, Any]], point: dict[str, Any], key: str) -> str:
             found.append(point[key][i] - np.interp(size, sizes[:, i], values[:, i]))
     if len(found) < len(point["kbps"]) / 2:
         return "out of range"
-    rows = np.random.default_rng(0).integers(0, len(found), (1000, len(found)))
-    low, high = np.percentile(np.array(found)[rows].mean(1), [2.5, 97.5])
+    mean, low, high = mean_interval(found)
     few = "" if len(found) == len(point["kbps"]) else f", {len(found)} windows"
-    mean, low, high = (round(float(v), 2) + 0.0 for v in (np.mean(found), low, high))  # no minus zero
+    mean, low, high = (round(v, 2) + 0.0 for v in (mean, low, high))  # no minus zero
     return f"{mean:+.2f} ({low:+.2f} to {high:+.2f}{few})"
 
 

@@ -18,6 +18,7 @@ from celesta import datasets
 from celesta.dsp import metrics
 from celesta.models import registry
 from celesta.models.base import parameter_count
+from celesta.probes.statistics import mean_interval
 from celesta.training.checkpoint import save_weights
 from celesta.training.config import read_config
 
@@ -85,8 +86,7 @@ def ship(run: Path, data: list[Path], most: int) -> None:
             errors.append(float(np.mean((x_hat[0] - window) ** 2)))
             si_sdrs.append(metrics.si_sdr(window[None], x_hat))
             mels.append(metrics.mel_distance(window[None], x_hat, codec.model.sample_rate))
-    draws = np.random.default_rng(0).integers(len(errors), size=(1_000, len(errors)))
-    low, high = np.percentile(np.array(errors)[draws].mean(axis=1), [2.5, 97.5])
+    _, low, high = mean_interval(errors)
     card = CARD.format(
         name=config.model,
         kind=KINDS[config.model],

@@ -15,6 +15,7 @@ from celesta.audio import Audio
 from celesta.codec import Codec, bitrate
 from celesta.dsp import metrics
 from celesta.latents.latent import Latent
+from celesta.probes.statistics import mean_interval
 
 CODED_KBPS = 12.0
 
@@ -113,9 +114,5 @@ def mono_at(sound: Audio, rate: int) -> Audio:
 
 
 def interval(values: Iterable[float], seed: int = 0, draws: int = 1_000) -> tuple[float, float, float]:
-    """Mean with its 95 % bootstrap interval over clips: ``(mean, low, high)``."""
-    x = np.asarray(list(values), float)
-    rng = np.random.default_rng(seed)
-    means = x[rng.integers(len(x), size=(draws, len(x)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(x.mean()), float(low), float(high)
+    """Compute a mean over clips and its 95 % bootstrap interval: ``(mean, low, high)``."""
+    return mean_interval(list(values), seed, draws)

@@ -13,7 +13,7 @@ from _codec_ears import Ears
 from celesta.audio import Audio
 from celesta.dsp import metrics
 from celesta.errors import DataError
-from celesta.evaluation.reconstruction import interval
+from celesta.probes.statistics import mean_interval
 
 SEED, DRAWS = 0, 1_000
 HIGHER = {"SI-SDR": True, "mel": False, "ViSQOL": True, "Zimtohrli": False}
@@ -88,7 +88,7 @@ class Point:
     def means(self) -> dict[str, tuple[float, float, float]]:
         """Mean and 95 % bootstrap interval over clips of every measure."""
         keys = ["kbps", *HIGHER]
-        return {k: interval(self.values(k), SEED, DRAWS) for k in keys if self.has(k)}
+        return {k: mean_interval(self.values(k), SEED, DRAWS) for k in keys if self.has(k)}
 
     def show(self) -> Point:
         """Print it as a line."""
@@ -108,7 +108,7 @@ class Point:
 
 def difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """95 % bootstrap interval over clips of the mean of ``a - b``."""
-    return interval(a - b, SEED, DRAWS)[1:]
+    return mean_interval(a - b, SEED, DRAWS)[1:]
 
 
 @dataclass

@@ -19,7 +19,7 @@ import soundfile
 import celesta
 from celesta.audio import Audio, read, write
 from celesta.errors import DataError, ModelError, UsageError
-from celesta.evaluation.reconstruction import interval, reconstruct
+from celesta.evaluation.reconstruction import reconstruct
 from celesta.report import compare as comparing
 from celesta.report.demo import CLIPS, build_demo
 from celesta.report.figures import curves, envelope, png, spectrograms, waveforms
@@ -359,14 +359,6 @@ def test_comparison_skips_what_cannot_be_read_and_stops_where_nothing_can(tmp_pa
     (tmp_path / "good.wav").unlink()
     with pytest.warns(UserWarning, match=r"bad\.wav"), pytest.raises(DataError):
         comparing.compare(["linear-64"], tmp_path, rate_distortion=False)
-
-
-def test_interval_holds_the_mean():
-    values = np.random.default_rng(0).normal(3, 1, 200)
-    mean, low, high = interval(values)
-    assert mean == pytest.approx(values.mean())
-    assert mean - 0.25 < low < mean < high < mean + 0.25
-    assert interval([2.0]) == (2.0, 2.0, 2.0)
 
 
 IDENTITY = (Step("gain", 1.0), Step("noise", 0.0, 3), Step("smooth", 1))

@@ -17,7 +17,7 @@ def print_scores(title: str, rows: Sequence[Any]) -> None:
     def mean(found: list[Any], field: str) -> float:
         return float(sum(getattr(row, field) for row in found) / len(found))
 
-    title += ", mono at the model's rate; ratio: floats per input sample;"
+    title += ", mono at 44.1 kHz; ratio: floats per input sample;"
     title += " kbit/s where coded; SDR: SI-SDR in dB; enc, dec: seconds of audio a second"
     table(
         title,

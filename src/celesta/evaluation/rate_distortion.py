@@ -1,4 +1,4 @@
-"""Rate against distortion: what a model's latent costs in bits when quantised and coded, beside Opus and MP3."""
+"""Rate-distortion curves: bitrate of quantised and coded latents against the error, and those of Opus and MP3."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from celesta import audio
 from celesta.audio import Audio
-from celesta.codec import Codec, bitrate
+from celesta.codec import Codec
 from celesta.dsp import metrics
 from celesta.errors import CelestaError
 from celesta.evaluation import latent_coder
@@ -27,12 +27,12 @@ GAIN_BITS = 8
 
 @dataclass(frozen=True)
 class RatePoint:
-    """One model or peer at one setting, means over clips.
+    """One model or other codec at one setting, means over clips.
 
     Attributes:
         model: name.
-        setting: the quantiser's step, or the bitrate asked for.
-        kbps: kbit/s that came out.
+        setting: the quantiser's step size, or the target bitrate.
+        kbps: bitrate of the result.
         mse, si_sdr, mel: distances from the original.
         clips: number of clips.
     """
@@ -47,48 +47,48 @@ class RatePoint:
 
 
 def model_curve(codec: Codec, fitted_on: Sequence[Audio], clips: Sequence[Audio]) -> list[RatePoint]:
-    """A model's points: tables fitted on one set of sounds, sizes and distances measured on another.
+    """Compute a model's points: coding tables fitted on one set of clips, sizes and distances measured on another.
 
     Args:
         codec: the model.
-        fitted_on: sounds (mono, the model's rate) for the tables.
-        clips: sounds to score.
+        fitted_on: mono clips, at any rate, for the tables.
+        clips: mono clips to score, at their own rate.
     """
     able = codec.model.capabilities
     if able.codes_to_bitrate:
         return _coded_curve(codec, clips)
     bands = codec.model.hop_length if able.has_detail else 0
-    latents = [codec.encode(sound) for sound in clips]
-    training = [codec.encode(sound) for sound in fitted_on]
+    latents = [codec.encode(clip) for clip in clips]
+    training = [codec.encode(clip) for clip in fitted_on]
     points = []
     for step in ABSOLUTE_STEPS if able.orthonormal else RELATIVE_STEPS:
         tables = latent_coder.fit_tables(training, step, relative=not able.orthonormal, bands=bands)
-        sizes, sounds = [], []
+        sizes, decoded = [], []
         for z in latents:
             data, back = latent_coder.code(z, tables)
             sizes.append(8 * len(data) + (GAIN_BITS * z.gain.size if codec.model.normalise else 0))
-            sounds.append(codec.decode(back))
-        points.append(_point(codec.name, step, sizes, clips, sounds))
+            decoded.append(codec.decode(back))
+        points.append(_point(codec.name, step, sizes, clips, decoded))
     return points
 
 
 def _coded_curve(codec: Codec, clips: Sequence[Audio]) -> list[RatePoint]:
-    """The codec's points at the sizes of its files, headers included; its tables ship with it."""
+    """Compute the points of a model that codes to a bitrate: sizes of its files, headers included."""
     points = []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "x.cel"
         for kbps in CODED_KBPS:
-            sizes, sounds = [], []
+            sizes, decoded = [], []
             for clip in clips:
-                bitrate.encode_file(codec, clip, file, bitrate.Target(kbps=kbps))
+                codec.encode_file(clip, file, kbps=kbps)
                 sizes.append(8 * file.stat().st_size)
-                sounds.append(codec.decode(Latent.load(file)))
-            points.append(_point(codec.name, kbps, sizes, clips, sounds))
+                decoded.append(codec.decode(Latent.load(file)))
+            points.append(_point(codec.name, kbps, sizes, clips, decoded))
     return points
 
 
 def peer_curves(clips: Sequence[Audio]) -> list[RatePoint]:
-    """Opus (VBR, music) and MP3 by ffmpeg, if it is there; sizes are those of the files."""
+    """Compute the points of Opus (VBR, music) and MP3 with ffmpeg, if it is installed; sizes are those of files."""
     program = shutil.which("ffmpeg")
     if program is None:
         return []
@@ -107,7 +107,7 @@ def peer_curves(clips: Sequence[Audio]) -> list[RatePoint]:
 
 
 def through(program: str, clip: Audio, suffix: str, options: list[str]) -> tuple[int, Audio]:
-    """A clip through one of ffmpeg's encoders: bits of the file, and the sound that comes back."""
+    """Encode and decode a clip with one of ffmpeg's encoders: bits of the file, and the decoded audio."""
     with tempfile.TemporaryDirectory() as folder:
         wav, coded, back = Path(folder) / "x.wav", Path(folder) / f"x{suffix}", Path(folder) / "y.wav"
         # Full scale is where 16-bit files end; limiting it here keeps the warning for users' own files.
@@ -122,13 +122,13 @@ def through(program: str, clip: Audio, suffix: str, options: list[str]) -> tuple
 
 
 def _point(
-    name: str, setting: float, bits: Sequence[int], clips: Sequence[Audio], sounds: Iterable[Audio]
+    name: str, setting: float, bits: Sequence[int], clips: Sequence[Audio], decoded: Iterable[Audio]
 ) -> RatePoint:
     seconds = sum(clip.samples.shape[1] / clip.sample_rate for clip in clips)
     found = []
-    for clip, sound in zip(clips, sounds, strict=True):
-        n = min(clip.samples.shape[1], sound.samples.shape[1])
-        found.append(metrics.scores(clip.samples[:, :n], sound.samples[:, :n], clip.sample_rate))
+    for clip, other in zip(clips, decoded, strict=True):
+        n = min(clip.samples.shape[1], other.samples.shape[1])
+        found.append(metrics.scores(clip.samples[:, :n], other.samples[:, :n], clip.sample_rate))
     count = len(found)
     return RatePoint(
         name,

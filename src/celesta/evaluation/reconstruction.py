@@ -1,10 +1,9 @@
-"""Scores of a model on sound: how near the reconstruction is, how many numbers it took, how fast it went."""
+"""Scores of a model on a clip: distance of the reconstruction, size of the latent, speed."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,30 +11,32 @@ import numpy as np
 
 from celesta import audio
 from celesta.audio import Audio
-from celesta.codec import Codec, bitrate
+from celesta.codec import Codec
 from celesta.dsp import metrics
 from celesta.latents.latent import Latent
-from celesta.probes.statistics import mean_interval
 
-CODED_KBPS = 12.0
+CODED_KBPS = 12.0  # bitrate at which models that code to one are scored
+COMPARISON_RATE = 44_100
+"""Hz at which models are compared, whatever their own sample rates: that of most music."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One model on one clip, mono at the model's rate.
+    """One model on one clip, mono at one sample rate.
 
     Attributes:
         model: its name.
         clip: the clip's name.
         latent_shape: ``(rows, frames)`` of one window; a detail counts two rows a coefficient.
-        floats_per_second: numbers the latent holds for a second.
-        ratio: numbers per input sample.
+        floats_per_second: numbers in the latent per second.
+        ratio: numbers per sample at the model's own sample rate.
         mse: mean squared error.
         si_sdr: dB.
         mel: multi-scale mel distance.
-        encode_speed, decode_speed: seconds of sound a second.
+        encode_speed, decode_speed: seconds of audio per second.
         weights_bytes: size of the weights in half precision.
-        kbps: size of the file, where the latent was coded.
+        kbps: bitrate of the file, where the latent was coded.
+        sample_rate: Hz at which the distances were measured.
     """
 
     model: str
@@ -50,11 +51,12 @@ class Scores:
     decode_speed: float
     weights_bytes: int
     kbps: float | None = None
+    sample_rate: int = COMPARISON_RATE
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """A clip, its latent and what came back, both sounds mono at the model's rate."""
+    """A clip, its latent and its reconstruction, both mono at the same sample rate and of the same length."""
 
     x: Audio
     x_hat: Audio
@@ -62,23 +64,28 @@ class Reconstruction:
     scores: Scores
 
 
-def reconstruct(codec: Codec, sound: Audio, clip: str = "") -> Reconstruction:
-    """Encode and decode a sound as the report did: mixed to mono, at the model's rate.
+def reconstruct(codec: Codec, source: Audio, clip: str = "", *, sample_rate: int = COMPARISON_RATE) -> Reconstruction:
+    """Encode and decode a clip, mixed to mono, and score the result.
 
-    The codec ``nested`` does it through a coded file of 12 kbit/s: its floats alone would say nothing of size.
+    A model that codes to a bitrate does it through a file of 12 kbit/s, because its floats alone say nothing of size.
+
+    Args:
+        codec: the model.
+        source: the clip, at any rate.
+        clip: name of the clip.
+        sample_rate: Hz at which the model gets the clip and is scored, whatever its own rate.
 
     Raises:
-        AudioError: the sound is empty or not finite.
+        AudioError: the clip is empty or not finite.
     """
-    rate = codec.model.sample_rate
-    x = mono_at(sound, rate)
+    x = mono_at(source, sample_rate)
     coded = codec.model.capabilities.codes_to_bitrate
     began = time.perf_counter()
     latent, kbps = _through_file(codec, x) if coded else (codec.encode(x), None)
     encoded = time.perf_counter()
     x_hat = codec.decode(latent)
     decoded = time.perf_counter()
-    found = metrics.scores(x.samples, x_hat.samples, rate)
+    found = metrics.scores(x.samples, x_hat.samples, sample_rate)
     state = codec.model.state_dict().values()
     numbers = latent.base.size + 2 * int(np.count_nonzero(latent.values)) if coded else 0
     scores = Scores(
@@ -86,7 +93,7 @@ def reconstruct(codec: Codec, sound: Audio, clip: str = "") -> Reconstruction:
         clip=clip,
         latent_shape=(latent.latent_dim + 2 * latent.detail_size, latent.frames),
         floats_per_second=numbers / latent.duration if coded else latent.floats_per_second,
-        ratio=numbers / latent.duration / rate if coded else latent.ratio,
+        ratio=numbers / latent.duration / codec.model.sample_rate if coded else latent.ratio,
         mse=found.mse,
         si_sdr=found.si_sdr,
         mel=found.mel,
@@ -94,25 +101,21 @@ def reconstruct(codec: Codec, sound: Audio, clip: str = "") -> Reconstruction:
         decode_speed=latent.duration / (decoded - encoded),
         weights_bytes=sum(2 * t.numel() for t in state) if codec.weights else 0,
         kbps=kbps,
+        sample_rate=sample_rate,
     )
     return Reconstruction(x, x_hat, latent, scores)
 
 
 def _through_file(codec: Codec, x: Audio) -> tuple[Latent, float]:
-    """The latent that a coded file holds, and the file's kbit/s."""
+    """Return the latent of a coded file, and the file's kbit/s."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "x.cel"
-        bitrate.encode_file(codec, x, file, bitrate.Target(kbps=CODED_KBPS))
+        codec.encode_file(x, file, kbps=CODED_KBPS)
         seconds = x.samples.shape[1] / x.sample_rate
         return Latent.load(file), file.stat().st_size * 8 / seconds / 1000
 
 
-def mono_at(sound: Audio, rate: int) -> Audio:
-    """The sound mixed to one channel at ``rate`` Hz."""
-    mono = sound.samples.mean(axis=0, keepdims=True)
-    return Audio(mono if sound.sample_rate == rate else audio.resample(mono, sound.sample_rate, rate), rate)
-
-
-def interval(values: Iterable[float], seed: int = 0, draws: int = 1_000) -> tuple[float, float, float]:
-    """Compute a mean over clips and its 95 % bootstrap interval: ``(mean, low, high)``."""
-    return mean_interval(list(values), seed, draws)
+def mono_at(source: Audio, rate: int) -> Audio:
+    """Mix audio to one channel at ``rate`` Hz."""
+    mono = source.samples.mean(axis=0, keepdims=True)
+    return Audio(mono if source.sample_rate == rate else audio.resample(mono, source.sample_rate, rate), rate)

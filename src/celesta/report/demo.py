@@ -10,6 +10,7 @@ from celesta import audio, codec
 from celesta.audio import Audio
 from celesta.codec import Codec
 from celesta.errors import ModelError
+from celesta.evaluation.comparison import CLIPS
 from celesta.evaluation.reconstruction import Reconstruction, Scores, reconstruct
 from celesta.models import registry
 from celesta.report.page import Page
@@ -17,7 +18,6 @@ from celesta.report.player import Track
 from celesta.report.tables import SCORE_HEAD, mean_rows, score_row, size_notes
 from celesta.report.variation import REPORTED, add_variations
 
-CLIPS = Path(__file__).parent.parent / "clips"
 VARIED = "cel-silu"
 PLAYED = 10.0
 """Seconds of each clip that the page plays; the scores are of the whole clip. Keeps the page below 6 MB."""
@@ -75,7 +75,7 @@ def build_demo(
         progress(f"{file.stem}: page", number * (len(codecs) + 1) + len(codecs), total)
         _add_clip(page, file, clip, found, codecs)
     page.section("All clips")
-    page.text("Means over the clips, mono at the model's sample rate. A click on a column's head sorts the table.")
+    page.text("Means over the clips, mono at 44.1 kHz. A click on a column's head sorts the table.")
     page.table(SCORE_HEAD, mean_rows(rows), label="Mean scores of every model")
     for text in (*size_notes(rows), *absent):
         page.note(text)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from celesta.evaluation.reconstruction import Scores, interval
+from celesta.evaluation.reconstruction import Scores
+from celesta.probes.statistics import mean_interval
 
 SCORE_HEAD = (
     "model",
@@ -63,7 +64,7 @@ def mean_rows(scores: Sequence[Scores], *, intervals: bool = False) -> list[list
             ([s.si_sdr for s in found], 2),
             ([s.mel for s in found], 3),
         ):
-            mean, low, high = interval(values)
+            mean, low, high = mean_interval(values)
             texts.append(f"{mean:.{digits}f}" + (f" [{low:.{digits}f}, {high:.{digits}f}]" if intervals else ""))
         rows.append([found[0].model, *_size(found[0]), *texts, *_cost(*found)])
     return rows

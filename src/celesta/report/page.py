@@ -24,7 +24,7 @@ from celesta.errors import UsageError
 from celesta.report.figures import POINTS_PER_INCH, svg
 from celesta.report.player import Track, player
 
-_NUMBER = re.compile(r"[-+−]?[\d,\u2009]*\.?\d+(e[-+]?\d+)?( ?%| \[.*\]| ±.*)?")
+_NUMBER = re.compile(r"(\d+:)?[-+−]?[\d,\u2009]*\.?\d+(e[-+]?\d+)?( ?%| \[.*\]| ±.*)?")
 _NO_NUMBER = ("", "-", "–")
 _JOINERS = "\u200c\u200d"  # of scripts and emoji; every other invisible character is shown as its code
 
@@ -93,8 +93,7 @@ class Page:
             rows: cells as texts or links. A column of numbers alone is aligned to the right.
             label: name of the table for screen readers.
         """
-        columns = [{"name": name, "number": _is_number(rows, i)} for i, name in enumerate(head)]
-        self.add("table.html", columns=columns, rows=rows, label=label or f"Table: {', '.join(head[:3])}")
+        self.add("table.html", **table(head, rows, label))
 
     def figure(self, figure: Figure, alt: str) -> None:
         """Add a matplotlib figure as SVG."""
@@ -160,6 +159,12 @@ class Page:
         with atomic(path, UsageError) as temporary:
             temporary.write_bytes(data)
         return path
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str | Link]], label: str = "") -> dict[str, Any]:
+    """Return the values of the template ``table.html``; arguments as for :meth:`Page.table`."""
+    columns = [{"name": name, "number": _is_number(rows, i)} for i, name in enumerate(head)]
+    return {"columns": columns, "rows": rows, "label": label or f"Table: {', '.join(head[:3])}"}
 
 
 def clean(text: str) -> str:

@@ -9,7 +9,8 @@ function sortTable(head) {
   const key = row => {
     const text = row.cells[column].textContent.trim();
     if (!number) return text.toLocaleLowerCase();
-    return parseFloat(text.replace(/[,\s\u2009]/g, "").replace("\u2212", "-"));
+    const parts = text.replace(/[,\s\u2009]/g, "").replace("\u2212", "-").split(":"); // minutes:seconds too
+    return parts.reduce((sum, part) => 60 * sum + parseFloat(part), 0);
   };
   const missing = value => value === "" || Number.isNaN(value);
   const order = (a, b) => {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,7 @@ def _tune(
     size = round(min(config.tune_seconds, config.crop_seconds) * model.sample_rate)
     began, step, best, curve = time.monotonic(), 0, math.inf, []
     saved: dict[str, Tensor] = {}
-    queue: list[int] = []
+    batches = _batches(len(songs), config.tune_batch, rng)
     while True:
         out_of_time = bool(config.seconds) and time.monotonic() - began > config.seconds
         last = step == config.steps or out_of_time
@@ -192,9 +192,7 @@ def _tune(
                 saved = {key: value.detach().clone() for key, value in both.state_dict().items()}
         if last:
             break
-        while len(queue) < config.tune_batch:
-            queue += rng.permutation(len(songs)).tolist()
-        chosen, queue = queue[: config.tune_batch], queue[config.tune_batch :]
+        chosen = next(batches)
         x = torch.from_numpy(np.stack([_crop(model, songs[i], size, rng) for i in chosen]))[:, None]
         model.eval()  # batch normalisation keeps its statistics
         head.train()
@@ -207,6 +205,16 @@ def _tune(
     both.load_state_dict(saved)
     best_step = min(curve, key=lambda point: point[1])[0]
     return {"steps": step, "best_step": best_step, "curve": curve, "seconds": round(time.monotonic() - began, 1)}
+
+
+def _batches(songs: int, size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+    """Indices of songs in random order, without end: each song once before any comes again."""
+    queue: list[int] = []
+    while True:
+        while len(queue) < size:
+            queue += rng.permutation(songs).tolist()
+        yield queue[:size]
+        queue = queue[size:]
 
 
 def _logits(model: Model, head: Head, x: Tensor, config: NeuralConfig) -> Tensor:

@@ -196,7 +196,7 @@ class Entry:
     Attributes:
         make: tracks, seeds and the number of folds (None for the protocol's own) to the protocol.
         fits: whether these tracks are what it needs.
-        probes: run on every feature besides the chosen one.
+        probes: run on every feature, in addition to the chosen one.
         latent_probes: run on the latents of the 2024 report's models only, on the first repetition.
         late_layers: whether the study also trains a tagger's late layers under it.
     """

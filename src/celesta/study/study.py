@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,6 +66,7 @@ def study(
     seeds: Sequence[int] = SEEDS,
     classifier: Sequence[str] = finetuned_heads.MODELS,
     folds: int | None = None,
+    encoding: str | None = None,
     workers: int = 0,
     progress: Progress | None = None,
 ) -> Study:
@@ -82,6 +82,7 @@ def study(
         seeds: of the repeated folds.
         classifier: models to train the 2024 report's classifier on; empty to leave it out.
         folds: number of folds for labelled folders; None for 5, or as many as the smallest class allows.
+        encoding: of CSV files, see :func:`celesta.datasets.load`.
         workers: number of processes; 0 for one a processor core.
         progress: see :data:`Progress`.
 
@@ -89,24 +90,8 @@ def study(
         DataError: no protocol fits the data.
         UsageError, ModelError: a feature is unknown or its weights are missing.
     """
-    began = time.monotonic()
-    tracks = datasets.load(data, lists=lists)
     steps = _Steps(features, FeatureCache(cache), workers or os.cpu_count() or 1, progress or (lambda *_: None))
-    with steps.timed("features"):
-        extracted = steps.extract(tracks, classifier)
-    readable = set(extracted.paths)
-    tracks = [t for t in tracks if t.path in readable]
-    protocols, skipped = _protocols(tracks, seeds, folds)
-    results = steps.probes(protocols, extracted, skipped)
-    results += steps.heads(protocols, classifier)
-    results += steps.late_layers(protocols, results)
-    results += steps.across_collections(protocols, extracted)
-    clustered = next((p for p in protocols if not p.tagging), None)
-    clusterings = steps.clusterings(clustered, extracted) if clustered else {}
-    steps.seconds["all"] = round(time.monotonic() - began, 1)
-    about = _about(tracks, protocols, seeds, clustered) | {"seconds": steps.seconds}
-    labels = clustered.labels if clustered else np.array([])
-    return Study(results, clusterings, labels, _p_values(results), extracted.failures, skipped, about)
+    return steps.run(datasets.load(data, lists=lists, encoding=encoding), seeds, classifier, folds)
 
 
 @dataclass
@@ -117,14 +102,25 @@ class _Steps:
     cache: FeatureCache
     workers: int
     tell: Progress
-    seconds: dict[str, float] = field(default_factory=dict)
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Save how long a step took."""
+    def run(self, tracks: Sequence[Track], seeds: Sequence[int], classifier: Sequence[str], folds: int | None) -> Study:
+        """Run all steps and collect what they return."""
         began = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - began, 1)
+        extracted = self.extract(tracks, classifier)
+        seconds = {"features": round(time.monotonic() - began, 1)}
+        readable = set(extracted.paths)
+        tracks = [t for t in tracks if t.path in readable]
+        protocols, skipped = _protocols(tracks, seeds, folds)
+        results = self.probes(protocols, extracted, skipped)
+        results += self.heads(protocols, classifier)
+        results += self.late_layers(protocols, results)
+        results += self.across_collections(protocols, extracted)
+        clustered = next((p for p in protocols if not p.tagging), None)
+        clusterings = self.clusterings(clustered, extracted) if clustered else {}
+        labels = clustered.labels if clustered else np.array([])
+        seconds["all"] = round(time.monotonic() - began, 1)
+        about = _about(tracks, protocols, seeds, clustered) | {"seconds": seconds}
+        return Study(results, clusterings, labels, _p_values(results), extracted.failures, skipped, about)
 
     def extract(self, tracks: Sequence[Track], classifier: Sequence[str]) -> Features:
         """Extract all features, and what late layers and the report's classifier read, in one pass over the songs."""

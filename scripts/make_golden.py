@@ -1,10 +1,10 @@
-"""Write the .cel files of this release that every later release must still decode, and what they decoded to.
+"""Add golden files: .cel files that every later release must still decode, and what they decode to.
 
 Run: python scripts/make_golden.py
 
-Files of a released format version are never rewritten: a later release adds its own beside them. The files of the
-learnt models need the very weights that made them, so shipping other weights means running this again. Their latents
-are wide and, behind a short sound, the same in most frames, so these files are kept xz-compressed.
+Only files that are not there yet are written, so that a new model adds its own and changes no other. To replace a
+file, for example because other weights ship, delete it first. Latents of trained models are large and, after a short
+clip, the same in most frames, so their files are compressed with xz.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 import celesta
-from celesta import codec as codecs
+from celesta._files import atomic
 from celesta.audio import Audio, read
-from celesta.codec.bitrate import Target, encode_file
 from celesta.latents import CelReader, Latent
+from celesta.models import registry
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "tests" / "golden"
@@ -32,7 +32,7 @@ SCALE = 1_000_000
 
 @dataclass(frozen=True)
 class Golden:
-    """One file: a model, seconds of a clip, channels, how the numbers are kept."""
+    """One file: a model, seconds of a clip, channels, how the numbers are stored."""
 
     model: str
     clip: str
@@ -45,12 +45,12 @@ class Golden:
     @property
     def name(self) -> str:
         """Name of the file without its suffix."""
-        sound = "stereo" if self.channels == 2 else "mono"
+        layout = "stereo" if self.channels == 2 else "mono"
         kept = f"bits{self.bits}" if self.bits else f"{self.kbps:g}kbps" if self.kbps else self.dtype
-        return f"{self.model}-{sound}-{kept}"
+        return f"{self.model}-{layout}-{kept}"
 
 
-WANTED = (
+SPECIAL = (
     Golden("linear-64", "reggae", 3, 2, "float32"),
     Golden("linear-64", "rock", 6, 1),  # two windows: frames are joined
     Golden("linear-64", "house", 3, 2, bits=8),
@@ -67,32 +67,42 @@ WANTED = (
     Golden("nested", "reggae", 4, 2, kbps=24),
     Golden("nested", "orchestral", 2, 1),
 )
-LEARNT = ("cel-", "nested")
+"""Files that cover what one file for each model does not: windows that join, stereo, types, bits, bitrates."""
+
+
+def wanted() -> list[Golden]:
+    """List the special files, and one second of mono for every model that has none of them."""
+    covered = {golden.model for golden in SPECIAL}
+    return [*SPECIAL, *(Golden(one.name, "rock", 1, 1) for one in registry.shipped() if one.name not in covered)]
 
 
 def main() -> None:
-    """Write every file whose model is installed, and golden.json."""
-    TARGET.mkdir(parents=True, exist_ok=True)
-    facts = {}
-    for golden in WANTED:
-        if golden.model.startswith(LEARNT) and not (codecs.WEIGHTS / f"{golden.model}.safetensors").is_file():
+    """Write every missing file whose model is installed, and add it to golden.json."""
+    index = TARGET / "golden.json"
+    facts = json.loads(index.read_text(encoding="utf-8"))
+    for golden in wanted():
+        file = registry.entry(golden.model).weights_file
+        if any((TARGET / f"{golden.name}{suffix}").is_file() for suffix in (".cel", ".cel.xz")):
+            continue
+        if file is not None and not file.is_file():
             print(f"{golden.name}: left out, its weights are not installed")
             continue
         path, about = write(golden)
         facts[path.name] = about
         print(f"{path.name}: {path.stat().st_size:,} bytes")
     lines = [f"{json.dumps(name)}:{json.dumps(about, separators=(',', ':'))}" for name, about in facts.items()]
-    (TARGET / "golden.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    with atomic(index) as temporary:
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def write(golden: Golden) -> tuple[Path, dict[str, object]]:
-    """Write one file; its path, and what it must say and decode to."""
+    """Write one file; return its path, and what its header must say and what it must decode to."""
     codec = celesta.load(golden.model)
     # From the third second on: several clips begin softly.
     sound = read(CLIPS / f"{golden.clip}.ogg", start=3.0, duration=golden.seconds, mono=golden.channels == 1)
     path = TARGET / f"{golden.name}.cel"
     if golden.kbps:
-        encode_file(codec, sound, path, Target(kbps=golden.kbps))
+        codec.encode_file(sound, path, kbps=golden.kbps)
     else:
         codec.encode(sound).save(path, dtype=golden.dtype, bits=golden.bits)
     with CelReader(path) as reader:
@@ -108,7 +118,7 @@ def write(golden: Golden) -> tuple[Path, dict[str, object]]:
         "latent_sha256": digest(latent),
         **expected(codec.decode(latent)),
     }
-    if golden.model.startswith(LEARNT) and not golden.kbps:
+    if registry.entry(golden.model).model.capabilities.has_weights and not golden.kbps:
         packed = path.with_suffix(".cel.xz")
         packed.write_bytes(lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
         path.unlink()
@@ -125,7 +135,7 @@ def digest(latent: Latent) -> str:
 
 
 def expected(sound: Audio) -> dict[str, object]:
-    """The decoded sound: shape, each channel's mean square, and up to 2000 samples spread over it, in millionths."""
+    """Describe decoded audio: shape, each channel's mean square, up to 2000 samples spread over it, in millionths."""
     channels, n = sound.samples.shape
     at = np.unique(np.linspace(0, n - 1, min(POINTS // channels, n)).astype(int))
     return {

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 import celesta
 from celesta.latents import Latent, verify
+from celesta.models import registry
 
 FOLDER = Path(__file__).parents[1] / "golden"
 FACTS = json.loads((FOLDER / "golden.json").read_text(encoding="utf-8"))
@@ -36,6 +37,12 @@ def test_every_file_is_known_and_they_are_small():
         assert {(model, "float16"), (model, "float32"), (model, "bits")} <= kinds
     assert {("cel", "float16"), ("cel", "bits"), ("nested", "float16"), ("nested", "coded")} <= kinds
     assert {f["shape"][0] for f in FACTS.values()} == {1, 2}
+
+
+def test_every_model_has_a_golden_file():
+    """Item 21: scripts/make_golden.py adds one for a new model."""
+    installed = {one.name for one in registry.shipped() if one.weights_file is None or one.weights_file.is_file()}
+    assert installed <= {f["model"] for f in FACTS.values()}
 
 
 @pytest.mark.parametrize("cel", sorted(FACTS), indirect=True)

@@ -161,7 +161,7 @@ MODELS: tuple[Entry, ...] = (
 
 
 def shipped(role: Role | None = None) -> tuple[Entry, ...]:
-    """Return the models that ship, in the order in which lists show them.
+    """Return the models that ship: by role, then in the order of the table.
 
     Args:
         role: only the models of this role.
@@ -169,7 +169,8 @@ def shipped(role: Role | None = None) -> tuple[Entry, ...]:
     >>> [entry.name for entry in shipped(Role.BASELINE)]
     ['linear-64', 'pca-64', 'sparse-64']
     """
-    return tuple(entry for entry in MODELS if role is None or entry.role is role)
+    roles = list(Role) if role is None else [role]
+    return tuple(one for wanted in roles for one in MODELS if one.role is wanted)
 
 
 def patterns() -> tuple[str, ...]:

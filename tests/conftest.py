@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +66,20 @@ def music() -> Callable[..., np.ndarray]:
 def silence() -> Callable[..., np.ndarray]:
     """The function (n, channels=1) -> zeros of shape (channels, n), float32."""
     return lambda n, channels=1: np.zeros((channels, n), dtype=np.float32)
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder, and no rights beyond those of an ordinary user: root could read every folder."""
+    folder = Path(tempfile.mkdtemp())
+    if os.geteuid() == 0:
+        os.chown(folder, 65_534, 65_534)
+        os.seteuid(65_534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+            shutil.rmtree(folder)
+    else:
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,34 +1,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from celesta import audio
 from celesta.errors import AudioError
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[Path]:
-    """A folder, and no rights beyond those of an ordinary user: root could read every folder."""
-    folder = Path(tempfile.mkdtemp())
-    if os.geteuid() == 0:
-        os.chown(folder, 65_534, 65_534)
-        os.seteuid(65_534)
-        try:
-            yield folder
-        finally:
-            os.seteuid(0)
-            shutil.rmtree(folder)
-    else:
-        yield folder
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make(folder: Path, *names: str) -> None:

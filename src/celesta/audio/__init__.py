@@ -1,10 +1,11 @@
 """Audio files: read, stream, write, resample; every sample finite, every length exact, flat memory."""
 
 from celesta.audio._headers import AudioWarning
+from celesta.audio._info import AudioInfo
 from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, find_audio
 from celesta.audio.io import Audio, info, probe, read, stream, write
 from celesta.audio.resample import Resampler, check_rate, resample, resampled_length
-from celesta.audio.source import AudioInfo, AudioSource
+from celesta.audio.source import AudioSource
 from celesta.audio.writer import Writer
 
 __all__ = [

@@ -24,6 +24,7 @@ class Decoder(Protocol):
     channels: int
     n_declared: int | None  # samples per channel by the file's own account; None where it gives none
     exact_length: bool  # whether that account is exact
+    speakers: tuple[str, ...]  # of its channels, () where the file does not say or they are the usual ones
     failure: str  # why decoding stopped before the end, "" where it did not
     lost: list[Lost]  # damage within what was read; whoever reads takes it out
 

@@ -33,6 +33,7 @@ class FlacDecoder:
     """
 
     exact_length = True
+    speakers: tuple[str, ...] = ()
 
     def __init__(self, path: Path, head: FlacHead, pieces: Sequence[Piece], container: str = "FLAC") -> None:
         self._path, self._head, self._pieces = path, head, pieces

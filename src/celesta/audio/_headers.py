@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from celesta.audio._flac import FlacHead, parse_flac_head
+from celesta.audio._layout import names_of
 from celesta.audio._mpeg import Mpeg, find_mpeg, inspect_mpeg
 from celesta.audio._ogg import find_ogg_flac
 from celesta.audio._virtual import Piece
@@ -35,6 +36,7 @@ class Header:
     mpeg: Mpeg | None = None
     flac: FlacHead | None = None
     pieces: tuple[Piece, ...] = ()  # where the frames of a FLAC stream stand
+    speakers: tuple[str, ...] = ()  # of its channels, where it says
 
     @property
     def needs_av(self) -> bool:
@@ -131,6 +133,7 @@ def _wav(path: Path, file: BinaryIO, at: int, size: int, kind: bytes) -> Header:
     name = "RF64" if kind == b"RF64" else "WAV"
     at += 12
     block_align = code = long_size = 0
+    speakers: tuple[str, ...] = ()
     for _ in range(_MOST_CHUNKS):
         file.seek(at)
         head = file.read(8)
@@ -140,7 +143,9 @@ def _wav(path: Path, file: BinaryIO, at: int, size: int, kind: bytes) -> Header:
         if chunk == b"ds64":
             long_size = struct.unpack("<QQ", file.read(16))[1]
         elif chunk == b"fmt ":
-            code, block_align = _check_fmt(path, name, file.read(min(length, 40)), end)
+            fmt = file.read(min(length, 40))
+            code, block_align = _check_fmt(path, name, fmt, end)
+            speakers = _speakers(fmt, end)
         elif chunk == b"data":
             if not code:
                 break
@@ -150,7 +155,7 @@ def _wav(path: Path, file: BinaryIO, at: int, size: int, kind: bytes) -> Header:
             if length == 0 and size - at > 1024:
                 raise AudioError(f"{path}: its header says that it holds no sound, as after a crash of the recorder")
             whole = not unknown and block_align and code != 0x0055
-            return Header(name, length // block_align if whole else None)
+            return Header(name, length // block_align if whole else None, speakers=speakers)
         at += 8 + length + (length & 1)
     raise AudioError(f"{path}: its WAV header is damaged (no fmt chunk before the sound, or no sound)")
 
@@ -163,6 +168,13 @@ def _check_fmt(path: Path, name: str, fmt: bytes, end: str) -> tuple[int, int]:
         what = "ADPCM" if code in _WAV_ADPCM else "compression"
         raise _refusal(path, name, f"{what} 0x{code:04X}")
     return code, block_align
+
+
+def _speakers(fmt: bytes, end: str) -> tuple[str, ...]:
+    """The speakers of an extensible format with a mask for all its channels."""
+    code, channels = struct.unpack(end + "HH", fmt[:4])
+    names = names_of(struct.unpack(end + "I", fmt[20:24])[0]) if code == 0xFFFE and len(fmt) >= 24 else ()
+    return names if len(names) == channels else ()
 
 
 def _refusal(path: Path, name: str, what: str) -> AudioError:

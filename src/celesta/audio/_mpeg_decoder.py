@@ -26,6 +26,7 @@ class MpegDecoder:
 
     format = "MP3"
     exact_length = True
+    speakers: tuple[str, ...] = ()
 
     def __init__(self, path: Path, mpeg: Mpeg) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""M4A, AAC, WMA and the sound of videos, by PyAV (the extra `celesta[av]`).
+"""M4A, AAC, WMA and the audio of videos, by PyAV (the extra `celesta[av]`).
 
 FFmpeg gets an opened file and the one demuxer that we named after looking at the file, never a path: so no
 protocol, no playlist and no reference to another file can be followed.
@@ -7,59 +7,74 @@ protocol, no playlist and no reference to another file can be followed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from celesta._files import printable
 from celesta.audio._headers import Header
 from celesta.audio._lost import Lost
 from celesta.errors import AudioError, MissingExtraError
 
 _CODECS = {"aac", "alac", "mp3", "mp3float", "mp2", "mp2float", "opus", "libopus", "vorbis", "libvorbis", "flac"}
 _CODECS |= {"ac3", "eac3", "wmav1", "wmav2", "wmapro", "wmalossless"}
+_EXACT = ("alac", "flac", "wmalossless", "pcm_")
+_LOUDEST = 8.0  # 18 dB above full scale: no lossy encoder makes that
+_MOST_ODD = 8  # frames of another rate or layout: so many are a change, fewer are damage
+_MOST_SILENCE = 60  # seconds in one place: more is a wrong time stamp rather than a damaged disk
+_FRAME = 1_024  # samples of a frame of AAC, the usual one
+_TAGS = (b"ID3", b"TAG", b"APE")
 
 
 class AvDecoder:
-    """A file decoded by FFmpeg; the first stream of sound that it holds."""
+    """A file decoded by FFmpeg; the first audio stream that it holds."""
 
     def __init__(self, path: Path, header: Header) -> None:
+        name = printable(path)
         try:
             import av
         except ImportError as error:
-            raise MissingExtraError(f"{path}: {header.container} files need PyAV; pip install 'celesta[av]'") from error
-        self._error: type[Exception] = av.error.FFmpegError
+            text = f"{name}: {header.container} files need PyAV; install it: pip install 'celesta[av]'"
+            raise MissingExtraError(text) from error
+        self._name = name
+        self._errors = (av.error.FFmpegError, ValueError, OSError)
         self._file = open(path, "rb")  # noqa: SIM115  (closed by close())
         self._container: Any = None
         try:
-            self._open(av, path, header)
+            self._open(av, header)
         except AudioError:
             self.close()
             raise
-        except (self._error, ValueError, IndexError, OSError, UnicodeError) as error:
+        except (*self._errors, IndexError) as error:
             self.close()
-            raise AudioError(f"{path}: can't be decoded ({_reason(error)})") from error
+            raise AudioError(f"{name}: cannot be decoded ({_reason(error)})") from error
 
-    def _open(self, av: Any, path: Path, header: Header) -> None:
+    def _open(self, av: Any, header: Header) -> None:
         self._container = av.open(self._file, mode="r", format=header.container, metadata_errors="replace")
         if not self._container.streams.audio:
-            raise AudioError(f"{path}: holds no stream of sound")
+            raise AudioError(f"{self._name}: holds no audio stream")
         stream = self._container.streams.audio[0]
-        codec = stream.codec_context.name if stream.codec_context else "something unknown"
+        codec = stream.codec_context.name if stream.codec_context else "an unknown codec"
         if codec not in _CODECS and not codec.startswith("pcm_"):
-            raise AudioError(f"{path}: sound compressed as {codec} is not read; convert it first")
+            raise AudioError(f"{self._name}: audio coded as {codec} is not supported; convert it first")
         self.format = header.container.upper()
         self.subtype = codec.upper()
+        self._lossy = not codec.startswith(_EXACT)
         stream.codec_context.thread_count = 1
         self.failure = ""
         self.lost: list[Lost] = []
-        self._planar = av.AudioResampler(format="fltp")
-        self._frames = self._decode(stream)
+        self._made = 0  # samples so far
+        # Not planar: PyAV reads beyond the planes of frames with eight channels.
+        self._packed = av.AudioResampler(format="flt")
         # AAC can turn out to have twice the rate that its container says, so the first decoded frame decides.
         self.sample_rate, self.channels = 0, 0
-        self._held = next(self._frames, np.zeros((1, 0), dtype=np.float32))
+        self.speakers: tuple[str, ...] = ()
+        self._parts = self._decode(stream)
+        self._held = next(self._parts, np.zeros((1, 0), dtype=np.float32))
         if self._held.shape[1] == 0:
-            raise AudioError(f"{path}: holds no sound{f' ({self.failure})' if self.failure else ''}")
+            raise AudioError(f"{self._name}: holds no audio{f' ({self.failure})' if self.failure else ''}")
         # The lengths that these containers give are rounded, MP4's mostly to milliseconds: nothing is cut off by them.
         self.exact_length = False
         self.n_declared = self._declared(stream)
@@ -72,31 +87,93 @@ class AvDecoder:
         return int(self._container.duration * self.sample_rate / 1_000_000) if self._container.duration else None
 
     def _decode(self, stream: Any) -> Iterator[np.ndarray]:
-        try:
-            for frame in self._container.decode(stream):
-                if not self.sample_rate:
-                    self.sample_rate, self.channels = frame.sample_rate, len(frame.layout.channels)
-                if (frame.sample_rate, len(frame.layout.channels)) != (self.sample_rate, self.channels):
-                    self.failure = "its rate or channels change midway"
+        """Decode packet by packet; a damaged one becomes silence of its length."""
+        waiting = Fraction(0)  # seconds lost before the first frame
+        odd = 0
+        for packet, missing in self._packets(stream):
+            try:
+                frames = packet.decode()
+            except self._errors as error:
+                self._reason = _reason(error)
+                frames, missing = [], missing + self._seconds(packet)
+            if not self.sample_rate and frames:
+                self._begin(frames[0])
+            if not self.sample_rate:
+                waiting += missing
+                continue
+            yield from self._silence(waiting + missing)
+            waiting = Fraction(0)
+            for frame in frames:
+                if (frame.sample_rate, len(frame.layout.channels)) == (self.sample_rate, self.channels):
+                    odd = 0
+                    yield from self._samples(frame)
+                    continue
+                odd += 1
+                if odd >= _MOST_ODD:
+                    self.failure = "its sample rate or its channels change there"
                     return
-                for part in self._planar.resample(frame):
-                    yield part.to_ndarray()
-        except (self._error, ValueError, OSError) as error:
+                yield from self._silence(Fraction(frame.samples, frame.sample_rate or self.sample_rate))
+
+    def _begin(self, frame: Any) -> None:
+        self.sample_rate, self.channels = frame.sample_rate, len(frame.layout.channels)
+        self.speakers = tuple(channel.name for channel in frame.layout.channels)
+
+    def _packets(self, stream: Any) -> Iterator[tuple[Any, Fraction]]:
+        """Packets, each with the seconds that are missing before it; `failure` says why they end early."""
+        end, count, n_bytes = None, 0, 0
+        try:
+            for packet in self._container.demux(stream):
+                missing = Fraction(0)
+                if self.format == "AAC" and packet.pos is not None and packet.size:
+                    if end is not None and packet.pos > end and not self._is_tag(end):
+                        missing = round((packet.pos - end) * count / n_bytes) * self._seconds(packet)
+                    end, count, n_bytes = packet.pos + packet.size, count + 1, n_bytes + packet.size
+                yield packet, missing
+        except self._errors as error:
             self.failure = _reason(error)
+
+    def _is_tag(self, at: int) -> bool:
+        """Whether a tag rather than damaged audio stands at an offset."""
+        place = self._file.tell()
+        self._file.seek(at)
+        head = self._file.read(3)
+        self._file.seek(place)
+        return head in _TAGS
+
+    def _seconds(self, packet: Any) -> Fraction:
+        if packet.duration and packet.time_base:
+            return Fraction(packet.duration) * Fraction(packet.time_base)
+        return Fraction(_FRAME, self.sample_rate) if self.sample_rate and packet.size else Fraction(0)
+
+    def _samples(self, frame: Any) -> Iterator[np.ndarray]:
+        for part in self._packed.resample(frame):
+            samples = part.to_ndarray().reshape(-1, self.channels).T
+            if self._lossy and not np.abs(samples).max(initial=0.0) <= _LOUDEST:  # not finite, or wrong bits
+                yield from self._silence(Fraction(samples.shape[1], self.sample_rate))
+                continue
+            self._made += samples.shape[1]
+            yield samples
+
+    def _silence(self, seconds: Fraction) -> Iterator[np.ndarray]:
+        n = round(min(seconds, Fraction(_MOST_SILENCE)) * self.sample_rate)
+        if n > 0:
+            self.lost.append(Lost(self._made, n))
+            self._made += n
+            yield np.zeros((self.channels, n), dtype=np.float32)
 
     def read(self, n: int) -> np.ndarray:
         """The next at most n samples, (channels, m) float32; m = 0 at the end."""
         parts = [self._held]
         got = self._held.shape[1]
         while got < n:
-            part = next(self._frames, None)
+            part = next(self._parts, None)
             if part is None:
                 break
             parts.append(part)
             got += part.shape[1]
-        whole = np.concatenate(parts, axis=1)
-        self._held = whole[:, n:]
-        return np.ascontiguousarray(whole[:, :n])
+        joined = np.concatenate(parts, axis=1)
+        self._held = joined[:, n:]
+        return np.ascontiguousarray(joined[:, :n])
 
     def jump(self, n: int) -> bool:
         """Return False: FFmpeg's seeking is not exact to the sample in all formats."""

@@ -10,6 +10,7 @@ import soundfile
 
 from celesta._files import printable
 from celesta.audio._headers import Header
+from celesta.audio._layout import from_vorbis
 from celesta.audio._lost import Lost
 from celesta.audio._ogg import ogg_remark
 from celesta.errors import AudioError
@@ -49,6 +50,7 @@ class SoundFileDecoder:
         self._frames: int = self._file.frames if 0 < self._file.frames < 2**62 else 0
         self.n_declared: int | None = header.n_samples or self._frames or None
         self.exact_length = True
+        self.speakers = header.speakers
         self.failure = ""
         self.lost: list[Lost] = []
         if self.format not in _FORMATS[header.container] or self.subtype not in _PLAIN + _PACKED:
@@ -71,7 +73,8 @@ class SoundFileDecoder:
                 break
             parts.append(part)
             got += len(part)
-        return np.ascontiguousarray(np.concatenate(parts).T)
+        samples = np.concatenate(parts).T
+        return np.ascontiguousarray(from_vorbis(samples) if self.subtype in ("VORBIS", "OPUS") else samples)
 
     def jump(self, n: int) -> bool:
         """Leave out n samples at once, where that is exact; False where it is not."""

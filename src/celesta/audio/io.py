@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from celesta.audio._info import AudioInfo
 from celesta.audio.resample import BLOCK
-from celesta.audio.source import AudioInfo, AudioSource
+from celesta.audio.source import AudioSource
 from celesta.audio.writer import Writer
 from celesta.errors import AudioError, UsageError
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -13,43 +13,22 @@ from types import TracebackType
 import numpy as np
 
 from celesta._files import printable
+from celesta.audio._blocks import reblock
 from celesta.audio._decoder import Decoder, open_decoder
 from celesta.audio._headers import AudioWarning, inspect
+from celesta.audio._info import AudioInfo
+from celesta.audio._layout import mask_of, names_of, usual_order
 from celesta.audio._lost import Lost, describe
 from celesta.audio._tags import read_tags
 from celesta.audio.resample import BLOCK, LOUDEST, MAX_CHANNELS, MAX_RATE, MIN_RATE, Resampler, check_rate
 from celesta.errors import AudioError, UsageError
 
 
-@dataclass(frozen=True)
-class AudioInfo:
-    """The format, size and tags of an audio file.
-
-    Attributes:
-        path: The file.
-        format: Container, for example ``WAV``, ``FLAC``, ``OGG``, ``MP3``, ``MOV``.
-        subtype: Encoding of the samples, for example ``PCM_16``, ``VORBIS``, ``AAC``.
-        sample_rate: Samples a second, Hz.
-        channels: Number of audio channels.
-        n_samples: Samples per channel by the file's header; 0 where the header does not say.
-        duration: Seconds by the file's header; 0.0 where the header does not say.
-        tags: Text tags such as ``title`` and ``artist``, with lower-case names.
-    """
-
-    path: Path
-    format: str
-    subtype: str
-    sample_rate: int
-    channels: int
-    n_samples: int
-    duration: float
-    tags: dict[str, str]
-
-
 class AudioSource:
     """An audio file, opened once and read in blocks.
 
-    Samples are float32 arrays of shape (channels, n), full scale at +-1, all finite. The file's header and its frames
+    Samples are float32 arrays of shape (channels, n), full scale at +-1, all finite. Channels come in WAV's order (5.1:
+    FL FR FC LFE BL BR) from all formats. The file's header and its frames
     are inspected once, however often the source is rewound. Use it in a ``with`` block, or close it.
 
     Args:
@@ -93,6 +72,23 @@ class AudioSource:
         self._told = 0  # how many of the lost parts have been reported
         self._end_reported = False
         self._check_limits()
+        self._order = self._channel_order()
+
+    def _channel_order(self) -> list[int] | None:
+        """The channels that make the usual layout, where the file has them in another order."""
+        speakers = self._decoder.speakers
+        if self.format == "FLAC" and self.channels > 2:
+            with contextlib.suppress(ValueError):
+                speakers = names_of(int(self.tags.get("waveformatextensible_channel_mask", "0"), 0))
+        if len(speakers) != self.channels:
+            return None
+        order = usual_order(speakers)
+        if order is None:
+            usual = " ".join(names_of(mask_of(self.channels)))
+            text = f"{self.name}: its channels are {' '.join(speakers)}, not {usual}; they keep the file's order"
+            warnings.warn(AudioWarning(text), stacklevel=4)
+            return None
+        return list(order) if order != tuple(range(self.channels)) else None
 
     def _check_limits(self) -> None:
         problem = ""
@@ -146,6 +142,8 @@ class AudioSource:
             AudioError: A sample is not finite; or, where the source is strict, audio is lost.
         """
         part = self._decoder.read(n)
+        if self._order is not None:
+            part = part[self._order]
         self._check_finite(part)
         self.position += part.shape[1]
         self.lost += [one for one in self._decoder.lost if one not in self.lost]
@@ -222,7 +220,7 @@ class AudioSource:
             raise UsageError(f"block is {block}; at least 1 sample is needed")
         rate = self.sample_rate if sample_rate is None else check_rate(sample_rate)
         parts = self._stretch(rate, mono, start, duration)
-        return parts if block is None else _reblock(parts, block)
+        return parts if block is None else reblock(parts, block)
 
     def _stretch(self, rate: int, mono: bool, start: float, duration: float | None) -> Iterator[np.ndarray]:
         first = round(start * self.sample_rate)
@@ -298,20 +296,3 @@ class AudioSource:
 
     def __repr__(self) -> str:
         return f"AudioSource({self.name!r}, {self.sample_rate} Hz, {self.channels} channels)"
-
-
-def _reblock(parts: Iterator[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    held: list[np.ndarray] = []
-    n = 0
-    for part in parts:
-        held.append(part)
-        n += part.shape[1]
-        if n < size:
-            continue
-        joined = np.concatenate(held, axis=1)
-        full = n - n % size
-        for i in range(0, full, size):
-            yield joined[:, i : i + size]
-        held, n = [joined[:, full:]], n - full
-    if n:
-        yield np.concatenate(held, axis=1)

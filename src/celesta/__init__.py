@@ -51,7 +51,7 @@ _WHERE = {
     "SongPredictor": "celesta.predict.song",
 }
 
-_MODULES = ("classify", "cluster", "features", "scalable", "study")
+_MODULES = ("classify", "cluster", "codec", "features", "latents", "scalable", "study")
 
 __all__ = [
     "Audio",

@@ -55,10 +55,21 @@ class Pass(NamedTuple):
 
 
 class Canvas:
-    """Capped magnitudes of a window known so far, with silence around, and what they tell of the rest."""
+    """Capped magnitudes of a window known so far, with silence around, and what they tell of the rest.
 
-    def __init__(self, frames: int, top: int) -> None:
+    Args:
+        frames: of the window.
+        top: bands that hold anything.
+        levels: ``(bands, frames)`` classes from 0 to ``WIDE - 1`` that an envelope gives; without them it counts how
+            many of the wider neighbourhood are not zero.
+    """
+
+    def __init__(self, frames: int, top: int, levels: np.ndarray | None = None) -> None:
         self.frames, self.top = padded(frames), top
+        self.levels: np.ndarray | None = None
+        if levels is not None:
+            grown = ((0, self.frames - frames), (0, max(0, top - len(levels))))
+            self.levels = NEAR * np.pad(levels[:top].T, grown, mode="edge").astype(np.int32)
         self.sizes = np.zeros((_BEFORE + self.frames + 2 * GROUP, top + 2 * MARGIN), np.int16)
         zone = np.minimum(np.log2(1 + np.arange(top) / 4).astype(int), ZONES - 1)
         self.offset = (NEAR * WIDE * zone).astype(np.int32)
@@ -76,9 +87,10 @@ class Canvas:
                 more, some = self._around_in_frequency(level, split)
                 bands = slice(split.first, None, split.stride)
                 here = near[:, bands] + more
-                cells = _NEAR[here] + _WIDE[wide[:, bands] + some] + self.offset[bands]
-                cells += number * NEAR * WIDE * ZONES
                 where = (slice(level.first, None, level.stride), bands)
+                context = _WIDE[wide[:, bands] + some] if self.levels is None else self.levels[where]
+                cells = _NEAR[here] + context + self.offset[bands]
+                cells += number * NEAR * WIDE * ZONES
                 yield Pass(where, cells, _CLASS[here] + number * CLASSES * BESIDE)
                 number += 1
             if not level.reach:  # behind the last frame, the last that is known
@@ -105,7 +117,7 @@ class Canvas:
         near += 5 * at(both, 0) + 3 * (at(both, -1) + at(both, 1)) + at(both, -2) + at(both, 2)
         if level.reach <= 2:
             near += at(self._frames(level, -3 * level.reach), 0) + at(self._frames(level, 3 * level.reach), 0)
-        for shift in (-level.reach, level.reach):
+        for shift in (-level.reach, level.reach) if self.levels is None else ():
             sums = np.cumsum(self._frames(level, shift) != 0, axis=1, dtype=np.int16)
             wide += at(sums, _SIDE) - at(sums, -_SIDE - 1)
         return near, wide
@@ -122,6 +134,8 @@ class Canvas:
 
         weight, side = (8, 3) if level.reach else (14, 8 // split.reach)
         near = weight * (at(known, 0) + at(known, 1)) + weight // 4 * (at(known, -1) + at(known, 2))
+        if self.levels is not None:
+            return near, 0
         sums = np.cumsum(known != 0, axis=1, dtype=np.int16)
         return near, (2 * split.reach) * (at(sums, side) - at(sums, -side))
 
@@ -140,9 +154,11 @@ def _top(q: np.ndarray) -> int:
     return -(-(int(held[-1]) + 1) // 4) * 4 if len(held) else 0
 
 
-def _walk(q: np.ndarray, top: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _walk(
+    q: np.ndarray, top: int, levels: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Cells of all numbers, rows of those that are not zero, and these numbers, pass by pass."""
-    canvas = Canvas(q.shape[1], top)
+    canvas = Canvas(q.shape[1], top, levels)
     numbers = np.zeros((canvas.frames, top), np.int32)
     numbers[: q.shape[1], : len(q)] = q[:top].T
     whole = slice(None)
@@ -160,10 +176,10 @@ class DetailCounts:
         self.found = np.zeros((PASSES, ZONES, WIDE, NEAR, 2))
         self.size = np.zeros((PASSES * CLASSES * BESIDE, LARGEST))
 
-    def add(self, q: np.ndarray) -> None:
-        """Count ``(bands, frames)`` numbers."""
+    def add(self, q: np.ndarray, levels: np.ndarray | None = None) -> None:
+        """Count ``(bands, frames)`` numbers. ``levels`` as in :class:`Canvas`, here and below."""
         found, size = self.found.reshape(-1), self.size.reshape(-1)
-        for cells, rows_, here in _walk(q, -(-len(q) // 4) * 4):
+        for cells, rows_, here in _walk(q, -(-len(q) // 4) * 4, levels):
             some = here != 0
             found += np.bincount((2 * cells + some).ravel(), minlength=len(found))
             size += np.bincount(rows_ * LARGEST + np.minimum(np.abs(here[some]), LARGEST) - 1, minlength=len(size))
@@ -175,13 +191,13 @@ class DetailCounts:
         return np.ascontiguousarray(shares), as_shares(self.size, self.size.sum(0, keepdims=True))
 
 
-def cost(q: np.ndarray, tables: BitTables) -> float:
+def cost(q: np.ndarray, tables: BitTables, levels: np.ndarray | None = None) -> float:
     """Bits that :func:`encode` takes for ``(bands, frames)`` numbers, near enough and without coding them."""
     top, bits = _top(q), 0.0
     if not top:
         return 0.0
     found, size = tables.bits_found.reshape(-1), tables.bits_size
-    for cells, rows_, here in _walk(q, top):
+    for cells, rows_, here in _walk(q, top, levels):
         some = here != 0
         bits += float(found[2 * cells + some].sum(dtype=np.float64)) + len(rows_)
         magnitudes = np.minimum(np.abs(here[some]), LARGEST)
@@ -189,14 +205,14 @@ def cost(q: np.ndarray, tables: BitTables) -> float:
     return bits + 8 * (_HEAD + 6)
 
 
-def encode(q: np.ndarray, tables: BitTables) -> bytes:
+def encode(q: np.ndarray, tables: BitTables, levels: np.ndarray | None = None) -> bytes:
     """Bytes of ``(bands, frames)`` whole numbers; a window without any is no bytes at all."""
     top = _top(q)
     if not top:
         return b""
     found, sizes, kept = constriction.stream.queue.RangeEncoder(), constriction.stream.queue.RangeEncoder(), []
     shares = tables.found.ravel() / TOTAL
-    for cells, rows_, here in _walk(q, top):
+    for cells, rows_, here in _walk(q, top, levels):
         some = here != 0
         found.encode(some.ravel().astype(np.int32), _BERNOULLI, shares[cells.ravel()])
         kept.append(here[some])
@@ -210,7 +226,7 @@ def encode(q: np.ndarray, tables: BitTables) -> bytes:
     return made
 
 
-def decode(data: bytes, bands: int, frames: int, tables: BitTables) -> np.ndarray:
+def decode(data: bytes, bands: int, frames: int, tables: BitTables, levels: np.ndarray | None = None) -> np.ndarray:
     """The ``(bands, frames)`` int32 numbers that :func:`encode` coded.
 
     Raises:
@@ -227,7 +243,7 @@ def decode(data: bytes, bands: int, frames: int, tables: BitTables) -> np.ndarra
         raise LatentError("coded detail: its sizes do not make sense")
     try:
         coders = range_coder.opened(data[_HEAD:first]), range_coder.opened(data[first:second])
-        return _decoded(coders, data[second:third], data[third:], top, frames, bands, tables)
+        return _decoded(coders, data[second:third], data[third:], top, frames, bands, tables, levels)
     except (*range_coder.DAMAGE, LatentError):
         raise LatentError("coded detail: damaged, or coded with other tables") from None
 
@@ -240,8 +256,9 @@ def _decoded(
     frames: int,
     bands: int,
     tables: BitTables,
+    levels: np.ndarray | None,
 ) -> np.ndarray:
-    canvas, shares = Canvas(frames, top), tables.found.ravel() / TOTAL
+    canvas, shares = Canvas(frames, top, levels), tables.found.ravel() / TOTAL
     numbers = np.zeros((canvas.frames, top), np.int32)
     found, sizes = coders
     places, values = [], []

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from celesta.errors import ModelError
 
+NO_ENVELOPE = torch.zeros(0, 0, 0)
+
 
 class Parts(NamedTuple):
     """Output of an encoder: a dense base and a sparse detail, frame by frame.
@@ -20,11 +22,14 @@ class Parts(NamedTuple):
         base: ``(B, latent_dim, F)`` float; ``latent_dim`` may be 0.
         places: ``(B, k, F)`` int64, the coefficient that each detail value belongs to; k is 0 for dense models.
         values: ``(B, k, F)`` float, the values at those places.
+        envelope: ``(B, rows, F / 4)`` dB, for models with a band envelope: the power of each band, then the power of
+            what the detail leaves out of it; else empty.
     """
 
     base: Tensor
     places: Tensor
     values: Tensor
+    envelope: Tensor = NO_ENVELOPE
 
     @classmethod
     def dense(cls, base: Tensor) -> Parts:

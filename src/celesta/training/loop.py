@@ -209,6 +209,7 @@ def _log(session: Session) -> None:
     """Append a line to the log and begin the next one."""
     done = session.facts["step"]
     line = {"step": done, "loss": float(np.mean(session.recent)), "lr": learning_rate(session.config, done - 1)}
+    line |= {name: round(value, 4) for name, value in session.task.terms.items()}
     if session.fresh_valid is not None:
         line["valid"] = session.fresh_valid
     with (session.run / LOG).open("a", encoding="utf-8") as file:

@@ -47,10 +47,14 @@ class MelDistance(nn.Module):
         """The distance of ``x_hat`` from ``x``, both ``(B, T)``; a scalar. Only ``x_hat`` gets a gradient."""
         total = x.new_zeros(())
         for window in MEL_WINDOWS:
-            with torch.no_grad():
-                wanted = self._log_mel(x.float(), window)
-            total = total + (self._log_mel(x_hat.float(), window) - wanted).abs().mean()
+            total = total + self.at(x, x_hat, window)
         return total
+
+    def at(self, x: Tensor, x_hat: Tensor, window: int) -> Tensor:
+        """The distance at one scale, a scalar; ``window`` is one of :data:`MEL_WINDOWS`."""
+        with torch.no_grad():
+            wanted = self._log_mel(x.float(), window)
+        return (self._log_mel(x_hat.float(), window) - wanted).abs().mean()
 
     def _log_mel(self, x: Tensor, window: int) -> Tensor:
         """``(B, T)`` to ``(B, frames, bands)``."""

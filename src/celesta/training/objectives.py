@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,50 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from celesta import _device
 from celesta.models import registry
 from celesta.models.base import Model
 from celesta.models.nested import NOISE_FRAMES, Nested
 from celesta.training import losses
 from celesta.training.augment import augment
+from celesta.training.band_weights import band_weights
 from celesta.training.coefficient_dropout import choose
 from celesta.training.config import TrainConfig
 from celesta.training.data import Corpus
-
-
-class Task(ABC):
-    """Batches, loss and validation of one run. Batches are a pure function of seed and step."""
-
-    def __init__(self, model: Model, config: TrainConfig) -> None:
-        self.model, self.config = model, config
-        self.device = next(iter(model.state_dict().values())).device
-        self.autocast = _device.autocast(self.device, config.precision)
-
-    def generator(self, step: int) -> np.random.Generator:
-        """The random numbers of a step."""
-        return np.random.default_rng([self.config.seed, step])
-
-    def batch(self, corpus: Corpus, step: int) -> Tensor:
-        """The crops of one step, ``(batch, 1, crop)``."""
-        rng, c = self.generator(step), self.config
-        crops = [corpus.crop(rng, self.model.window, c.crop) for _ in range(c.batch)]
-        return torch.from_numpy(np.stack(crops))[:, None]
-
-    @abstractmethod
-    def loss(self, x: Tensor, step: int) -> Tensor:
-        """The loss of a batch."""
-
-    @abstractmethod
-    def held_out(self, window: Tensor, number: int) -> float:
-        """The error on one held-out window ``(1, 1, T)``, the model in evaluation mode."""
-
-    @torch.no_grad()
-    def validate(self, windows: Tensor) -> float:
-        """Mean held-out error over ``(n, 1, T)`` whole windows."""
-        self.model.eval()
-        errors = [self.held_out(w[None].to(self.device), i) for i, w in enumerate(windows)]
-        self.model.train()
-        return float(np.mean(errors))
+from celesta.training.envelope_objective import Enveloped
+from celesta.training.task import Task
 
 
 class Autoencode(Task):
@@ -101,7 +67,7 @@ class Scalable(Task):
         super().__init__(model, config)
         self.nested = model
         self.mel = losses.MelDistance().to(self.device)
-        model.spread.copy_(_spread(model, train_set, config.seed))
+        model.spread.copy_(band_weights(model, train_set, config.seed))
         if config.compile:
             model.encoder.compile()
             model.decoder.compile()
@@ -168,6 +134,7 @@ class Scalable(Task):
 OBJECTIVES: dict[str, Callable[[Any, TrainConfig, Corpus], Task]] = {
     "reconstruction": Autoencode,
     "scalable": Scalable,
+    "enveloped": Enveloped,
 }
 """Objectives by the names that the table of models uses."""
 
@@ -183,24 +150,3 @@ def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
     counts = np.where(kind < 0.2, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
     counts = np.where(kind > 0.4, min(FEW, dim), counts)
     return torch.from_numpy((np.arange(dim) < counts[:, None, None]).astype(np.float32))
-
-
-@torch.no_grad()
-def _spread(model: Nested, corpus: Corpus, seed: int) -> Tensor:
-    """What a coefficient is divided by to give its worth.
-
-    Its root mean square over crops of the training music to the power 0.3, smoothed over bands, times the width that
-    the mel scale gives a band there.
-    """
-    rng = np.random.default_rng([seed, 2**31])
-    crops = np.stack([corpus.crop(rng, model.window, 32 * model.config.bands) for _ in range(256)])
-    power = model.mdct(torch.from_numpy(crops).to(model.spread.device)).square().mean((0, 1))
-    smooth = (power @ model.pooling)[model.group_of]
-    spread: Tensor = (smooth + 1e-10) ** 0.15 * mel_share(len(smooth), model.sample_rate).to(smooth.device)
-    return spread
-
-
-def mel_share(bands: int, sample_rate: int) -> Tensor:
-    """700 Hz and the frequency of each band ``(bands,)`` together, 1 at 2 kHz: as wide as the mel scale's bands."""
-    hertz = (torch.arange(bands) + 0.5) * (sample_rate / 2 / bands)
-    return (hertz + 700) / 2_700

@@ -26,7 +26,7 @@ from celesta.training import objectives
 from celesta.training.checkpoint import Average, load_state, save_state, save_weights
 from celesta.training.config import TrainConfig
 from celesta.training.data import Corpus
-from celesta.training.objectives import Task
+from celesta.training.task import Task
 
 LOG_EVERY = 50  # steps of a line of the log; checkpoints are made at these steps only
 WATCH_EVERY = 1.0  # seconds between two calls of the progress callback

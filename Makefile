@@ -12,7 +12,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/installed
-	$(BIN)/celesta demo -o demo-report
+	$(BIN)/celesta demo -o demo-report --force
 
 test: $(VENV)/installed
 	$(BIN)/ruff check src tests scripts benchmarks examples

@@ -1,4 +1,4 @@
-"""The commands as a user types them, on synthetic and, where it is there, real music."""
+"""The verbs as a user types them, on synthetic and, where it is there, real music."""
 
 import base64
 import dataclasses
@@ -9,23 +9,10 @@ import re
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner
 
 import celesta
 from celesta.audio import Audio, probe, read, write
-from celesta.cli.main import app
 from celesta.dsp.metrics import si_sdr
-from celesta.errors import CelestaError
-
-run = CliRunner()
-
-
-def call(*args, code=0):
-    result = run.invoke(app, [str(a) for a in args])
-    if code == 0 and result.exception:
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture
@@ -34,11 +21,11 @@ def song(tmp_path, music):
     return tmp_path / "song.flac"
 
 
-def test_encode_verify_info_decode(song, tmp_path):
+def test_encode_verify_info_decode(song, tmp_path, call):
     call("encode", song, "-m", "linear-64", "-o", tmp_path / "song.cel", "--verify")
-    assert "whole" in call("verify", tmp_path / "song.cel")
-    assert "linear-64" in call("info", tmp_path / "song.cel")
-    assert "44100 Hz" in call("info", song)
+    assert "whole" in call("verify", tmp_path / "song.cel").stdout
+    assert "linear-64" in call("info", tmp_path / "song.cel").stdout
+    assert "44100 Hz" in call("info", song).stdout
     call("decode", tmp_path / "song.cel", "-o", tmp_path / "back.wav")
     back, x = read(tmp_path / "back.wav"), read(song)
     assert back.samples.shape == x.samples.shape
@@ -46,42 +33,18 @@ def test_encode_verify_info_decode(song, tmp_path):
     assert si_sdr(x.samples, back.samples) > 5
 
 
-def test_the_codec_is_the_default_and_its_files_shrink(song, tmp_path, need_weights):
+def test_the_codec_is_the_default_and_its_files_shrink(song, tmp_path, need_weights, call):
     need_weights("nested")
     call("encode", song, "-o", tmp_path / "song.cel")
-    assert "coded-1" in call("info", tmp_path / "song.cel")
+    assert "coded-1" in call("info", tmp_path / "song.cel").stdout
     call("truncate", tmp_path / "song.cel", "--kbps", 12, "-o", tmp_path / "small.cel")
-    assert "coded-1" in call("info", tmp_path / "small.cel")
+    assert "coded-1" in call("info", tmp_path / "small.cel").stdout
     small, large = ((tmp_path / f"{name}.cel").stat().st_size for name in ("small", "song"))
     assert small <= 12_000 / 8 * 150_001 / 44_100 < large
     call("decode", tmp_path / "small.cel", "-o", tmp_path / "back.wav")
     back, x = read(tmp_path / "back.wav"), read(song)
     assert back.samples.shape == x.samples.shape
     assert si_sdr(x.samples, back.samples) > 3
-
-
-def test_folders_skip_what_is_done_and_name_what_fails(song, tmp_path, music):
-    (tmp_path / "in" / "sub").mkdir(parents=True)
-    for name in ("a.wav", "sub/b.wav"):
-        write(tmp_path / "in" / name, Audio(music(5_000), 44_100))
-    (tmp_path / "in" / "bad.mp3").write_bytes(b"nothing")
-    out = call("encode", tmp_path / "in", "-m", "linear-8", "-o", tmp_path / "cels", code=1)
-    assert "bad.mp3" in out
-    assert "1 of 3 files failed" in out
-    assert sorted(p.name for p in (tmp_path / "cels").rglob("*.cel")) == ["a.cel", "b.cel"]
-    (tmp_path / "in" / "bad.mp3").unlink()
-    assert call("encode", tmp_path / "in", "-m", "linear-8", "-o", tmp_path / "cels").count("skipped") == 2
-    call("decode", tmp_path / "cels", "-o", tmp_path / "back", "--format", "wav")
-    assert probe(tmp_path / "back" / "sub" / "b.wav").n_samples == 5_000
-
-
-def test_nothing_is_overwritten(song, tmp_path):
-    call("encode", song, "-m", "linear-8", "-o", tmp_path / "s.cel")
-    before = (tmp_path / "s.cel").read_bytes()
-    with pytest.raises(CelestaError, match="--force"):
-        call("encode", song, "-m", "linear-8", "-o", tmp_path / "s.cel")
-    call("encode", song, "-m", "linear-8", "-o", tmp_path / "s.cel", "--force")
-    assert (tmp_path / "s.cel").read_bytes() == before
 
 
 def page(path):
@@ -96,16 +59,15 @@ def page(path):
     return text
 
 
-def test_demo(tmp_path, need_weights):
+def test_demo(tmp_path, need_weights, call):
     need_weights("cel-3")
-    out = call("demo", "-o", tmp_path, "-m", "linear-64", "-m", "cel-3", "--seconds", 2)
+    out = call("demo", "-o", tmp_path, "-m", "linear-64", "-m", "cel-3", "--seconds", 2).stdout
     assert "cel-3" in out
     text = page(tmp_path / "index.html")
-    assert text.count("<audio") == 5 * (3 + 6)
-    assert "None of the four compresses" in text
+    assert len(re.findall(r'class="player', text)) >= 5
 
 
-def test_reconstruct_transform_and_hostile_names(tmp_path, music):
+def test_reconstruct_transform_and_hostile_names(tmp_path, music, call):
     song = tmp_path / "<script>alert(1)<.wav"
     write(song, Audio(music(60_000, channels=2), 44_100))
     call("reconstruct", song, "-m", "linear-64", "-o", tmp_path / "r")
@@ -119,25 +81,25 @@ def test_reconstruct_transform_and_hostile_names(tmp_path, music):
     first = flac.read_bytes()
     call("transform", song, "-m", "linear-64", "-o", tmp_path / "u", "--gain", 1.5, "--noise", 0.1, "--seed", 7)
     assert next((tmp_path / "u").glob("*.flac")).read_bytes() == first
-    with pytest.raises(CelestaError, match="at least one"):
-        call("transform", song)
+    assert "at least one" in call("transform", song, code=2).stderr
 
 
-@pytest.mark.parametrize("text", ["[/b] [red]loud[/red]", "\x1b[2J\x1b[31m\x07 loud"])
-def test_info_shows_hostile_tags_as_plain_text(text, tmp_path, music):
+@pytest.mark.parametrize("text", ["[/b] [red]loud[/red] :warning:", "\x1b[2J\x1b[31m\x07 loud"])
+def test_info_shows_hostile_tags_as_plain_text(text, tmp_path, music, call):
     """Neither our own markup nor a terminal's escape sequences work from within a file's tags and name."""
     z = celesta.load("linear-8").encode(Audio(music(5_000), 44_100))
-    path = tmp_path / "[red]song[.cel"
+    path = tmp_path / "[red]song[:cat:.cel"
     dataclasses.replace(z, tags={"title": text, text: "x"}).save(path)
-    out = call("info", path)
-    assert "[red]song[.cel" in out.replace("\n", "")
+    out = call("info", path).stdout
+    assert "[red]song[:cat:.cel" in out
     assert "\x1b" not in out
     assert "\x07" not in out
     assert out.count("loud") == 2
     assert out.count("[/b]") == text.count("[/b]") * 2
+    assert json.loads(call("info", path, "--json").stdout)["tags"]["title"] == text
 
 
-def test_compare_with_rates(tmp_path, music):
+def test_compare_with_rates(tmp_path, music, call):
     for i in range(2):
         write(tmp_path / f"{i}.wav", Audio(music(44_100, sample_rate=22_050, seed=i), 22_050))
     call("compare", "linear-32", "sparse-32", "--data", tmp_path, "-o", tmp_path / "c", "--seconds", 2)
@@ -150,19 +112,30 @@ def test_compare_with_rates(tmp_path, music):
         assert points[0][1] < points[-1][1]
 
 
-def test_models_and_doctor_and_version(need_weights):
-    call("doctor")
-    assert "celesta 0.1" in call("--version")
-    lines = call("models").splitlines()
-    shipped = ("cel-lr", "cel-silu", "cel-2", "cel-3")
+def test_models_and_version(need_weights, call):
+    assert re.match(r"celesta \d", call("--version").stdout)
+    lines = call("models").stdout.splitlines()
+    shipped = ("nested", "cel-lr", "cel-silu", "cel-2", "cel-3")
     found = {name: [line for line in lines if name in line] for name in (*shipped, "linear-", "pca-", "sparse-")}
     assert all(found.values()), found
+    assert max(map(len, lines)) <= 100
     need_weights(*shipped)
-    assert not [line for name in shipped for line in found[name] if "not installed" in line]
+    rows = {row["model"]: row for row in json.loads(call("models", "--json").stdout)}
+    assert {rows[name]["weights"] for name in shipped} == {"installed"}
+    assert rows["linear-64"]["latent_dim"] == 64
+
+
+def test_doctor_checks_the_default_model(need_weights, call):
+    need_weights("nested", "cel-lr", "cel-silu", "cel-2", "cel-3")
+    document = json.loads(call("doctor", "--json").stdout)
+    assert document["ok"]
+    states = {part["part"]: part["state"] for part in document["parts"]}
+    assert states["nested (the default)"] == "ok"
+    assert states["mp3"] == "ok"
 
 
 @pytest.mark.parametrize(("model", "least"), [("cel-lr", 12), ("cel-silu", 12), ("sparse-64", 8)])
-def test_real_music_end_to_end(model, least, real_music, tmp_path, need_weights):
+def test_real_music_end_to_end(model, least, real_music, tmp_path, need_weights, call):
     """GTZAN audio through the report's models and the strong baseline; floors far below what the model cards say."""
     need_weights(*[model] * model.startswith("cel"))
     song = real_music / "gtzan" / "classical" / "classical.00012.ogg"

@@ -2,7 +2,7 @@
 
 from celesta.audio._headers import AudioWarning
 from celesta.audio._info import AudioInfo
-from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, find_audio
+from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, SkippedWarning, find_audio, find_files
 from celesta.audio.io import Audio, info, probe, read, stream, write
 from celesta.audio.resample import Resampler, check_rate, resample, resampled_length
 from celesta.audio.source import AudioSource
@@ -17,9 +17,11 @@ __all__ = [
     "AudioWarning",
     "Resampler",
     "Skipped",
+    "SkippedWarning",
     "Writer",
     "check_rate",
     "find_audio",
+    "find_files",
     "info",
     "probe",
     "read",

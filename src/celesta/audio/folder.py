@@ -1,10 +1,10 @@
-"""Find the audio files below a folder."""
+"""Find the audio files, or other files by their suffix, below a folder."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,10 @@ _PLAIN = (".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au")
 _PACKED = (".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2")
 _BY_PYAV = (".m4a", ".m4b", ".mp4", ".aac", ".mka", ".mkv", ".webm", ".mov", ".wma")
 AUDIO_SUFFIXES = frozenset(_PLAIN + _PACKED + _BY_PYAV)
+
+
+class SkippedWarning(AudioWarning):
+    """A folder could not be read, so its files are missing from a list."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Skipped:
 
 
 class AudioFiles(list[Path]):
-    """Paths of audio files: a list that also says what was skipped.
+    """Paths of files: a list that also says what was skipped.
 
     Attributes:
         skipped: Folders that could not be read, in the order in which they were met.
@@ -44,14 +48,30 @@ class AudioFiles(list[Path]):
 
 
 def find_audio(folder_or_file: str | Path) -> AudioFiles:
-    """Find all audio files below a folder by their suffixes.
-
-    A file stands for itself, whatever its suffix. Hidden files and folders are left out, which includes the
-    ``._song.mp3`` files of macOS. Linked folders are followed; a folder that can be reached by several ways is
-    visited once, so circles of links end. A folder that cannot be read is skipped with an `AudioWarning`.
+    """Find all audio files below a folder by their suffixes; see :func:`find_files`.
 
     Args:
         folder_or_file: Where to look.
+
+    Returns:
+        Sorted paths; `AudioFiles.skipped` has the folders that could not be read.
+
+    Raises:
+        AudioError: There is no such file or folder, or the folder itself cannot be read.
+    """
+    return find_files(folder_or_file, AUDIO_SUFFIXES)
+
+
+def find_files(folder_or_file: str | Path, suffixes: Collection[str]) -> AudioFiles:
+    """Find all files below a folder that have one of some suffixes.
+
+    A file stands for itself, whatever its suffix. Hidden files and folders are left out, which includes the
+    ``._song.mp3`` files of macOS. Linked folders are followed; a folder that can be reached by several ways is
+    visited once, so circles of links end. A folder that cannot be read is skipped with a `SkippedWarning`.
+
+    Args:
+        folder_or_file: Where to look.
+        suffixes: In lower case with their dot; the files' own case does not matter.
 
     Returns:
         Sorted paths; `AudioFiles.skipped` has the folders that could not be read.
@@ -74,17 +94,19 @@ def find_audio(folder_or_file: str | Path) -> AudioFiles:
     while links:
         following, links = links, []
         for folder in following:  # links are followed after all folders, so that files keep their own folders' names
-            links += _walk(folder, seen, found, skipped)
+            links += _walk(folder, suffixes, seen, found, skipped)
         links.sort()
     if skipped and skipped[0].path == root:
         raise AudioError(f"{printable(root)}: cannot be read ({skipped[0].reason}); check its permissions")
     for one in skipped:
         text = f"{printable(one.path)}: cannot be read ({one.reason}) and is skipped; check its permissions"
-        warnings.warn(AudioWarning(text), stacklevel=2)
+        warnings.warn(SkippedWarning(text), stacklevel=3)
     return AudioFiles(sorted(found), skipped)
 
 
-def _walk(top: str, seen: set[tuple[int, int]], found: list[Path], skipped: list[Skipped]) -> list[str]:
+def _walk(
+    top: str, suffixes: Collection[str], seen: set[tuple[int, int]], found: list[Path], skipped: list[Skipped]
+) -> list[str]:
     """Look through a folder and what lies below it; returns the linked folders, which are not entered."""
     links: list[str] = []
     waiting = [top]
@@ -108,7 +130,7 @@ def _walk(top: str, seen: set[tuple[int, int]], found: list[Path], skipped: list
                 waiting.append(entry.path)
             elif kind == "link":
                 links.append(entry.path)
-            elif kind == "file" and os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+            elif kind == "file" and os.path.splitext(entry.name)[1].lower() in suffixes:
                 found.append(Path(entry.path))
     return links
 

@@ -8,21 +8,32 @@ from typing import Annotated
 
 import typer
 
-from celesta.cli.console import out, table
+from celesta.cli import console
+from celesta.cli.files import free, ready_folder
 from celesta.cli.labelled import labelled_features
-from celesta.cli.options import FEATURES, Cache, Data, Lists
+from celesta.cli.options import DEFAULT_CACHE, Cache, Data, Features, Force, Json, Lists, Seed
+from celesta.cli.progress import working
 
 
 def cluster(
     data: Data,
-    features: Annotated[str, typer.Option("--features", "-f", help=FEATURES)] = "latent:cel-silu",
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for figures and JSON.")] = Path("clusters"),
-    groups: Annotated[int | None, typer.Option(min=2, help="Groups; as many as labels if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the methods' starts.")] = 0,
-    cache: Cache = Path("cache/features"),
+    features: Features = "latent:cel-silu",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for clusters.html and clusters.json.")
+    ] = Path("clusters"),
+    groups: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Number of clusters; by default that of the labels.", show_default=False),
+    ] = None,
+    seed: Seed = 0,
+    cache: Cache = DEFAULT_CACHE,
     lists: Lists = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Group songs without their labels: PCA, K-Means, Gaussian mixture, Ward, spectral; figures and scores.
+    """Cluster songs by their features: K-Means, Gaussian mixture, Ward, spectral, each with and without PCA.
+
+    Labels only score the clusters.
 
     Example: `celesta cluster --data music/ -f latent:cel-3`
     """
@@ -30,8 +41,12 @@ def cluster(
     from celesta.report.clusters import scatter
     from celesta.report.page import Page
 
-    X, weighed, labels, _ = labelled_features(data, features, cache, lists, faulty=False)
-    made = clustering.sweep(X, labels, groups=groups, seeds=(seed,), blocks=weighed)
+    ready_folder(output)
+    file, saved = free(output / "clusters.html", force), free(output / "clusters.json", force)
+    with working("cluster", "loading") as meter:
+        X, weighed, labels, _ = labelled_features(data, features, cache, lists, meter, faulty=False)
+        meter.doing(f"clustering {len(labels)} songs")
+        made = clustering.sweep(X, labels, groups=groups, seeds=(seed,), blocks=weighed)
     page = Page("Celesta: clusters", f"{features} of {len(labels)} songs; labels only score.")
     head = ["method", "space", "ARI", "AMI", "V-measure"]
     rows = [[c.method, c.space, f"{c.ari:.3f}", f"{c.ami:.3f}", f"{c.v_measure:.3f}"] for c in made]
@@ -41,11 +56,16 @@ def cluster(
     for one in made:
         page.heading(f"{one.method}, {one.space}")
         page.figure(scatter(one.coordinates, labels, one.assignment), f"{one.method} in {one.space}")
-    file = page.write(output / "clusters.html")
+    page.write(file)
     document = {"features": features, "songs": len(labels), "clusters": [one.row() for one in made]}
-    (output / "clusters.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    table(f"{features}, {len(labels)} songs", head, rows)
+    saved.write_text(json.dumps(console.plain(document), indent=1), encoding="utf-8")
+    if as_json:
+        console.emit({"page": file, **document}, indent=1)
+        return
+    console.say(f"{features}, {len(labels)} songs")
+    console.table("", head, rows)
     for pca in clustering.SPACES:
         if pca and pca > min(X.shape):
-            out.print(f"left out: PCA({pca}), which needs as many songs, and numbers a song; here are {X.shape}")
-    out.print(f"data: {output / 'clusters.json'}\nreport: {file}", soft_wrap=True)
+            console.say(f"left out: PCA({pca}) needs that many songs and features; here are {X.shape}")
+    console.say(f"data: {saved}")
+    console.say(f"report: {file}")

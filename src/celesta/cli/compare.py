@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from celesta.cli.console import bar, out
+from celesta.cli import console
+from celesta.cli.files import free, ready_folder
+from celesta.cli.options import Force, Json
+from celesta.cli.progress import working
 from celesta.cli.scores import print_scores
 
 
 def compare(
-    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Names or run folders.", show_default=False)],
-    data: Annotated[list[Path], typer.Option("--data", help="Folder of music; several.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and JSON.")] = Path("comparison"),
-    seconds: Annotated[float, typer.Option(min=1, help="Seconds taken of each file.")] = 15,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many files, spread evenly.")] = 20,
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL", help="Names of models, or run folders.", show_default=False)
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", metavar="FOLDER", help="Folder of music; repeat it for several.", show_default=False),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for compare.html and compare.json.")
+    ] = Path("comparison"),
+    seconds: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds taken of each file.")] = 15,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most N files, evenly spaced in the list.")] = 20,
     rate_distortion: Annotated[
-        bool, typer.Option("--rates/--no-rates", help="Also draw quality against kbit/s.")
+        bool, typer.Option("--rate-distortion/--no-rate-distortion", help="Also measure quality against kbit/s.")
     ] = True,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Compare models on music: table, quality against floats a second and against kbit/s, waveforms.
+    """Compare models on music: scores, quality against floats/s and against kbit/s, players.
 
     On GTZAN with its lists only test tracks are taken.
 
     Example: `celesta compare cel-3 linear-64 sparse-64 runs/mine --data music/`
     """
-    from celesta.report.compare import compare as run_compare
+    with working("compare", "loading the models") as meter:
+        ready_folder(output)
+        page, file = free(output / "compare.html", force), free(output / "compare.json", force)
+        from celesta.report.compare import compare as run_compare
 
-    with bar() as progress:
-        task = progress.add_task("compare", total=None)
-
-        def told(text: str, done: int, total: int) -> None:
-            progress.update(task, description=text[:50], completed=done, total=total)
-
-        result = run_compare(models, data, seconds=seconds, limit=limit, rate_distortion=rate_distortion, progress=told)
-    output.mkdir(parents=True, exist_ok=True)
-    result.to_json(output / "compare.json")
-    page = result.to_html(output / "compare.html")
+        result = run_compare(
+            models, data, seconds=seconds, limit=limit, rate_distortion=rate_distortion, progress=meter.steps
+        )
+        result.to_json(file)
+        result.to_html(page)
+    if as_json:
+        console.emit({"page": page, **json.loads(file.read_text(encoding="utf-8"))}, indent=1)
+        return
     print_scores("Means over the files", result.rows)
-    out.print(f"report: {page or output / 'compare.html'}", markup=False, soft_wrap=True)
+    console.say(f"data: {file}")
+    console.say(f"report: {page}")

@@ -1,87 +1,143 @@
-"""Where the commands print: tables to stdout, progress and errors to stderr."""
+"""Print results to stdout, and errors, warnings and progress to stderr.
+
+What scripts read is never wrapped: a path stays on its line. Names of files are escaped where a terminal, a pipe or a
+JSON parser could not take them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+import json
+import math
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from celesta.errors import CelestaError, UsageError
+from celesta._files import printable
 
-Tell = Callable[[float, float | None], None]
-out = Console(highlight=False, markup=False)
-err = Console(stderr=True, highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
-
-def bar(*columns: TextColumn) -> Progress:
-    """A progress bar on stderr, drawn only in a terminal."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        *columns,
-        TimeRemainingColumn(),
-        console=err,
-        disable=not err.is_terminal,
-    )
+problems: list[str] = []
+"""What could not be done in this call of the command; the exit code is 1 if there is anything."""
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column to the left, the others to the right. Control characters become spaces."""
-    made = Table(title=_printable(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(head):
-        made.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
-    for row in rows:
-        made.add_row(*map(_printable, row))
-    out.print(made)
+def say(text: object) -> None:
+    """Print a line to stdout, escaped and never wrapped."""
+    print(printable(text), flush=True)
 
 
-def _printable(text: str) -> str:
-    # Tags and names come from files of strangers; an escape sequence in them must not reach the terminal.
-    return "".join(c if c.isprintable() else " " for c in text)
+def note(text: object) -> None:
+    """Print a line to stderr."""
+    err.print(printable(text), soft_wrap=True)
 
 
-def each_file(files: Sequence[Path], verb: str, work: Callable[[Path, Tell], None]) -> None:
-    """Do ``work`` on every file; name the failures at the end and exit non-zero if there were any.
+def warn(text: object) -> None:
+    """Print a warning to stderr; the exit code stays 0 unless ``--strict`` is given."""
+    err.print(f"warning: {printable(text)}", style="yellow", soft_wrap=True)
+
+
+def fail(text: object) -> None:
+    """Print an error to stderr and make the exit code 1; the work goes on."""
+    problems.append(str(text))
+    err.print(f"celesta: {printable(text)}", style="red", soft_wrap=True)
+
+
+def emit(document: object, *, indent: int | None = None) -> None:
+    """Print a document to stdout as JSON: one line, or indented; ASCII only, so that every encoding holds it."""
+    print(json.dumps(plain(document), indent=indent, allow_nan=False), flush=True)
+
+
+def plain(value: Any) -> Any:
+    r"""Turn a value into what JSON holds.
+
+    Paths become text in which bytes that are not UTF-8 read ``\xe9``; NumPy's numbers become Python's, and numbers that
+    are not finite become null.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(one) for one in value]
+    if isinstance(value, str | Path):
+        return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], *, spare: Sequence[str] = ()) -> None:
+    """Print a table: the first column to the left, the others to the right, each row on one line.
+
+    Where a terminal is too narrow, the columns named in ``spare`` are left out, the last of them first; then the first
+    column is shortened. A pipe gets everything.
 
     Args:
-        files: to work on.
-        verb: shown beside the file's name.
-        work: gets a file and a function to tell how many seconds of its sound are done.
+        title: line above the table, or "".
+        head: names of the columns.
+        rows: cells; shown escaped.
+        spare: columns that may be left out.
     """
-    failed: list[str] = []
-    with bar() as progress:
-        task = progress.add_task(verb, total=len(files))
-        for file in files:
-            doing = f"{verb} {file.name}"[:50]
-            progress.update(task, description=doing)
-
-            def tell(seconds: float, total: float | None, doing: str = doing) -> None:
-                progress.update(task, description=f"{doing} {int(seconds) // 60}:{int(seconds) % 60:02d}")
-
-            try:
-                work(file, tell)
-            except CelestaError as error:
-                if len(files) == 1:
-                    raise
-                failed.append(str(error))
-                err.print(f"celesta: {error}", style="red", markup=False, soft_wrap=True)
-            progress.advance(task)
-    if failed:
-        err.print(f"celesta: {len(failed)} of {len(files)} files failed", style="red")
-        raise typer.Exit(1)
+    cells = [[printable(cell) for cell in row] for row in (head, *rows)]
+    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1 << 30
+    shown = list(range(len(head)))
+    for name in reversed(spare):
+        if _total(cells, shown) > limit:
+            shown.remove(list(head).index(name))
+    widths = [max(_width(row[i]) for row in cells) for i in shown]
+    widths[0] = max(min(widths[0], 12), widths[0] - max(0, _total(cells, shown) - limit))
+    if title:
+        say(title)
+    for number, row in enumerate(cells):
+        line = _pad(_shortened(row[shown[0]], widths[0]), widths[0], left=True)
+        line += "".join("  " + _pad(row[i], width, left=False) for i, width in zip(shown[1:], widths[1:], strict=True))
+        print(_bold(line.rstrip()) if number == 0 and any(head) else line.rstrip(), flush=number == len(cells) - 1)
 
 
-def free_target(target: Path, force: bool) -> Path:
-    """The target if it may be written.
+def facts(rows: Sequence[tuple[str, object]]) -> None:
+    """Print names and values, one pair a line, the values under each other."""
+    width = max((_width(printable(name)) for name, _ in rows), default=0)
+    for name, value in rows:
+        print(f"{_pad(printable(name), width, left=True)}  {printable(value)}".rstrip(), flush=True)
 
-    Raises:
-        UsageError: it exists and ``force`` is not set.
-    """
-    if target.exists() and not force:
-        raise UsageError(f"{target}: exists already; overwrite it with --force")
-    return target
+
+def shorten(text: str, limit: int) -> str:
+    """Escape a text and shorten it to so many columns, the middle left out."""
+    return _shortened(printable(text), limit)
+
+
+def _total(cells: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
+    return sum(max(_width(row[i]) for row in cells) for i in shown) + 2 * (len(shown) - 1)
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for East Asian characters, none for accents that combine."""
+    return sum(0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF") for c in text)
+
+
+def _pad(text: str, width: int, *, left: bool) -> str:
+    space = " " * max(0, width - _width(text))
+    return text + space if left else space + text
+
+
+def _shortened(text: str, limit: int) -> str:
+    if _width(text) <= limit:
+        return text
+    tail = min(8, limit // 3)
+    end = text[len(text) - tail :]
+    while text and _width(text) + 1 + _width(end) > limit:
+        text = text[:-1]
+    return f"{text}…{end}"
+
+
+def _bold(text: str) -> str:
+    styled = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[1m{text}\x1b[0m" if styled else text

@@ -7,36 +7,79 @@ from typing import Annotated
 
 import typer
 
-from celesta.cli.console import Tell, each_file, out
-from celesta.cli.files import find_cel, pairs
-from celesta.cli.options import Force, Precision, Sources
+from celesta.cli import console
+from celesta.cli.files import STANDARD, WRITABLE, Kind, each_file, find_cel, opened_input, opened_output, plan
+from celesta.cli.options import CelFiles, Device, Force, Json, Precision
+from celesta.cli.progress import working
+from celesta.errors import UsageError
 
 
 def decode(
-    sources: Sources,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The sound file, or a folder.")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="The run folder that made the latent.")] = None,
-    sample_rate: Annotated[int | None, typer.Option("--rate", help="Hz; else the source's own.")] = None,
-    suffix: Annotated[str, typer.Option("--format", help="wav, flac, ogg, opus or mp3, for folders.")] = "flac",
+    sources: CelFiles,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE|FOLDER", help="An audio file, a folder, or - for WAV to stdout."),
+    ] = None,
+    suffix: Annotated[
+        str, typer.Option("--format", metavar="NAME", help="Format in folders: wav, flac, ogg, opus or mp3.")
+    ] = "flac",
+    sample_rate: Annotated[
+        int | None, typer.Option(metavar="HZ", help="Sample rate; by default the source's.", show_default=False)
+    ] = None,
+    begin: Annotated[
+        float | None, typer.Option("--start", min=0, metavar="S", help="Begin at second S.", show_default=False)
+    ] = None,
+    stop: Annotated[
+        float | None, typer.Option("--stop", min=0, metavar="S", help="End at second S.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="Run folder of the model, if it has moved.", show_default=False
+        ),
+    ] = None,
+    device: Device = "auto",
     precision: Precision = "float32",
     force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Decode .cel files to sound of the source's rate and exact length.
+    """Decode latents (.cel files) to audio of the source's sample rate and exact length.
 
-    Example: `celesta decode song.cel -o back.flac`
+    The input - is standard input, and the output - is standard output, as WAV.
+
+    Example: `celesta decode song.cel -o song.wav`
+
+    Example: `celesta decode latents/ -o albums/ --format opus`
+
+    Example: `celesta decode song.cel --start 60 --stop 75 -o chorus.wav`
+
+    Example: `celesta decode song.cel -o - | ffplay -`
     """
-    from celesta import codec as codecs
-    from celesta.latents import CelReader
+    suffix = f".{suffix.lower().lstrip('.')}"
+    if suffix not in WRITABLE:
+        raise UsageError(f"--format must be one of {', '.join(s[1:] for s in WRITABLE)}, got {suffix[1:]}")
+    with working("decode", "looking for files") as meter:
+        targets = plan(sources, output, Kind(WRITABLE, suffix, find_cel), force=force).targets
+        from celesta import codec as codecs
+        from celesta.latents import CelReader
 
-    targets = pairs(sources, output, f".{suffix.lstrip('.')}", find_cel, force)
-    loaded: dict[str, codecs.Codec] = {}
+        loaded: dict[str, codecs.Codec] = {}
 
-    def work(file: Path, tell: Tell) -> None:
-        with CelReader(file) as reader:
-            name = model or reader.meta.model
-        if name not in loaded:
-            loaded[name] = codecs.load(name, precision=precision)
-        loaded[name].decode_file(file, targets[file], sample_rate=sample_rate, progress=tell)
-        out.print(f"{file} -> {targets[file]}", markup=False)
+        def work(file: Path) -> None:
+            with opened_input(file) as source, opened_output(targets[file], ".wav") as target:
+                with CelReader(source) as reader:
+                    meta = reader.meta
+                name = model or meta.model
+                if name not in loaded:
+                    loaded[name] = codecs.load(name, device=device, precision=precision)
+                loaded[name].decode_file(
+                    source, target, sample_rate=sample_rate, start=begin, stop=stop, progress=meter.seconds
+                )
+            if as_json and targets[file] != STANDARD:
+                rate = sample_rate or meta.source_rate
+                row = {"source": file, "output": targets[file], "model": name, "sample_rate": rate}
+                console.emit({**row, "channels": meta.channels, "seconds": meta.n_samples / meta.source_rate})
+            elif targets[file] != STANDARD:
+                console.say(f"{file} -> {targets[file]}")
 
-    each_file(list(targets), "decode", work)
+        each_file(meter, targets, work, single=sources == list(targets), as_json=as_json)

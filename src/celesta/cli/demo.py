@@ -7,27 +7,44 @@ from typing import Annotated
 
 import typer
 
-from celesta.cli.console import bar, out
+from celesta.cli import console
+from celesta.cli.files import free, ready_folder
+from celesta.cli.options import Force, Json
+from celesta.cli.progress import working
 from celesta.cli.scores import print_scores
 
 
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page.")] = Path("demo-report"),
-    models: Annotated[list[str] | None, typer.Option("--model", "-m", help="Only these models.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=1, help="Only so much of each clip.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the page.")] = Path(
+        "demo-report"
+    ),
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="Only this model; repeat it for several.", show_default=False
+        ),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="S", help="Only the first S seconds of each clip.", show_default=False),
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Take the music that ships with Celesta through every model; write one HTML page to look at and listen to.
+    """Encode and decode the clips that ship with Celesta with every model, and write one HTML page.
 
     Example: `celesta demo -o demo-report`
     """
     from celesta.report.demo import build_demo
 
-    with bar() as progress:
-        task = progress.add_task("demo", total=None)
+    with working("demo", "loading the models") as meter:
+        ready_folder(output)
+        free(output / "index.html", force)
+        from celesta.report.demo import build_demo
 
-        def told(text: str, done: int, total: int) -> None:
-            progress.update(task, description=text[:50], completed=done, total=total)
-
-        result = build_demo(output, models or None, seconds=seconds, progress=told)
+        result = build_demo(output, models or None, seconds=seconds, progress=meter.steps)
+    if as_json:
+        console.emit({"page": result.page, "scores": result.rows}, indent=1)
+        return
     print_scores("Means over the clips", result.rows)
-    out.print(f"report: {result.page}", markup=False, soft_wrap=True)
+    console.say(f"report: {result.page}")

@@ -1,47 +1,323 @@
-"""Which files a verb works on, and where each result goes."""
+"""Find the files that a verb works on, decide where each result goes, and work on one after the other."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from celesta.cli.console import err, free_target
-from celesta.errors import UsageError
+from celesta._files import printable
+from celesta.audio import AUDIO_SUFFIXES, AudioWarning, find_audio, find_files
+from celesta.cli import console
+from celesta.cli.process import reason
+from celesta.cli.progress import Meter
+from celesta.errors import CelestaError, DataError, UsageError
 
-_SOUND = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+WRITABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+"""Suffixes of the audio files that can be written."""
+STANDARD = Path("-")
+"""Standard input as a source, standard output as a target."""
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
-def pairs(sources: list[Path], output: Path | None, suffix: str, find: object, force: bool) -> dict[Path, Path]:
-    """Each file with its target: beside it, or under ``output``; folders keep their inner structure."""
-    made: dict[Path, Path] = {}
-    for source in sources:
-        if not source.exists():
-            raise UsageError(f"{source}: no such file or folder")
-        files: list[Path] = find(source)  # type: ignore[operator]
-        if not files:
-            raise UsageError(f"{source}: holds no file to work on")
-        for file in files:
-            inner = file.relative_to(source) if source.is_dir() else Path(file.name)
-            one = (output is not None and output.suffix == suffix) or (output is not None and output.suffix in _SOUND)
-            if output is None:
-                target = file.with_suffix(suffix)
-            elif one and not output.is_dir():
-                if len(sources) > 1 or source.is_dir():
-                    raise UsageError(f"{output}: several files need a folder as --output")
-                target = output
-            else:
-                target = output / inner.with_suffix(suffix)
-            if source.is_dir() and target.exists() and not force:
-                err.print(f"{target}: there already, skipped", markup=False)
-                continue
-            if target in made.values():
-                target = target.with_name(f"{file.name}{suffix}")
-            made[file] = free_target(target, force)
-            target.parent.mkdir(parents=True, exist_ok=True)
-    return made
+@dataclass
+class Plan:
+    """Which file becomes which, in order, and what was skipped.
+
+    Attributes:
+        targets: source to target.
+        skipped: targets that exist already and were made from the same source.
+    """
+
+    targets: dict[Path, Path] = field(default_factory=dict)
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a verb makes of a file.
+
+    Attributes:
+        suffixes: of a single output file.
+        default: suffix of the outputs in a folder.
+        find: lists the inputs below a folder.
+        made_from: whether an existing target was made from a source; None where that is not known.
+    """
+
+    suffixes: tuple[str, ...]
+    default: str
+    find: Callable[[Path], list[Path]]
+    made_from: Callable[[Path, Path], bool | None] = lambda target, source: None
 
 
 def find_cel(source: Path) -> list[Path]:
-    """List the .cel files below a folder; a file stands for itself."""
-    if source.is_dir():
-        return sorted(source.rglob("*.cel"))
-    return [source]
+    """List the .cel files below a folder, whatever the case of their suffix; a file stands for itself."""
+    return find_files(source, (".cel",))
+
+
+def inputs(sources: Sequence[Path], find: Callable[[Path], list[Path]] = find_audio) -> list[tuple[Path, Path]]:
+    """List the files of all sources with their paths inside the source; a source without any is reported.
+
+    Raises:
+        CelestaError: there is one source, and it is missing or holds nothing.
+    """
+    found: list[tuple[Path, Path]] = []
+    for source in sources:
+        try:
+            files = find(source) if source.exists() or source.is_symlink() else None
+            if files is None:
+                raise DataError(f"{printable(source)}: no such file or folder; check the path")
+            if not files:
+                what = ".cel" if find is find_cel else "audio"
+                raise DataError(f"{printable(source)}: there are no {what} files in this folder")
+        except (CelestaError, OSError) as error:
+            if len(sources) == 1:
+                raise
+            console.fail(reason(error) if isinstance(error, OSError) else error)
+            continue
+        inside = source.is_dir()
+        found += [(file, file.relative_to(source) if inside else Path(file.name)) for file in files]
+    return found
+
+
+def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: bool) -> Plan:
+    """Decide where each result goes: next to its source, to the file ``output``, or below the folder ``output``.
+
+    Folders keep their inner structure. Two sources never share a target: the second one gets its full name
+    (``song.mp3.cel``). A target below a folder that exists is skipped if it was made from the same source.
+
+    Raises:
+        UsageError: the output does not fit the sources, or exists without ``force``.
+        DataError: there is nothing to work on.
+    """
+    made = Plan()
+    single = len(sources) == 1 and not sources[0].is_dir()
+    one = output is not None and _is_file(output, kind, single=single)
+    if sources == [STANDARD]:
+        made.targets[STANDARD] = STANDARD if output is None else output
+        if output is not None and not one and output != STANDARD:
+            raise UsageError(f"{printable(output)}: name the output file, not a folder, where the input is -")
+    taken: set[Path] = set()
+    for file, inner in inputs(sources, kind.find) if not made.targets else ():
+        default = file.with_suffix(kind.default) if output is None else output / inner.with_suffix(kind.default)
+        candidates = [output] if one and output else [default, default.with_name(f"{file.name}{kind.default}")]
+        try:
+            target, skip = _choose(candidates, taken, file, kind, skip=not single, force=force)
+        except UsageError as error:
+            if single:
+                raise
+            console.fail(error)
+            continue
+        taken.add(target)
+        if skip:
+            console.note(f"{printable(target)}: exists already, skipped")
+            made.skipped += 1
+        else:
+            made.targets[file] = target
+    if output == STANDARD:
+        return made
+    return _only_writable(made, force, single=single)
+
+
+def each_file(
+    meter: Meter,
+    files: Iterable[Path],
+    work: Callable[[Path], object],
+    *,
+    strict: bool = False,
+    single: bool | None = None,
+    as_json: bool = False,
+) -> None:
+    """Do ``work`` on every file; what fails is reported, and the rest is done.
+
+    Args:
+        meter: counts the files.
+        files: to work on.
+        work: called with each file.
+        strict: a warning about a file counts as a failure.
+        single: let the error of the only file through; by default if there is only one.
+        as_json: also print a line of JSON for each failure.
+
+    Raises:
+        CelestaError, OSError: the only file failed.
+    """
+    files = list(files)
+    single = len(files) == 1 if single is None else single
+    failed = 0
+    for file in meter.each(files):
+        try:
+            with _counted() as warned:
+                work(file)
+            if strict and warned:
+                failed += 1
+                console.problems.append(str(file))
+            continue
+        except BrokenPipeError:
+            raise
+        except (CelestaError, OSError) as error:
+            if single:
+                raise
+            text = reason(error) if isinstance(error, OSError) else str(error)
+        except Exception as error:
+            if single:
+                raise
+            text = f"{printable(file)}: unexpected {type(error).__name__}: {error}; please report it"
+        failed += 1
+        console.fail(text)
+        if as_json:
+            console.emit({"source": file, "error": text})
+    if failed and not single:
+        console.note(f"celesta: {failed} of {len(files)} files failed")
+
+
+def free(target: Path, force: bool) -> Path:
+    """Return the target if it may be written.
+
+    Raises:
+        UsageError: it exists and ``force`` is not set.
+    """
+    if not force and os.path.lexists(target):
+        raise UsageError(f"{printable(target)}: exists already; overwrite it with --force")
+    return target
+
+
+def ready_folder(folder: Path) -> Path:
+    """Create a folder and check that files can be written into it, before any work.
+
+    Raises:
+        DataError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise DataError(f"{printable(folder)}: cannot be written to ({said}); choose another folder with -o") from None
+    return folder
+
+
+@contextlib.contextmanager
+def opened_input(source: Path) -> Iterator[Path]:
+    """Give the source, or for ``-`` a temporary file with what standard input holds."""
+    if source != STANDARD:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="celesta-") as folder:
+        file = Path(folder, "stdin")
+        with file.open("wb") as opened:
+            shutil.copyfileobj(sys.stdin.buffer, opened)
+        yield file
+
+
+@contextlib.contextmanager
+def opened_output(target: Path, suffix: str) -> Iterator[Path]:
+    """Give the target, or for ``-`` a temporary file that is copied to standard output when it is complete."""
+    if target != STANDARD:
+        yield target
+        return
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; redirect it to a file or a pipe, or give -o FILE")
+    with tempfile.TemporaryDirectory(prefix="celesta-") as folder:
+        file = Path(folder, f"stdout{suffix}")
+        yield file
+        with file.open("rb") as opened:
+            shutil.copyfileobj(opened, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def _choose(
+    candidates: Sequence[Path], taken: set[Path], file: Path, kind: Kind, *, skip: bool, force: bool
+) -> tuple[Path, bool]:
+    """Return the first target that this source may have, and whether it is there already."""
+    for target in candidates:
+        if target in taken:
+            continue
+        if target != STANDARD and _same(target, file):
+            raise UsageError(f"{printable(target)}: is the input itself; choose another name with -o")
+        if force or target == STANDARD or not os.path.lexists(target):
+            return target, False
+        made = kind.made_from(target, file)
+        if made is not False and skip:
+            return target, True
+        if made is not False or target == candidates[-1]:
+            break
+    return free(candidates[-1] if candidates[-1] not in taken else candidates[0], force), False
+
+
+def _only_writable(made: Plan, force: bool, *, single: bool) -> Plan:
+    """Drop the targets whose folder cannot be written to; each such folder is reported once."""
+    folders: dict[Path, bool] = {}
+    for file, target in list(made.targets.items()):
+        if target == STANDARD:
+            continue
+        if target.parent not in folders:
+            try:
+                ready_folder(target.parent)
+                folders[target.parent] = True
+            except DataError as error:
+                if single:
+                    raise
+                folders[target.parent] = False
+                console.fail(error)
+        if not folders[target.parent]:
+            del made.targets[file]
+    return made
+
+
+def _is_file(output: Path, kind: Kind, *, single: bool) -> bool:
+    """Decide by its suffix whether ``-o`` names a file or a folder.
+
+    Raises:
+        UsageError: it names a file of another format, or one file for several sources.
+    """
+    if output == STANDARD:
+        if not single:
+            raise UsageError("-o -: standard output takes one file, not several")
+        return True
+    if output.is_dir():
+        return False
+    suffix = output.suffix.lower()
+    if suffix in kind.suffixes:
+        if not single:
+            raise UsageError(f"{printable(output)}: several files need a folder as --output")
+        return True
+    known = suffix in AUDIO_SUFFIXES or suffix == ".cel"
+    if known or (single and _SUFFIX.fullmatch(output.suffix)):
+        names = ", ".join(kind.suffixes)
+        raise UsageError(
+            f"{printable(output)}: cannot write {printable(suffix)} here; name a file that ends in {names}, or a folder"
+        )
+    return False
+
+
+def _same(target: Path, source: Path) -> bool:
+    try:
+        return os.path.samefile(target, source)
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _counted() -> Iterator[list[str]]:
+    """Collect the warnings about audio that are shown while the block runs."""
+    seen: list[str] = []
+    show = warnings.showwarning
+
+    def counting(message: Warning | str, category: type[Warning], *rest: object, **named: object) -> None:
+        if issubclass(category, AudioWarning):
+            seen.append(str(message))
+        show(message, category, *rest, **named)  # type: ignore[arg-type]
+
+    warnings.showwarning = counting
+    try:
+        yield seen
+    finally:
+        warnings.showwarning = show

@@ -1,78 +1,60 @@
-"""The ``celesta`` command."""
+"""The ``celesta`` command: its verbs by the table of :mod:`celesta.cli.verbs`."""
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
-from typing import Any
+from typing import Annotated
 
 import typer
 
 from celesta._version import __version__
-from celesta.cli.console import err
+from celesta.cli.process import EXIT_CODES, Group
 from celesta.cli.verbs import GROUPS, VERBS
-from celesta.errors import CelestaError
 
-EXIT_ERROR = 1
-
-app = typer.Typer(
-    name="celesta",
-    help="Music into latent vectors and back, and those vectors put to work.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_CODES = "; ".join(f"{code}: {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"celesta {__version__}")
+        typer.echo(f"celesta {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
-    pass
+    """Turn music into latent vectors and back, and work with the latents: classify, cluster, compare, vary, train."""
 
 
-def _register() -> None:
+def build() -> typer.Typer:
+    """Build the command from the table of verbs."""
+    made = typer.Typer(
+        name="celesta",
+        cls=Group,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=f"Exit codes. {_CODES}.",
+    )
+    made.callback()(_root)
     groups = {name: typer.Typer(help=text, no_args_is_help=True) for name, text in GROUPS.items()}
     for name, function in VERBS.items():
         *first, last = name.split()
-        (groups[first[0]] if first else app).command(last)(function)
+        (groups[first[0]] if first else made).command(last, no_args_is_help=False)(function)
     for name, group in groups.items():
-        app.add_typer(group, name=name)
+        made.add_typer(group, name=name)
+    return made
 
 
-_register()
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    err.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
+app = build()
 
 
 def main() -> None:
-    """Run the command; every error of ours is one line on stderr and a non-zero exit."""
-    warnings.showwarning = _show_warning
-    try:
-        app()
-    except CelestaError as error:
-        err.print(f"celesta: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(EXIT_ERROR)
-    except BrokenPipeError:  # `celesta models | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_ERROR)
-    except OSError as error:
-        err.print(f"celesta: {error.filename or ''}: {error.strerror or error}", markup=False, soft_wrap=True)
-        sys.exit(EXIT_ERROR)
-    except KeyboardInterrupt:
-        err.print("celesta: interrupted")
-        sys.exit(130)
+    """Run the command and exit with one of :data:`celesta.cli.process.EXIT_CODES`."""
+    app()
 
 
 if __name__ == "__main__":

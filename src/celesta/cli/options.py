@@ -7,14 +7,54 @@ from typing import Annotated
 
 import typer
 
-Sources = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="Files or folders.", show_default=False)]
+DEFAULT_MODEL = "nested"
+"""Model of every verb that has ``-m``."""
+DEFAULT_CACHE = Path("cache/features")
+
+Songs = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE|FOLDER", help="Audio files, or folders with audio files.", show_default=False),
+]
+CelFiles = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE|FOLDER", help=".cel files, or folders with .cel files.", show_default=False),
+]
+ModelName = Annotated[
+    str, typer.Option("--model", "-m", metavar="MODEL", help="Name of a model, or the folder of a training run.")
+]
+Mono = Annotated[bool, typer.Option("--mono", help="Mix all channels to one first.")]
+Kbps = Annotated[
+    float | None, typer.Option(metavar="KBPS", help="Bitrate of the whole file, kbit/s.", show_default=False)
+]
+BaseChannels = Annotated[
+    int | None,
+    typer.Option("--channels", "-K", min=1, metavar="K", help="Channels of the latent's base.", show_default=False),
+]
+Precision = Annotated[
+    str,
+    typer.Option(metavar="TYPE", help="Arithmetic of the network: float32, bfloat16 (faster on some CPUs) or auto."),
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="Where the network computes: auto, cpu, cuda or mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
-Precision = Annotated[str, typer.Option(help="float32, or bfloat16: faster where the processor has it.")]
-ModelName = Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 if a file is damaged, even if it can be read in part.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Data = Annotated[
     list[Path],
-    typer.Option("--data", help="GTZAN, 4QAED, or a folder with one sub-folder a class; several.", show_default=False),
+    typer.Option(
+        "--data",
+        metavar="FOLDER|CSV",
+        help="Labelled music: a folder with one sub-folder per class, GTZAN, 4QAED, or a CSV with the columns path, "
+        "label, group. Repeat it for several.",
+        show_default=False,
+    ),
 ]
-FEATURES = "Feature extractor: celesta-features, musicnn, handcrafted, latent:MODEL, layers:MODEL, ..."
-Cache = Annotated[Path, typer.Option(help="Folder of features, kept from run to run.")]
-Lists = Annotated[Path | None, typer.Option(help="Folder of GTZAN's filtered lists.", show_default=False)]
+FEATURES = "celesta-features, musicnn, handcrafted, latent:MODEL, layers:MODEL, ..."
+Features = Annotated[str, typer.Option("--features", "-f", metavar="NAME", help=f"Feature extractor: {FEATURES}")]
+Cache = Annotated[Path, typer.Option(metavar="FOLDER", help="Where extracted features are saved for later runs.")]
+Lists = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder of GTZAN's fault-filtered lists.", show_default=False),
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers.")]

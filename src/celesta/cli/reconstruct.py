@@ -7,27 +7,53 @@ from typing import Annotated
 
 import typer
 
-from celesta.cli.console import each_file, out
-from celesta.errors import UsageError
+from celesta.cli import console
+from celesta.cli.files import each_file, free, inputs, ready_folder
+from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Songs, Strict
+from celesta.cli.progress import working
 
 
 def reconstruct(
-    sources: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
-    model: Annotated[str, typer.Option("--model", "-m", help="A model's name or a run folder.")] = "cel-silu",
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for pages and sounds.")] = Path(
-        "reconstructed"
-    ),
+    sources: Songs,
+    model: ModelName = DEFAULT_MODEL,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the pages and audio files.")
+    ] = Path("reconstructed"),
+    force: Force = False,
+    strict: Strict = False,
+    as_json: Json = False,
 ) -> None:
-    """Encode and decode any song: a page with figures, sounds and figures of merit for each.
+    """Encode and decode songs: a page with players, spectrograms and scores for each, and a FLAC file.
+
+    Below the output folder, the pages lie as the songs lie below the folder given.
 
     Example: `celesta reconstruct song.mp3 -m cel-3`
-    """
-    from celesta import codec as codecs
-    from celesta.audio import find_audio
-    from celesta.report.reconstruct import reconstruct_page
 
-    codec = codecs.load(model)
-    files = [file for source in sources for file in find_audio(source)]
-    if not files:
-        raise UsageError(f"{sources[0]}: no sound files")
-    each_file(files, "reconstruct", lambda file, _: out.print(str(reconstruct_page(codec, file, output)), markup=False))
+    Example: `celesta reconstruct albums/ -o pages/`
+    """
+    with working("reconstruct", "looking for files") as meter:
+        found = inputs(sources)
+        ready_folder(output)
+        meter.doing(f"loading {model}")
+        from celesta import codec as codecs
+        from celesta.report.reconstruct import reconstruct_page
+
+        codec = codecs.load(model)
+        folders = dict(found)
+        skip = len(sources) > 1 or sources[0].is_dir()
+
+        def work(file: Path) -> None:
+            folder, stem = output / folders[file].parent, f"{file.name}.{Path(codec.name).name}"
+            page, audio = folder / f"{stem}.html", folder / f"{stem}.flac"
+            if skip and not force and page.exists() and audio.exists():
+                console.note(f"{page}: exists already, skipped")
+                return
+            free(page, force)
+            free(audio, force)
+            reconstruct_page(codec, file, folder, stem=stem)
+            if as_json:
+                console.emit({"source": file, "page": page, "audio": audio, "model": codec.name})
+            else:
+                console.say(page)
+
+        each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)

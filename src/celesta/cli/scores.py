@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from celesta.cli.console import table
+from celesta.cli import console
 
 
 def print_scores(title: str, rows: Sequence[Any]) -> None:
@@ -17,11 +17,10 @@ def print_scores(title: str, rows: Sequence[Any]) -> None:
     def mean(found: list[Any], field: str) -> float:
         return float(sum(getattr(row, field) for row in found) / len(found))
 
-    title += ", mono at 44.1 kHz; ratio: floats per input sample;"
-    title += " kbit/s where coded; SDR: SI-SDR in dB; enc, dec: seconds of audio a second"
-    table(
-        title,
-        ["model", "latent", "floats/s", "ratio", "kbit/s", "MSE", "SDR", "mel", "enc", "dec"],
+    console.say(f"{title}, mono at 44.1 kHz")
+    console.table(
+        "",
+        ["model", "latent", "floats/s", "ratio", "kbit/s", "MSE", "SI-SDR", "mel", "enc", "dec"],
         [
             [
                 name,
@@ -37,4 +36,7 @@ def print_scores(title: str, rows: Sequence[Any]) -> None:
             ]
             for name, found in by_model.items()
         ],
+        spare=("latent", "dec", "enc", "MSE", "ratio"),
     )
+    console.say("ratio: floats per input sample; kbit/s where the latent is coded; SI-SDR in dB;")
+    console.say("enc, dec: seconds of audio per second")

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from celesta.cli.console import bar, err, out, table
-from celesta.cli.options import FEATURES, Cache, Data, Lists
+from celesta.cli import console
+from celesta.cli.files import free, ready_folder
+from celesta.cli.options import DEFAULT_CACHE, FEATURES, Cache, Data, Force, Json, Lists
+from celesta.cli.progress import working
 
 
 def study(
     data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and study.json.")] = Path("study"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for study.html, study.json and figures.")
+    ] = Path("study"),
     features: Annotated[
-        list[str] | None, typer.Option("--features", "-f", help=f"{FEATURES} Only these.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--features",
+            "-f",
+            metavar="NAME",
+            help=f"Only this feature extractor; repeat it for several: {FEATURES}",
+            show_default=False,
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Repetitions of the folds.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Repetitions of the folds.")] = 5,
     classifier: Annotated[
-        bool, typer.Option("--classifier/--no-classifier", help="Also train the report's own classifier.")
+        bool, typer.Option("--classifier/--no-classifier", help="Also train the classifier of the 2024 report.")
     ] = True,
-    cache: Cache = Path("cache/features"),
+    cache: Cache = DEFAULT_CACHE,
     lists: Lists = None,
+    force: Force = False,
+    as_json: Json = False,
 ) -> None:
-    """Everything the latents know, honestly: classifiers, boosted trees, clusters, with controls in every table.
+    """Measure what features say about labelled music: classifiers, boosted trees, clusters, with controls.
 
-    What is stopped goes on where it was: features are kept in the cache.
+    A study that was interrupted continues where it was: features and probes are saved in the cache.
 
     Example: `celesta study --data gtzan --data 4qaed -o study`
 
@@ -38,12 +52,9 @@ def study(
     from celesta.study import study as run_study
     from celesta.study.finetuned_heads import MODELS
 
-    with bar() as progress:
-        task = progress.add_task("study", total=None)
-
-        def told(text: str, done: int, total: int) -> None:
-            progress.update(task, description=text[:50], completed=done, total=total)
-
+    with working("study", "loading") as meter:
+        ready_folder(output)
+        free(output / "study.html", force)
         made = run_study(
             data,
             features=features or DEFAULT_FEATURES,
@@ -51,24 +62,27 @@ def study(
             lists=lists,
             seeds=range(seeds),
             classifier=MODELS if classifier else (),
-            progress=told,
+            progress=meter.steps,
         )
-    json_file = made.to_json(output / "study.json")
-    page = write_page(made, output / "study.html")
-    (output / "scores.png").write_bytes(png(summary_figure(made)))
-    if (songs := cluster_figure(made)) is not None:
-        (output / "clusters.png").write_bytes(png(songs))
+        json_file = made.to_json(output / "study.json")
+        page = write_page(made, output / "study.html")
+        (output / "scores.png").write_bytes(png(summary_figure(made)))
+        if (songs := cluster_figure(made)) is not None:
+            (output / "clusters.png").write_bytes(png(songs))
+    for path, reason in made.failures.items():
+        console.fail(f"left out: {path}: {reason}")
+    if as_json:
+        console.emit({"page": page, **json.loads(json_file.read_text(encoding="utf-8"))}, indent=1)
+        return
     rows = [r.row() for r in made.results if r.probe == "chosen"]
-    table(
-        "The better of LR and SVM, chosen inside the training folds; 95 % intervals over artists",
-        ["features", "protocol", "metric", "score", "interval"],
-        [_cells(row) for row in rows],
+    console.say("The better of LR and SVM, chosen inside the training folds; 95 % intervals over artists")
+    console.table(
+        "", ["features", "protocol", "metric", "score", "interval"], [_cells(r) for r in rows], spare=("metric",)
     )
     for name, reason in made.skipped.items():
-        out.print(f"left out: {name}: {reason}", soft_wrap=True)
-    for path, reason in made.failures.items():
-        err.print(f"left out: {path}: {reason}", soft_wrap=True)
-    out.print(f"data: {json_file}\nreport: {page}", soft_wrap=True)
+        console.say(f"left out: {name}: {reason}")
+    console.say(f"data: {json_file}")
+    console.say(f"report: {page}")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

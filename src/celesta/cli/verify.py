@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from celesta.cli.console import Tell, each_file, out
-from celesta.cli.files import find_cel
-from celesta.cli.options import Sources
+from celesta.cli import console
+from celesta.cli.files import each_file, find_cel, inputs
+from celesta.cli.options import CelFiles, Json
+from celesta.cli.progress import working
 
 
-def verify(sources: Sources) -> None:
-    """Prove .cel files whole: header, payload's SHA-256, finite values. Exits non-zero if one is not.
+def verify(sources: CelFiles, as_json: Json = False) -> None:
+    """Check that .cel files are complete and undamaged; exit with 1 if one is not.
+
+    The header, the payload's SHA-256 and all values are checked; nothing is decoded to audio.
 
     Example: `celesta verify latents/`
     """
-    from celesta.latents import verify as verify_file
+    with working("verify", "looking for files") as meter:
+        files = [file for file, _ in inputs(sources, find_cel)]
+        from celesta.latents import verify as verify_file
 
-    def work(file: Path, tell: Tell) -> None:
-        verify_file(file)
-        out.print(f"{file}: whole", markup=False)
+        def work(file: Path) -> None:
+            meta = verify_file(file)
+            if as_json:
+                console.emit({"source": file, "whole": True, "model": meta.model})
+            else:
+                console.say(f"{file}: whole")
 
-    each_file([f for source in sources for f in find_cel(source)], "verify", work)
+        each_file(meter, files, work, single=sources == files, as_json=as_json)

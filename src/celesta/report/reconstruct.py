@@ -15,8 +15,8 @@ from celesta.report.tables import SCORE_HEAD, score_row, size_notes
 SHOWN = 30.0
 
 
-def reconstruct_page(codec: Codec, file: Path, out: Path) -> Path:
-    """Write ``NAME.MODEL.html`` and ``NAME.MODEL.flac`` into ``out``; the page's path comes back.
+def reconstruct_page(codec: Codec, file: Path, out: Path, *, stem: str | None = None) -> Path:
+    """Write ``STEM.html`` and ``STEM.flac`` into ``out`` (by default ``NAME.MODEL``); return the page's path.
 
     The FLAC holds the whole song at its own rate and channels; the page shows and plays its first 30 s.
 
@@ -24,7 +24,7 @@ def reconstruct_page(codec: Codec, file: Path, out: Path) -> Path:
         AudioError: the file cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
-    stem = f"{file.stem}.{Path(codec.name).name}"
+    stem = stem or f"{file.stem}.{Path(codec.name).name}"
     sound = audio.read(file)
     audio.write(out / f"{stem}.flac", codec.decode(codec.encode(sound)))
     n = round(SHOWN * sound.sample_rate)

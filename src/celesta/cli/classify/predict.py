@@ -2,52 +2,135 @@
 
 from __future__ import annotations
 
-import json
+import csv
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from celesta.cli.console import each_file, out, table
+from celesta.cli import console
+from celesta.cli.classify.results import Results
+from celesta.cli.files import each_file, inputs, ready_folder
+from celesta.cli.options import Json, Songs, Strict
+from celesta.cli.progress import working
+from celesta.errors import UsageError
+
+RESULTS, PAGE = "predictions.jsonl", "predictions.html"
+MOODS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
+"""Quadrants of valence and arousal in words."""
 
 
 def predict(
-    sources: Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER...", help="Songs.", show_default=False)],
+    sources: Songs,
     models: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="genre, mood, tags, or a model file; several.", show_default=False),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="genre, mood, tags, or a classifier's file; repeat it for several. By default the first three.",
+            show_default=False,
+        ),
     ] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the page and JSON.")] = Path("predictions"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help=f"Folder for {RESULTS} and {PAGE}.")
+    ] = Path("predictions"),
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Predict songs again that are in the results already.")
+    ] = False,
+    strict: Strict = False,
+    as_json: Json = False,
 ) -> None:
-    """Genre, mood (with valence and arousal) and tags of songs, whole and over time: table, JSON, page.
+    """Predict genre, mood and tags of songs, as a whole and over time.
+
+    Each result is printed and saved when the song is done. Run it again with the same output folder to continue after
+    an interruption.
 
     Example: `celesta classify predict song.mp3 albums/`
+
+    Example: `celesta classify predict albums/ --csv > albums.csv`
     """
-    from celesta.audio import find_audio
-    from celesta.errors import UsageError
-    from celesta.predict import SongPrediction, SongPredictor
-    from celesta.predict.predictor import SHIPPED
-    from celesta.report.predictions import write_page
+    if as_csv and as_json:
+        raise UsageError("--csv and --json contradict each other; give one of them")
+    with working("predict", "looking for files") as meter:
+        files = [file for file, _ in inputs(sources)]
+        ready_folder(output)
+        meter.doing("loading")
+        from celesta.predict import SongPredictor
+        from celesta.predict.predictor import SHIPPED
+        from celesta.report.predictions import write_page
 
-    predictor = SongPredictor(models or SHIPPED)
-    files = [file for source in sources for file in find_audio(source)]
-    if not files:
-        raise UsageError(f"{sources[0]}: no sound files")
-    songs: list[SongPrediction] = []
-    try:
-        each_file(files, "predict", lambda file, _: songs.append(predictor.predict(file)))
-    finally:
-        if songs:
-            output.mkdir(parents=True, exist_ok=True)
-            document = json.dumps([song.to_dict() for song in songs], indent=1)
-            (output / "predictions.json").write_text(document, encoding="utf-8")
-            page = write_page(songs, output / "predictions.html")
-            names = list(predictor.predictors)
-            table("Most probable classes of whole songs", ["song", *names], [_best(song, names) for song in songs])
-            out.print(f"report: {page}", soft_wrap=True)
+        predictor = SongPredictor(models or SHIPPED)
+        names = list(predictor.predictors)
+        results = Results(output / RESULTS, names, force=force)
+        show = _printer(names, as_csv=as_csv, as_json=as_json)
+
+        def work(file: Path) -> None:
+            record = results.find(file)
+            if record is None:
+                record = results.add(file, predictor.predict(file).to_dict())
+            show(record)
+
+        each_file(meter, files, work, strict=strict, as_json=as_json)
+        meter.doing(f"writing {PAGE}")
+        songs = [_restored(record) for record in map(results.find, files) if record is not None]
+        page = write_page(songs, output / PAGE) if songs else None
+    if page is not None and not as_json and not as_csv:
+        console.say(f"data: {output / RESULTS}")
+        console.say(f"report: {page}")
 
 
-def _best(song: Any, names: list[str]) -> list[str]:
-    if song.reason:
-        return [song.name, *([str(song.status)] * len(names))]
-    return [song.name, *(", ".join(f"{one} {p:.0%}" for one, p in song.top(name)) for name in names)]
+def _printer(names: Sequence[str], *, as_csv: bool, as_json: bool) -> Any:
+    """Return the function that prints a record as soon as it is known."""
+    if as_json:
+        return console.emit
+    if not as_csv:
+        return lambda record: console.say(f"{record['path']}: {_line(record, names)}")
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    plane = ["valence", "arousal"]
+    writer.writerow(["path", *(column for name in names for column in (name, f"{name}_probability")), *plane])
+
+    def row(record: Mapping[str, Any]) -> None:
+        cells = [cell for name in names for cell in _best(record, name, 1)]
+        writer.writerow([record["path"], *cells, *(record.get(key, "") for key in plane)])
+        sys.stdout.flush()
+
+    return row
+
+
+def _line(record: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the most probable classes of a song in a few words."""
+    if record["reason"]:
+        return f"{record['status']}: {record['reason']}"
+    best = [_best(record, name, 2) for name in names]
+    parts = [", ".join(f"{label} {p:.0%}" for label, p in zip(cells[::2], cells[1::2], strict=True)) for cells in best]
+    if "valence" in record:
+        parts.append(f"valence {record['valence']:+.2f}, arousal {record['arousal']:+.2f}")
+    return "; ".join(parts)
+
+
+def _best(record: Mapping[str, Any], name: str, count: int) -> list[Any]:
+    """Return the most probable classes, each followed by its probability; empty cells where there are none."""
+    found = record["probabilities"].get(name, {})
+    ordered = sorted(found.items(), key=lambda pair: -pair[1])[:count]
+    return [cell for label, p in ordered for cell in (MOODS.get(label, label), p)] or [""] * (2 * count)
+
+
+def _restored(record: Mapping[str, Any]) -> Any:
+    """Make the page's object from a saved record."""
+    from celesta.predict import SongPrediction, Status
+
+    return SongPrediction(
+        Path(record["path"]),
+        Status(record["status"]),
+        record["reason"],
+        record["duration"],
+        {name: tuple(found) for name, found in record["probabilities"].items()},
+        {name: np.array(list(found.values())) for name, found in record["probabilities"].items()},
+        np.array(record["times"]),
+        {name: np.array(rows, float) for name, rows in record["over_time"].items()},
+    )

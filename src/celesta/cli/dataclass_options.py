@@ -16,8 +16,8 @@ def options_of(cls: type[Any], skip: Collection[str] = (), *, panel: str | None 
     """Make an option for each field: its name with hyphens, its type, its default, its help.
 
     Args:
-        cls: a dataclass; a field's ``metadata`` may hold ``help``, ``choices``, ``min``, ``max``, ``metavar`` and
-            ``option`` (another name of the option).
+        cls: a dataclass; a field's ``metadata`` may hold ``help``, ``choices``, ``metavar`` and ``option`` (another
+            name of the option). Ranges are checked by the dataclass itself.
         skip: names of fields that are no options.
         panel: title of the options in the help.
     """
@@ -35,8 +35,6 @@ def options_of(cls: type[Any], skip: Collection[str] = (), *, panel: str | None 
         option = typer.Option(
             flag,
             help=text,
-            min=field.metadata.get("min"),
-            max=field.metadata.get("max"),
             metavar=None if hints[field.name] is bool else field.metadata.get("metavar", _METAVARS[hints[field.name]]),
             rich_help_panel=panel,
         )

@@ -1,7 +1,6 @@
 """The study, clusters and classifiers from the command line, on real music where it is there."""
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -18,11 +17,13 @@ from celesta.study import study
 KINDS = ("latent:nested", "latent:linear-64", "handcrafted", "latent-random:nested", "latent-random:cel-3")
 
 
-def link(tracks, root):
+def shorten(tracks, root):
+    """The first seconds of tracks, under their own names: a study of them is four times as fast."""
     for track in tracks:
-        target = root / track.label / track.path.name
+        target = root / track.label / f"{track.path.stem}.flac"
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(track.path, target)
+        song = audio.read(track.path)
+        audio.write(target, song.samples[:, : 7 * song.sample_rate], song.sample_rate)
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,14 @@ def small_gtzan(real_music, tmp_path_factory):
     tracks = datasets.load([real_music / "gtzan"])
     for genre in ("blues", "classical", "country", "metal"):
         for split, count in (("train", 6), ("test", 2)):
-            link([t for t in tracks if t.label == genre and t.split == split][:count], root)
+            shorten([t for t in tracks if t.label == genre and t.split == split][:count], root)
     return root
 
 
 def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
     lists = real_music / "gtzan-lists"
     cache = tmp_path / "cache"
-    made = study([small_gtzan], features=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=2)
+    made = study([small_gtzan], features=KINDS, cache=cache, lists=lists, seeds=(0,), classifier=(), workers=2)
     names = {r.task.name for r in made.results}
     assert {"P4", "naive"} <= names
     document = json.loads(made.to_json(tmp_path / "study.json").read_text())
@@ -55,7 +56,7 @@ def test_a_small_study_of_real_music(small_gtzan, real_music, tmp_path):
     for word in ("does not beat", "Flagged", "not the same experiment", "PCA(2)", "latent-random:cel-3"):
         assert word in page, word
     assert "http://" not in page.replace("http://www.w3.org", "")
-    again = study([small_gtzan], features=KINDS, cache=cache, lists=lists, seeds=(0, 1), classifier=(), workers=1)
+    again = study([small_gtzan], features=KINDS, cache=cache, lists=lists, seeds=(0,), classifier=(), workers=1)
     for one, other in zip(made.results, again.results, strict=True):
         assert np.allclose(one.probabilities, other.probabilities)
     assert again.about["seconds"]["features"] < made.about["seconds"]["features"] / 3

@@ -53,7 +53,8 @@ def held_out(folders: list[str], lists: str, model: Model, most: int) -> HeldOut
     if len(folders) == 1 and shards.is_shards(Path(folders[0])):
         train, valid = (shards.Shards(Path(folders[0]), split) for split in ("train", "valid"))
         count = min(most, valid.tracks)
-        return HeldOut(valid.windows(count, model.window), train.tracks, f"one window of each piece set aside for validation ({count})")
+        about = f"one window of each piece set aside for validation ({count})"
+        return HeldOut(valid.windows(count, model.window), train.tracks, about)
     tracks = datasets.load(folders, lists=lists or None)
     split = next((name for name in ("test", "valid") if datasets.by_split(tracks, name)), "")
     if not split:

@@ -296,7 +296,7 @@ def test_one_or_two_threads_code_the_same_numbers(shipped, song, tmp_path):
 
 
 def test_wrong_use(codec, song, tmp_path):
-    with pytest.raises(ModelError, match="only the codec nested"):
+    with pytest.raises(ModelError, match="cannot be coded to a bitrate"):
         bitrate.encode_file(celesta.load("linear-64"), song, tmp_path / "x.cel", Target(kbps=8))
     with pytest.raises(UsageError, match="not several"):
         Target(kbps=8, quality=3)

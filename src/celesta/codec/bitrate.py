@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from celesta.codec import windowing
-from celesta.codec.network import HALF_POWER, Analysis, Network
+from celesta.codec.network import HALF_POWER, Analysis, WindowNetwork
 from celesta.codec.source import AudioLike, SongSource
 from celesta.entropy import window as bits
 from celesta.entropy.tables import BitTables, load_tables
@@ -167,7 +167,7 @@ class Survey:
     mid_side: bool
 
     @classmethod
-    def of(cls, network: Network, song: SongSource, tables: BitTables, progress: Progress) -> Survey:
+    def of(cls, network: WindowNetwork, song: SongSource, tables: BitTables, progress: Progress) -> Survey:
         """Read a song to its end and analyse windows spread over it."""
         progress(0.0, song.seconds)
         windows, stride = _sampled(network.coding_model(), song)
@@ -190,7 +190,7 @@ class Survey:
         """Coefficients ``(bands, frames)`` of all channels of the windows."""
         return [c for window in self.analyses for _, c in window]
 
-    def windows(self, network: Network, song: SongSource) -> Iterator[Analysis]:
+    def windows(self, network: WindowNetwork, song: SongSource) -> Iterator[Analysis]:
         """Yield the analyses of all windows: those at hand where they are all, else made anew, one at a time."""
         if self.stride == 1:
             yield from self.analyses
@@ -237,7 +237,7 @@ def _sampled(model: Any, song: SongSource) -> tuple[list[windowing.Window], int]
     return kept, stride
 
 
-def _cheaper_as_mid_side(network: Network, sampled: list[windowing.Window], tables: BitTables) -> bool:
+def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window], tables: BitTables) -> bool:
     """Whether two channels take fewer bits as mid and side."""
     pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE] for window in sampled], axis=1)
     spread = tables.spread[::_SPARSE]

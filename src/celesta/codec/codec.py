@@ -14,7 +14,7 @@ from celesta import audio
 from celesta.audio import Audio
 from celesta.codec import bitrate, decoding, encoding
 from celesta.codec.decoding import Stretch, WindowSource
-from celesta.codec.network import Network
+from celesta.codec.network import WindowNetwork
 from celesta.codec.source import AudioLike, SongSource
 from celesta.errors import UsageError
 from celesta.latents import CelReader, Latent, Progress, WrittenFile
@@ -59,7 +59,7 @@ class Codec:
         self.name = name
         self.weights = weights
         self.facts = facts or {}
-        self.network = Network(name, model, device, precision)
+        self.network = WindowNetwork(name, model, device, precision)
         self.model = self.network.model
 
     @classmethod

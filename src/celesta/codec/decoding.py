@@ -12,14 +12,14 @@ import numpy as np
 from celesta import audio
 from celesta._files import printable
 from celesta.codec import windowing
-from celesta.codec.network import HALF_POWER, Network
+from celesta.codec.network import HALF_POWER, WindowNetwork
 from celesta.errors import LatentError, UsageError
 from celesta.latents import CelReader, Latent, LatentWindow
 
 _MARGIN = 0.25  # seconds: longer than the resampler's filter at any ratio of the rates that are supported
 
 
-def check_latent(network: Network, name: str, weights: str, latent: tuple[str, str, int, int]) -> None:
+def check_latent(network: WindowNetwork, name: str, weights: str, latent: tuple[str, str, int, int]) -> None:
     """Check that a latent fits a model and its weights.
 
     Args:
@@ -118,7 +118,7 @@ class Stretch:
         return cls(rate, first, max(last, first + 1))
 
 
-def decode_blocks(network: Network, source: WindowSource, wanted: Stretch) -> Iterator[np.ndarray]:
+def decode_blocks(network: WindowNetwork, source: WindowSource, wanted: Stretch) -> Iterator[np.ndarray]:
     """Decode a stretch of a song to blocks ``(channels, n)``: the samples that decoding all of it gives there.
 
     Only the windows that it needs are asked for and decoded.
@@ -150,7 +150,7 @@ def _at_model_rate(wanted: Stretch, rate: int, length: int) -> tuple[int, int, i
     return steps * (rate // common), wanted.first - steps * (to // common), min(length, last)
 
 
-def _windows(network: Network, source: WindowSource, begin: int, end: int) -> Iterator[np.ndarray]:
+def _windows(network: WindowNetwork, source: WindowSource, begin: int, end: int) -> Iterator[np.ndarray]:
     """Decode windows; a second thread reads and unpacks the next one meanwhile."""
     first, last = max(0, begin - 1), min(source.count, end + 1)  # neighbours are context
     with ThreadPoolExecutor(1) as reader:
@@ -162,7 +162,7 @@ def _windows(network: Network, source: WindowSource, begin: int, end: int) -> It
             coming.pop(i - 1, None)
 
 
-def decode_all(network: Network, source: WindowSource) -> Iterator[np.ndarray]:
+def decode_all(network: WindowNetwork, source: WindowSource) -> Iterator[np.ndarray]:
     """Decode every window, one after the other, as ``(channels, window)`` at the model's rate."""
     return _windows(network, source, 0, source.count)
 

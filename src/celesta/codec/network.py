@@ -1,4 +1,4 @@
-"""A model on a device, run window by window: NumPy arrays in and out. Only this file of the codec uses torch."""
+"""A model run window by window, through the runtime of :mod:`celesta.models.runtime`: NumPy arrays in and out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from celesta import _device
 from celesta.codec.windowing import Window
 from celesta.errors import LatentError, ModelError
 from celesta.latents import LatentWindow
 
 if TYPE_CHECKING:
-    import torch
-
     from celesta.models.base import Model
 
 Analysis = list[tuple[np.ndarray, np.ndarray]]
@@ -22,7 +19,7 @@ Analysis = list[tuple[np.ndarray, np.ndarray]]
 HALF_POWER = np.float32(0.5**0.5)
 
 
-class Network:
+class WindowNetwork:
     """A model in inference mode.
 
     Args:
@@ -36,16 +33,14 @@ class Network:
     """
 
     def __init__(self, name: str, model: Model, device: str = "cpu", precision: str = "float32") -> None:
-        self.name = name
-        self.device = _device.resolve(device)
-        self.precision = precision
-        model.prepare(_device.dtype(precision))
-        self.model = model.to(self.device)
+        from celesta.models.runtime import Runtime
+
+        self.name, self.precision = name, precision
+        self.runtime = Runtime(model, device, precision)
+        self.model, self.device = self.runtime.model, self.runtime.device
 
     def encode(self, window: Window) -> LatentWindow:
         """Encode a window with its context, channel by channel, so that no channel's latent depends on another's."""
-        import torch
-
         model = self.model
         x = np.ascontiguousarray(window.samples)
         gain = np.ones(len(x), np.float32)
@@ -54,14 +49,13 @@ class Network:
             x = x / np.where(gain > 0, gain, 1)[:, None]
         first = window.left // model.hop_length
         keep = slice(first, first + model.window_frames)
-        with torch.inference_mode():
-            parts = [model.encode(self._tensor(channel)[None, None]) for channel in x]
-            return LatentWindow(
-                _joined([p.base[..., keep].float().cpu().numpy() for p in parts]),
-                _joined([p.places[..., keep].cpu().numpy().astype(np.uint16) for p in parts]),
-                _joined([p.values[..., keep].float().cpu().numpy() for p in parts]),
-                gain,
-            )
+        parts = [self.runtime.encoder.run(x=channel[None, None]) for channel in x]
+        return LatentWindow(
+            _joined([p["base"][..., keep] for p in parts]),
+            _joined([p["places"][..., keep].astype(np.uint16) for p in parts]),
+            _joined([p["values"][..., keep] for p in parts]),
+            gain,
+        )
 
     def decode(self, window: Callable[[int], LatentWindow], i: int, count: int) -> np.ndarray:
         """Decode window ``i`` of ``count`` to ``(channels, samples)``, its neighbours being its context.
@@ -74,10 +68,6 @@ class Network:
         Raises:
             LatentError: places are out of range, or the window does not decode to finite audio.
         """
-        import torch
-
-        from celesta.models.base import Parts
-
         model = self.model
         frames = model.context // model.hop_length
         left, right = (frames if i > 0 else 0), (frames if i + 1 < count else 0)
@@ -86,16 +76,16 @@ class Network:
         first = i * (model.window - model.overlap) // model.hop_length - left
         total = (left + right) * model.hop_length + length
         decoded = []
-        with torch.inference_mode():
-            for channel in range(len(around.base)):
-                one = slice(channel, channel + 1)
-                parts = Parts(
-                    self._tensor(around.base[one].astype(np.float32)),
-                    self._tensor(around.places[one].astype(np.int64)),
-                    self._tensor(around.values[one].astype(np.float32)),
-                )
-                out = model.decode(parts, total, first)[0, 0, start : start + length]
-                decoded.append(out.float().cpu().numpy())
+        for channel in range(len(around.base)):
+            one = slice(channel, channel + 1)
+            made = self.runtime.decoder.run(
+                base=around.base[one].astype(np.float32),
+                places=around.places[one].astype(np.int64),
+                values=around.values[one].astype(np.float32),
+                length=total,
+                start=first,
+            )
+            decoded.append(made["out"][0, 0, start : start + length])
         samples = np.stack(decoded)
         if not np.isfinite(samples).all():
             raise LatentError(f"{self.name}: window {i} does not decode to finite audio; its values are out of range")
@@ -126,31 +116,22 @@ class Network:
 
     def analyse(self, window: Window, mid_side: bool) -> Analysis:
         """Compute base and all coefficients of each channel of a window, its context's frames taken off."""
-        import torch
-
         model = self.coding_model()
         x = np.ascontiguousarray(window.samples)
         if mid_side:
             x = np.stack([x[0] + x[1], x[0] - x[1]]) * HALF_POWER
         first = window.left // model.hop_length
         keep = slice(first, first + model.window_frames)
-        with torch.inference_mode():
-            signal = self._tensor(x)[:, None]
-            c = model.mdct(signal[:, 0])
-            # Channel by channel, so that a channel's numbers do not depend on the others'.
-            bases = [model.base(one[None], own[None])[0] for one, own in zip(signal, c, strict=True)]
-            return [
-                (base[keep].T.float().cpu().numpy(), own[keep].T.cpu().numpy())
-                for base, own in zip(bases, c, strict=True)
-            ]
+        c = self.coefficients(x)
+        # Channel by channel, so that a channel's numbers do not depend on the others'.
+        to_base = self.runtime.function("base")
+        bases = [to_base.run(x=one[None, None], c=own[None])["out"][0] for one, own in zip(x, c, strict=True)]
+        return [(base[keep].T, own[keep].T) for base, own in zip(bases, c, strict=True)]
 
     def coefficients(self, x: np.ndarray) -> np.ndarray:
         """Compute the MDCT ``(channels, frames, bands)`` of samples ``(channels, n)``."""
-        import torch
-
-        with torch.inference_mode():
-            c: np.ndarray = self.coding_model().mdct(self._tensor(np.ascontiguousarray(x))).cpu().numpy()
-        return c
+        self.coding_model()
+        return self.runtime.function("mdct").run(x=np.ascontiguousarray(x))["out"]
 
     @property
     def codes_to_bitrate(self) -> bool:
@@ -169,11 +150,6 @@ class Network:
             able = ", ".join(one.name for one in registry.shipped() if one.model.capabilities.codes_to_bitrate)
             raise ModelError(f"{self.name}: cannot be coded to a bitrate or quality; use --bits, or one of {able}")
         return self.model
-
-    def _tensor(self, x: np.ndarray) -> torch.Tensor:
-        import torch
-
-        return torch.from_numpy(x).to(self.device)
 
 
 def _joined(channels: list[np.ndarray]) -> np.ndarray:

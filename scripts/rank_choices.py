@@ -24,7 +24,7 @@ from celesta.features.extract import song_arrays
 from celesta.features.fusion import blocks, needed
 from celesta.features.musicnn import load_musicnn
 from celesta.features.parallel import all_songs
-from celesta.predict import predictor as predictors
+from celesta.predict import training as predictors
 from celesta.probes import clustering, protocols, splits
 from celesta.probes.estimators import probe
 from celesta.probes.late_layers import train_late

@@ -23,7 +23,7 @@ from celesta.features import FeatureCache, extract
 from celesta.features.augmented import altered_features
 from celesta.features.extract import Features
 from celesta.features.fusion import blocks, needed
-from celesta.predict import predictor as predictors
+from celesta.predict import training as predictors
 from celesta.predict.predictor import Predictor
 from celesta.probes import cross_validation, protocols, splits, statistics
 

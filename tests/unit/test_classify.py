@@ -1,7 +1,10 @@
 """Predictors: trained, calibrated, stored as data, refused when damaged."""
 
+import warnings
+
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 from celesta.errors import CelestaError, DataError, ModelError
 from celesta.predict import predictor as predictors
@@ -70,7 +73,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
 def test_wrong_sizes_and_labels():
     X, names, groups = songs()
     predictor = predictors.train(X, names, groups, features="x")
-    with pytest.raises(DataError, match="reads 12 numbers"):
+    with pytest.raises(DataError, match=r"vectors \(n, 12\)"):
         predictor.predict_proba(X[:, :5])
     with pytest.raises(DataError, match="does not know: polka"):
         predictors.evaluate(predictor, X[:1], np.array(["polka"]), groups[:1])
@@ -92,3 +95,36 @@ def test_mood_plane():
     corners = predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.eye(4))
     assert corners.tolist() == [[1, 1], [-1, 1], [-1, -1], [1, -1]]
     assert predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.full((1, 4), 0.25)).tolist() == [[0, 0]]
+
+
+def test_a_predictor_is_used_like_a_classifier_of_scikit_learn():
+    X, names, groups = songs()
+    predictor = predictors.train(X, names, groups, features="x")
+    assert predictor.classes_.tolist() == ["blues", "jazz", "rock"]
+    assert np.array_equal(predictor.predict(X), predictor.classes_[predictor.predict_proba(X).argmax(1)])
+    assert balanced_accuracy_score(names, predictor.predict(X)) > 0.8
+    tags = predictors.train(
+        X, np.stack([names == "rock", X[:, 5] > 0], 1), groups, features="x", about={"classes": "ab"}
+    )
+    assert np.array_equal(tags.predict(X), tags.predict_proba(X) > 0.5)
+    assert repr(predictor) == "Predictor(3 classes from x: blues, jazz, rock)"
+
+
+def test_scores_on_training_songs_are_warned_of(tmp_path):
+    """Item 25: evaluate said 1.000 on the training songs without a warning."""
+    X, names, groups = songs()
+    contents = [f"{i:064x}" for i in range(len(X))]
+    predictors.train(X, names, groups, features="x", contents=contents).save(tmp_path / "a.safetensors")
+    predictor = Predictor.load(tmp_path / "a.safetensors")
+    with pytest.warns(UserWarning, match="2 of 40 songs were used in training"):
+        predictors.evaluate(predictor, X[:40], names[:40], groups[:40], [*contents[:2], *(38 * ["f" * 64])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predictors.evaluate(predictor, X[:40], names[:40], groups[:40], 40 * ["f" * 64])
+
+
+def test_precision_is_stored(tmp_path):
+    X, names, groups = songs()
+    predictors.train(X, names, groups, features="x", precision="bfloat16").save(tmp_path / "a.safetensors")
+    assert Predictor.load(tmp_path / "a.safetensors").precision == "bfloat16"
+    assert Predictor.load("genre").precision == "float32"

@@ -9,7 +9,8 @@ import torch
 from celesta.errors import ModelError, UsageError
 from celesta.features import contrastive, fusion
 from celesta.features.extract import Features
-from celesta.features.registry import extractor, state_hash
+from celesta.features.latents import state_hash
+from celesta.features.registry import extractor
 
 
 def test_weights_and_their_hash_do_not_depend_on_what_was_drawn_before():
@@ -22,7 +23,7 @@ def test_weights_and_their_hash_do_not_depend_on_what_was_drawn_before():
     assert extractor("celesta-ssl").weights == state_hash(one)
 
 
-def test_a_song_is_mean_and_spread_of_its_windows(music):
+def test_a_song_is_mean_and_standard_deviation_of_its_patches(music):
     network = contrastive.load_contrast()
     x = music(8 * contrastive.SAMPLE_RATE, 1, contrastive.SAMPLE_RATE, 0)[0]
     found = network.song(x, "float32")
@@ -31,7 +32,7 @@ def test_a_song_is_mean_and_spread_of_its_windows(music):
     assert found["std"].max() > 0
     again = network.song(x, "float32")
     assert all(np.array_equal(found[name], again[name]) for name in found)
-    short = network.song(x[:1600], "float32")  # one window, filled with silence
+    short = network.song(x[:1600], "float32")  # one patch, filled with silence
     assert np.array_equal(short["std"], np.zeros(256, np.float32))
 
 
@@ -63,5 +64,5 @@ def test_joined_features_are_blocks_side_by_side():
     assert blocks == [(4, 1.0), (2, 1.0)]
     with pytest.raises(UsageError, match="no features of it"):
         fusion.blocks(features, "celesta-unlabelled", [Path("c")])
-    with pytest.raises(UsageError, match="was not extracted"):
+    with pytest.raises(UsageError, match="not extracted"):
         fusion.blocks(features, "celesta-features")

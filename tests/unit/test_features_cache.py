@@ -12,7 +12,7 @@ import pytest
 
 from celesta.errors import AudioError, UsageError
 from celesta.features import cache as module
-from celesta.features.cache import FeatureCache, Key
+from celesta.features.cache import FeatureCache, Key, cache_folder
 
 KEY = Key("ab" * 32, "latent:cel-2", "cd" * 32, "1")
 VECTOR = np.arange(5, dtype=np.float32)
@@ -22,18 +22,17 @@ def test_vectors_and_named_arrays_come_back(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "new" / "folder")
     assert cache.get(KEY) is None
     cache.put(KEY, VECTOR)
-    assert np.array_equal(cache.get_vector(KEY), VECTOR)
+    assert np.array_equal(cache.get(KEY)["vector"], VECTOR)
     named = {"z": np.ones((2, 3)), "a": np.zeros(1), "m": VECTOR}
-    other = replace(KEY, kind="rhythm")
+    other = replace(KEY, feature="rhythm")
     cache.put(other, named)
     found = FeatureCache(cache.folder).get(other)
     assert found is not None
     assert list(found) == ["z", "a", "m"]
     assert all(np.array_equal(found[name], named[name]) for name in named)
-    assert cache.get_vector(other) is None
 
 
-@pytest.mark.parametrize("change", ["content", "kind", "weights", "version"])
+@pytest.mark.parametrize("change", ["content", "feature", "weights", "version", "precision"])
 def test_each_of_the_key_matters(tmp_path: Path, change: str) -> None:
     cache = FeatureCache(tmp_path)
     cache.put(KEY, VECTOR)
@@ -49,7 +48,7 @@ def test_damage_counts_as_absent(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         assert cache.get(KEY) is None
     cache.put(KEY, VECTOR)
-    assert np.array_equal(cache.get_vector(KEY), VECTOR)
+    assert np.array_equal(cache.get(KEY)["vector"], VECTOR)
 
 
 def test_an_entry_under_another_name_is_refused(tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UsageError, match="No space left"):
         cache.put(KEY, VECTOR)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
@@ -99,3 +98,15 @@ def test_refusals(tmp_path: Path) -> None:
         FeatureCache(tmp_path / "file")
     with pytest.raises(AudioError, match="missing"):
         FeatureCache(tmp_path).content(tmp_path / "missing.wav")
+
+
+def test_the_default_folder_is_the_user_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Item 23: the cache was written into the working folder."""
+    monkeypatch.delenv("CELESTA_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    assert cache_folder().is_relative_to(tmp_path / "user")
+    assert cache_folder().name == "features"
+    monkeypatch.setenv("CELESTA_CACHE", str(tmp_path / "other"))
+    assert FeatureCache().folder == tmp_path / "other" / "features"
+    assert FeatureCache().folder.is_dir()

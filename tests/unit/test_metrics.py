@@ -156,12 +156,6 @@ def test_mel_distance_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPa
     assert metrics.mel_distance(x, y, RATE) == pytest.approx(whole, rel=1e-6)
 
 
-def test_rms_of_known_levels() -> None:
-    assert metrics.rms_dbfs(sine(441, level=1.0)) == pytest.approx(-3.0103, abs=1e-3)
-    assert metrics.rms_dbfs(np.full((2, 100), -1.0)) == 0
-    assert metrics.rms_dbfs(np.full((1, 100), 1e-9)) == metrics.SILENCE_DB
-
-
 def test_k_weighting_has_the_standards_coefficients_at_48_khz() -> None:
     """ITU-R BS.1770-4, tables 1 and 2."""
     (shelf, shelf_back), (high_pass, high_pass_back) = metrics.k_weighting(48_000)
@@ -221,7 +215,6 @@ def test_everything_is_finite_on_the_smallest_sounds(x: np.ndarray, rate: int) -
     figures = [
         *metrics.scores(x, x, rate),
         *metrics.scores(x, 0.5 * x, rate),
-        metrics.rms_dbfs(x),
         metrics.loudness(x, rate),
         metrics.spectral_centroid(x, rate),
         metrics.onset_rate(x, rate),
@@ -231,7 +224,7 @@ def test_everything_is_finite_on_the_smallest_sounds(x: np.ndarray, rate: int) -
 
 def test_silence_has_its_defined_figures() -> None:
     assert metrics.scores(SILENCE, SILENCE, RATE) == metrics.Scores(0.0, 100.0, 100.0, 0.0)
-    assert metrics.rms_dbfs(SILENCE) == metrics.loudness(SILENCE, RATE) == metrics.SILENCE_DB
+    assert metrics.loudness(SILENCE, RATE) == metrics.SILENCE_DB
     assert metrics.spectral_centroid(SILENCE, RATE) == metrics.onset_rate(SILENCE, RATE) == 0
 
 

@@ -7,27 +7,40 @@ for a single sample. The channels of a sound count as one signal: their errors a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
-import scipy.signal
 from numpy.typing import ArrayLike, NDArray
 
+from celesta.dsp.loudness import SILENCE_DB, k_weighting, loudness
+from celesta.dsp.onsets import MEL_BANDS as MEL_BANDS_OF_ONSETS
+from celesta.dsp.onsets import count_onsets, onset_strength
+from celesta.dsp.spectra import magnitudes, mel_filters
 from celesta.errors import UsageError
+
+__all__ = [
+    "LIMIT_DB",
+    "SILENCE_DB",
+    "Scores",
+    "k_weighting",
+    "loudness",
+    "mel_distance",
+    "mel_filters",
+    "mse",
+    "onset_rate",
+    "scores",
+    "si_sdr",
+    "snr",
+    "spectral_centroid",
+]
 
 LIMIT_DB = 100.0
 """Ratios are kept within plus and minus this, so that a perfect copy has a finite figure (dB)."""
-SILENCE_DB = -120.0
-"""Level and loudness of silence, and the least that is told (dBFS, LUFS)."""
 MEL_WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 MEL_BANDS = (5, 10, 20, 40, 80, 160, 320)
 MEL_FLOOR = 1e-5
 _SILENT_POWER = 1e-20
 _BLOCK_SAMPLES = 1 << 20
-_ONSET_THRESHOLD = 0.05
 
 Array = NDArray[np.float64]
 
@@ -105,55 +118,11 @@ def mel_distance(x: ArrayLike, x_hat: ArrayLike, sample_rate: int) -> float:
     return total
 
 
-@lru_cache(maxsize=64)
-def mel_filters(sample_rate: int, window: int, bands: int) -> NDArray[np.float32]:
-    """Triangular filters ``(window / 2 + 1, bands)`` of height 1, evenly spaced on Slaney's mel scale.
-
-    The scale (Auditory Toolbox, Slaney 1998) is linear below 1 kHz, 3 mel for 200 Hz, and logarithmic above, 27 mel
-    for a factor of 6.4. Filters that hold no bin are left out, so there may be fewer than ``bands``.
-    """
-    top = sample_rate / 2
-    top_mel = top * 3 / 200 if top < 1000 else 15 + 27 * np.log(top / 1000) / np.log(6.4)
-    mels = np.linspace(0, top_mel, bands + 2)
-    edges = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
-    bins = np.fft.rfftfreq(window, 1 / sample_rate)[:, None]
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    filters = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    kept: NDArray[np.float32] = filters[:, filters.any(axis=0)].astype(np.float32)
-    kept.flags.writeable = False
-    return kept
-
-
-def rms_dbfs(x: ArrayLike) -> float:
-    """Root-mean-square level in dB relative to full scale (a full-scale sine: -3.01); silence: -120."""
-    return _level_db(float(np.mean(_sound(x) ** 2)))
-
-
-def loudness(x: ArrayLike, sample_rate: int) -> float:
-    """Integrated loudness in LUFS (ITU-R BS.1770-4); silence: -120.
-
-    All channels weigh 1, as the standard has it for mono and stereo. Sounds below 0.4 s count as one block.
-    """
-    weighted = _sound(x)
-    for numerator, denominator in k_weighting(sample_rate):
-        weighted = scipy.signal.lfilter(numerator, denominator, weighted, axis=1)
-    power = np.concatenate([[0.0], np.cumsum(np.sum(weighted**2, axis=0))])
-    length = min(round(0.4 * sample_rate), weighted.shape[1])
-    starts = np.arange(0, weighted.shape[1] - length + 1, max(1, round(0.1 * sample_rate)))
-    blocks = (power[starts + length] - power[starts]) / length
-    loud = blocks[blocks > _lufs_power(-70.0)]
-    if not loud.size:
-        return SILENCE_DB
-    # The relative gate: 10 LU below the mean of what passed the absolute one.
-    loud = loud[loud > loud.mean() / 10]
-    return max(SILENCE_DB, float(-0.691 + 10 * np.log10(loud.mean())))
-
-
 def spectral_centroid(x: ArrayLike, sample_rate: int) -> float:
     """Brightness in Hz: the mean frequency, weighted by the magnitudes of 2048-sample frames; silence: 0."""
     frequencies = np.fft.rfftfreq(2048, 1 / sample_rate)
     weighted = total = 0.0
-    for frames in _magnitudes(_sound(x), 2048):
+    for frames in _magnitudes(_checked(x), 2048):
         spectrum = np.sum(frames, axis=0, dtype=np.float64)
         weighted += float(spectrum @ frequencies)
         total += float(spectrum.sum())
@@ -167,57 +136,19 @@ def onset_rate(x: ArrayLike, sample_rate: int) -> float:
     largest within 30 ms and stands above the mean from 100 ms before to 70 ms behind. The threshold is ours. Does
     not depend on the level. The cuts at both ends of the sound are no onsets.
     """
-    sound = _sound(x).mean(axis=0, keepdims=True)
+    mono = _checked(x).mean(axis=0)
     window = 2 ** max(5, round(np.log2(0.046 * sample_rate)))
-    mels = np.concatenate([m @ mel_filters(sample_rate, window, 40) for m in _magnitudes(sound, window)])
-    peak = float(mels.max())
-    if peak <= 0.0:
-        return 0.0
-    flux = np.maximum(np.diff(np.log10(1 + 1000 * mels / peak), axis=0, prepend=0), 0).mean(axis=1)
-    flux[:3] = flux[-3:] = 0  # where frames reach beyond the ends of the sound
-    rate = sample_rate / (window // 4)
-    near, before, behind = (max(1, round(seconds * rate)) for seconds in (0.03, 0.1, 0.07))
-    highest = scipy.ndimage.maximum_filter1d(flux, 2 * near + 1, mode="constant")
-    padded = np.pad(flux, (before, behind))
-    mean = np.convolve(padded, np.ones(before + behind + 1), mode="valid") / (before + behind + 1)
-    onsets = np.flatnonzero((flux >= highest) & (flux >= mean + _ONSET_THRESHOLD))
-    return float(onsets.size * sample_rate / sound.shape[1])
+    filters = mel_filters(sample_rate, window, MEL_BANDS_OF_ONSETS)
+    mels = [block @ filters for block in _magnitudes(mono[None], window)]
+    strength = onset_strength(mels, max(float(block.max()) for block in mels))
+    return float(count_onsets(strength, sample_rate / (window // 4)) * sample_rate / mono.size)
 
 
-def _magnitudes(x: Array, window: int) -> Iterator[NDArray[np.float32]]:
-    """Magnitude spectra ``(frames, window / 2 + 1)`` of centred Hann frames, hop a quarter, in blocks of flat memory.
-
-    Channels come one after the other, silence is filled in at both ends.
-    """
-    hop = window // 4
-    hann = np.hanning(window + 1)[:-1].astype(np.float32)
-    step = _BLOCK_SAMPLES // window
+def _magnitudes(x: Array, window: int) -> Iterator[np.ndarray]:
+    """Yield the magnitudes of frames with a hop of a quarter, one channel after the other."""
     for channel in x:
-        padded = np.pad(channel.astype(np.float32), window // 2)
-        frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-        for first in range(0, len(frames), step):
-            yield np.abs(scipy.fft.rfft(frames[first : first + step] * hann, axis=-1)).astype(np.float32, copy=False)
-
-
-def k_weighting(sample_rate: int) -> tuple[tuple[list[float], list[float]], tuple[list[float], list[float]]]:
-    """The two filters of BS.1770 for any rate: a high shelf for the head, then a high-pass.
-
-    Source: the analogue prototypes behind the standard's 48 kHz coefficients, as libebur128 and De Man 2018 give them.
-    """
-    k = np.tan(np.pi * 1681.974450955533 / sample_rate)
-    q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
-    band = high**0.4996667741545416
-    a0 = 1 + k / q + k * k
-    shelf = [(high + band * k / q + k * k) / a0, 2 * (k * k - high) / a0, (high - band * k / q + k * k) / a0]
-    shelf_back = [1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
-    k = np.tan(np.pi * 38.13547087602444 / sample_rate)
-    q = 0.5003270373238773
-    a0 = 1 + k / q + k * k
-    return (shelf, shelf_back), ([1.0, -2.0, 1.0], [1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0])
-
-
-def _lufs_power(lufs: float) -> float:
-    return float(10 ** ((lufs + 0.691) / 10))
+        block = _BLOCK_SAMPLES // window
+        yield from magnitudes(channel.astype(np.float32), window, window // 4, block=block, double=False)
 
 
 def _ratio_db(signal: float, noise: float, samples: int) -> float:
@@ -229,11 +160,7 @@ def _ratio_db(signal: float, noise: float, samples: int) -> float:
     return float(np.clip(10 * np.log10(signal / noise), -LIMIT_DB, LIMIT_DB))
 
 
-def _level_db(power: float) -> float:
-    return max(SILENCE_DB, 10 * float(np.log10(power))) if power > 0 else SILENCE_DB
-
-
-def _sound(x: ArrayLike) -> Array:
+def _checked(x: ArrayLike) -> Array:
     """Check a sound and return it in double precision."""
     a = np.asarray(x, dtype=np.float64)
     if a.ndim != 2 or a.shape[0] < 1 or a.shape[1] < 1:
@@ -244,7 +171,7 @@ def _sound(x: ArrayLike) -> Array:
 
 
 def _pair(x: ArrayLike, x_hat: ArrayLike) -> tuple[Array, Array]:
-    a, b = _sound(x), _sound(x_hat)
+    a, b = _checked(x), _checked(x_hat)
     if a.shape != b.shape:
         raise UsageError(f"the two sounds must have one shape (channels, samples), got {a.shape} and {b.shape}")
     return a, b

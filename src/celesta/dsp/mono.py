@@ -72,12 +72,16 @@ class MonoMix:
         """Seconds so far."""
         return self.n_samples / self.sample_rate
 
-    def problem(self) -> str:
-        """Return why there is nothing to analyse, or "" where there is."""
+    def problem(self, shortest: float = SHORTEST) -> str:
+        """Return why there is nothing to analyse, or "" where there is.
+
+        Args:
+            shortest: seconds below which the signal is too short.
+        """
         if self._loudest <= SILENT_PEAK:
             return "the audio is silent (no sample above -80 dBFS)"
-        if self.duration < SHORTEST:
-            return f"the audio is too short ({self.duration:.3f} s; {SHORTEST:g} s are needed)"
+        if self.duration < shortest:
+            return f"the audio is too short ({self.duration:.3f} s; {shortest:g} s are needed)"
         if self._mixed_power <= CANCELLED_POWER * self._power or max(self._peaks) <= SILENT_PEAK:
             return "the channels cancel when they are averaged to mono (the left is the inverse of the right)"
         return ""

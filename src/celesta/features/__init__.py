@@ -1,7 +1,7 @@
-"""Vectors of songs: hand-made descriptors, pooled latents and a tagger's layers, extracted once and cached."""
+"""Feature vectors of songs: hand-crafted descriptors, pooled latents, layers of taggers; extracted once and cached."""
 
-from celesta.features.cache import FeatureCache
+from celesta.features.cache import FeatureCache, cache_folder
 from celesta.features.extract import Features, extract
-from celesta.features.registry import names
+from celesta.features.registry import entries, extractor, names, needed
 
-__all__ = ["FeatureCache", "Features", "extract", "names"]
+__all__ = ["FeatureCache", "Features", "cache_folder", "entries", "extract", "extractor", "names", "needed"]

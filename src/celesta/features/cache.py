@@ -1,4 +1,4 @@
-"""Features on disk: one .safetensors for each content of a file, kind of feature, weights and version."""
+"""Features on disk: one .safetensors file for each audio content, feature, weights, version and precision."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+import platformdirs
 import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
+from celesta._files import atomic, disk_errors, printable
 from celesta.errors import AudioError, UsageError
 
+VARIABLE = "CELESTA_CACHE"
+"""Environment variable that names another folder for everything that is cached."""
 _ARRAY = "vector"
 _CHUNK = 1 << 20
 
@@ -25,42 +29,47 @@ class Key:
     """What a cached feature depends on.
 
     Attributes:
-        content: SHA-256 of the sound file's bytes.
-        kind: of feature, such as ``handcrafted`` or ``latent:cel-2``.
-        weights: SHA-256 of the weights that made it, "" where there are none.
-        version: of the code that made it.
+        content: SHA-256 of the audio file's bytes.
+        feature: name, such as ``handcrafted`` or ``latent:cel-2``.
+        weights: SHA-256 of the weights that computed it, "" where there are none.
+        version: of the code that computed it.
+        precision: of the network that computed it.
     """
 
     content: str
-    kind: str
+    feature: str
     weights: str = ""
     version: str = ""
+    precision: str = "float32"
 
 
 class FeatureCache:
     """A folder of features. Entries appear whole or not at all; damaged ones count as absent.
 
-    Safe for several threads and processes on one folder: who is last to write an entry wins, with equal content.
+    Safe for several threads and processes on one folder: the last one to write an entry wins, with equal content.
 
     Args:
-        folder: made if it is missing.
+        folder: created if it is missing; None for :func:`cache_folder`.
 
     Raises:
-        UsageError: the folder cannot be made.
+        UsageError: the folder cannot be created.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = cache_folder() if folder is None else Path(folder)
         self._hashes_file = self.folder / "hashes.jsonl"
         self._lock = Lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f"{self.folder}: no folder for cached features ({error.strerror}); name another") from None
+            raise UsageError(
+                f"{printable(self.folder)}: no folder for cached features ({error.strerror}); "
+                f"name another, by the option --cache or the variable {VARIABLE}"
+            ) from None
         self._hashes = self._read_hashes()
 
     def content(self, path: str | Path) -> str:
-        """SHA-256 of a file's bytes, remembered by its path, size and time of change.
+        """Return the SHA-256 of a file's bytes, remembered by its path, size and time of change.
 
         Raises:
             AudioError: the file cannot be read.
@@ -77,10 +86,10 @@ class FeatureCache:
                         file.write(json.dumps([*known, digest]) + "\n")
             return self._hashes[known]
         except OSError as error:
-            raise AudioError(f"{path}: cannot be read or remembered ({error.strerror})") from None
+            raise AudioError(f"{printable(path)}: cannot be read or cached ({error.strerror})") from None
 
     def get(self, key: Key) -> dict[str, np.ndarray] | None:
-        """The arrays of an entry in the order they were put, or None where there is no sound entry."""
+        """Return the arrays of an entry in the order they were put, or None where there is none or it is damaged."""
         try:
             with safe_open(self.path(key), "np") as opened:
                 facts = opened.metadata() or {}
@@ -90,11 +99,6 @@ class FeatureCache:
         if facts.get("key") != _json(key) or facts.get("sha256") != _digest(arrays):
             return None
         return arrays
-
-    def get_vector(self, key: Key) -> np.ndarray | None:
-        """The entry that :meth:`put` got as one vector, or None."""
-        arrays = self.get(key)
-        return None if arrays is None else arrays.get(_ARRAY)
 
     def put(self, key: Key, arrays: np.ndarray | Mapping[str, np.ndarray]) -> None:
         """Write an entry: a vector, or arrays by name, as float32.
@@ -106,22 +110,13 @@ class FeatureCache:
         kept = {name: np.ascontiguousarray(array, np.float32) for name, array in named.items()}
         facts = {"key": _json(key), "names": json.dumps(list(kept)), "sha256": _digest(kept)}
         path = self.path(key)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{id(kept)}")
-        try:
+        with disk_errors(path, UsageError):
             path.parent.mkdir(exist_ok=True)
-            try:
-                with open(temporary, "wb") as file:
-                    file.write(safetensors.numpy.save(kept, facts))
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written ({error.strerror}); mend its folder or the disk") from None
+        with atomic(path, UsageError) as temporary:
+            temporary.write_bytes(safetensors.numpy.save(kept, facts))
 
     def path(self, key: Key) -> Path:
-        """Where an entry lies."""
+        """Return the file of an entry."""
         made_by = hashlib.sha256(_json(key).encode()).hexdigest()
         return self.folder / key.content[:2] / f"{key.content[:16]}-{made_by[:32]}.safetensors"
 
@@ -142,8 +137,14 @@ class FeatureCache:
         return hashes
 
 
+def cache_folder() -> Path:
+    """Return the folder of cached features: in ``$CELESTA_CACHE``, or else in the user's cache folder."""
+    named = os.environ.get(VARIABLE)
+    return (Path(named) if named else platformdirs.user_cache_path("celesta", appauthor=False)) / "features"
+
+
 def content_hash(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in flat memory."""
+    """Return the SHA-256 of a file's bytes, in flat memory."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):

@@ -1,10 +1,12 @@
-"""Features learnt without labels: windows of one song are to be alike, windows of others not.
+"""Extractor ``celesta-ssl``: a network trained without labels, windows of one song alike, windows of others not.
 
 Source: Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations"; Spijkervet &
 Burgoyne 2021, CLMR, whose recipe for music is followed in kind (two windows of a song, altered) on log-mel patches.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ from torch import Tensor, nn
 
 from celesta._device import autocast
 from celesta.errors import ModelError
-from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, log_mel
+from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
+from celesta.features.latents import state_hash
+from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, PatchStream
 from celesta.models import weights
 from celesta.models.weights import FOLDER as WEIGHTS
 
@@ -21,6 +25,22 @@ __all__ = ["SAMPLE_RATE", "Contrast", "load_contrast"]
 WIDTHS = (16, 32, 64, 128)
 SIZE = 2 * WIDTHS[-1]
 _BATCH = 8
+_HOP = PATCH_FRAMES // 2
+VERSION = "2"
+
+
+def create(name: str, model: str, precision: str) -> Extractor:
+    """Make the extractor: mean and standard deviation over patches; see :data:`celesta.features.registry.TABLE`."""
+    network = load_contrast()
+
+    def summary(patches: ContrastPatches, start: float, stop: float | None) -> Arrays:
+        rows = patches.rows(start, stop)
+        return {"mean": rows.mean(0), "std": rows.std(0)}
+
+    return Extractor(
+        name, VERSION, SAMPLE_RATE, name, lambda: ContrastPatches(network, precision), summary,
+        state_hash(network), precision,
+    )  # fmt: skip
 
 
 class _Stage(nn.Module):
@@ -55,28 +75,61 @@ class Contrast(nn.Module):
         y = self.stages(x).float().mean(2)
         return torch.cat([y.mean(-1), y.amax(-1)], dim=1)
 
-    @torch.inference_mode()
-    def song(self, samples: np.ndarray, precision: str = "auto") -> dict[str, np.ndarray]:
-        """``mean`` and ``std`` ``(256,)`` over the patches of 3 s of a song ``(n,)``, mono at 16 kHz.
+    def song(self, samples: np.ndarray, precision: str = "float32") -> Arrays:
+        """Return ``mean`` and ``std`` ``(256,)`` over the patches of 3 s of a song ``(n,)``, mono at 16 kHz.
 
         Raises:
             UsageError: not mono, empty or not finite.
         """
-        spectrogram = log_mel(samples)
-        spectrogram = np.pad(spectrogram, ((0, max(0, PATCH_FRAMES - len(spectrogram))), (0, 0)))
-        starts = range(0, len(spectrogram) - PATCH_FRAMES + 1, PATCH_FRAMES // 2)
-        made = []
-        for first in range(0, len(starts), _BATCH):
-            batch = np.stack([spectrogram[at : at + PATCH_FRAMES] for at in starts[first : first + _BATCH]])
-            device = self.norm.weight.device
-            with autocast(device, precision):
-                made.append(self(torch.from_numpy(batch).to(device)).float().cpu().numpy())
-        rows = np.concatenate(made)
+        patches = ContrastPatches(self, precision)
+        patches.push(checked(samples))
+        patches.finish()
+        rows = patches.rows()
         return {"mean": rows.mean(0), "std": rows.std(0)}
 
 
+class ContrastPatches:
+    """The network's vector of each patch of a stream, mono at 16 kHz."""
+
+    def __init__(self, network: Contrast, precision: str) -> None:
+        self._network, self._precision = network, precision
+        self._stream = PatchStream(_HOP)
+        self._rows = Rows(SIZE)
+        self._held: list[np.ndarray] = []
+
+    def push(self, x: np.ndarray) -> None:
+        """Take samples ``(n,)``."""
+        self._add(self._stream.push(x))
+
+    def finish(self) -> None:
+        """End the stream."""
+        self._add(self._stream.finish())
+        if self._held:
+            self._run()
+
+    def _add(self, patches: Iterable[np.ndarray]) -> None:
+        for patch in patches:
+            self._held.append(patch)
+            if len(self._held) == _BATCH:
+                self._run()
+
+    @torch.inference_mode()
+    def _run(self) -> None:
+        device = self._network.norm.weight.device
+        with autocast(device, self._precision):
+            self._rows.append(self._network(torch.from_numpy(np.stack(self._held)).to(device)).float().cpu().numpy())
+        self._held = []
+
+    def rows(self, start: float = 0.0, stop: float | None = None) -> np.ndarray:
+        """Return the vectors ``(patches, 256)`` of the patches whose middle lies in a stretch (seconds)."""
+        middle = PATCH_FRAMES / 2 * 0.016
+        rate = 1 / (_HOP * 0.016)
+        end = None if stop is None else stop - middle
+        return self._rows.between(*frame_range(max(start - middle, 0), end, rate, len(self._rows)))
+
+
 def load_contrast() -> Contrast:
-    """The network with the weights that ship.
+    """Load the network with the weights that ship.
 
     Raises:
         ModelError: its weights are missing or damaged.

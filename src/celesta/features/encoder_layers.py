@@ -1,4 +1,4 @@
-"""Statistics of every layer of a model's encoder, not of its latent alone: early ones hear timbre, late ones form."""
+"""Extractors ``layers:MODEL`` and ``layers-random:MODEL``: statistics over time of every layer of a model's encoder."""
 
 from __future__ import annotations
 
@@ -8,15 +8,41 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from celesta import codec
 from celesta.errors import ModelError
 from celesta.features import pooling
+from celesta.features.base import Arrays, Extractor, Recording
+from celesta.features.latents import untrained
 from celesta.models.base import Model
 
 VERSION = "1"
 
 
+def create(name: str, model: str, precision: str) -> Extractor:
+    """Make the extractor; see :data:`celesta.features.registry.TABLE`."""
+    loaded = codec.load(model, precision=precision)
+    return _of_layers(name, loaded.model, loaded.weights, precision)
+
+
+def create_random(name: str, model: str, precision: str) -> Extractor:
+    """Make the control: the same layers with the weights that they had before training."""
+    made, weights = untrained(name, model)
+    return _of_layers(name, codec.Codec(model, made, weights, precision=precision).model, weights, precision)
+
+
+def _of_layers(name: str, model: Model, weights: str, precision: str) -> Extractor:
+    encoder_layers(model)  # refused here, before a song is read
+    rate = model.sample_rate
+
+    def summary(recording: Recording, start: float, stop: float | None) -> Arrays:
+        found: Arrays = recording.shared(name, lambda x: layer_statistics(model, x), start, stop)
+        return found
+
+    return Extractor(name, VERSION, rate, f"{rate} Hz", lambda: Recording(rate), summary, weights, precision)
+
+
 def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean, standard deviation and mean step over time of each layer, windows averaged to the song by their length.
+    """Compute mean, standard deviation and mean step over time of each layer, averaged over windows by their length.
 
     Args:
         model: whose ``encoder`` is a list of blocks, or has ``blocks``; prepared.
@@ -30,7 +56,9 @@ def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]
     """
     pieces = _windows(samples, model.window)
     found: dict[str, np.ndarray] = {}
-    hooks = [layer.register_forward_hook(_keeper(found, i)) for i, layer in enumerate(encoder_layers(model), start=1)]
+    hooks = [
+        layer.register_forward_hook(_collector(found, i)) for i, layer in enumerate(encoder_layers(model), start=1)
+    ]
     total: dict[str, np.ndarray] = {}
     try:
         with torch.inference_mode():
@@ -42,12 +70,12 @@ def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]
     finally:
         for hook in hooks:
             hook.remove()
-    heard = sum(piece.size for piece in pieces)
-    return {name: (array / heard).astype(np.float32) for name, array in total.items()}
+    total_samples = sum(piece.size for piece in pieces)
+    return {name: (array / total_samples).astype(np.float32) for name, array in total.items()}
 
 
 def encoder_layers(model: Model) -> list[nn.Module]:
-    """The blocks of a model's encoder.
+    """Return the blocks of a model's encoder.
 
     Raises:
         ModelError: it has none.
@@ -60,15 +88,15 @@ def encoder_layers(model: Model) -> list[nn.Module]:
 
 
 def _windows(samples: np.ndarray, window: int) -> list[np.ndarray]:
-    """One behind the other; a last piece shorter than half a window is left out, unless it is all there is."""
+    """Cut samples into windows; a last piece shorter than half a window is left out, unless it is all there is."""
     starts = range(0, max(1, len(samples) - window // 2 + 1), window)
     return [np.ascontiguousarray(samples[at : at + window], np.float32) for at in starts]
 
 
-def _keeper(found: dict[str, np.ndarray], number: int) -> Callable[[nn.Module, object, Tensor], None]:
-    def keep(module: nn.Module, inputs: object, output: Tensor) -> None:
+def _collector(found: dict[str, np.ndarray], number: int) -> Callable[[nn.Module, object, Tensor], None]:
+    def collect(module: nn.Module, inputs: object, output: Tensor) -> None:
         rows = output[0].squeeze(1) if output.ndim == 4 else output[0].T  # (C, 1, T) or (T, C) to (C, T)
         for name, statistic in pooling.statistics(rows.float().numpy()).items():
             found[f"{number}.{name}"] = statistic
 
-    return keep
+    return collect

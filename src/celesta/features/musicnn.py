@@ -1,163 +1,204 @@
-"""MusiCNN, a tagger whose layers tell songs apart: log-mel spectrogram, timbral and temporal filters, dense middle.
+"""Extractors ``musicnn-msd`` and ``musicnn-mtt``: the layers of MusiCNN, a tagger of music, on patches of 3 s.
 
 Source: Pons & Serra 2019, "musicnn: pre-trained convolutional neural networks for music audio tagging"; weights of
-PyPI's ``musicnn`` 0.1.0 (ISC licence), converted once by ``scripts/convert_musicnn.py``. The network is written anew
-and answers as the original does, its half-precision spectrogram included.
+PyPI's ``musicnn`` 0.1.0 (ISC licence), converted by ``scripts/convert_musicnn.py``. The network is written in NumPy and
+returns what the original returns, its half-precision spectrogram included.
 """
 
 from __future__ import annotations
 
-import numpy as np
-import scipy.fft
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from celesta._device import autocast, autocast_dtype
-from celesta.dsp.spectra import mel_area_filters
+import numpy as np
+
+from celesta._files import printable, read_arrays
+from celesta.dsp.spectra import Framer, mel_filters, spectrum
 from celesta.errors import ModelError, UsageError
-from celesta.models import weights
-from celesta.models.weights import FOLDER as WEIGHTS
+from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
 
 SAMPLE_RATE = 16_000
 PATCH_FRAMES = 187
 CHECKPOINTS = ("MSD", "MTT")
 LAYERS = ("penultimate", "mean_pool", "max_pool", "tags")
+WEIGHTS = Path(__file__).parents[1] / "weights"
+VERSION = "4"
+_SIZES = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
+_POOLED = ("penultimate", "mean_pool", "max_pool")
 _N_FFT, _HOP, _BANDS = 512, 256, 96
-_EPS = 1e-3
-_BATCH = 2  # patches at once: the copied places of two fit the cache, more are a third slower
-_BLOCK_FRAMES = 2 * PATCH_FRAMES
+EPS = 1e-3
+_TILE = 34  # frames that are multiplied at once: copied inputs and results fit the processor's cache
+_SHARED = 4  # neighbouring places that one row of a matrix product computes: less to copy, little more to multiply
+_FRONT = {
+    "timbral.0": (7, 38), "timbral.1": (7, 67), "temporal.0": (128, 1), "temporal.1": (64, 1), "temporal.2": (32, 1),
+}  # fmt: skip
 
 
-class _Front(nn.Module):
-    """Filters over time and frequency, ReLU, batch normalisation, then the loudest place in frequency.
+def create(name: str, model: str, precision: str) -> Extractor:
+    """Make the extractor: mean and standard deviation over patches; see :data:`celesta.features.registry.TABLE`."""
 
-    With one channel going in, a matrix product over all places is several times faster than a library's convolution.
-    Some neighbouring places share a row of it, which copies less and multiplies little more.
-    """
+    def summary(patches: Patches, start: float, stop: float | None) -> Arrays:
+        layers = {layer: rows.astype(np.float64) for layer, rows in patches.layers(start, stop).items()}
+        means = {f"{layer}.mean": layers[layer].mean(axis=0).astype(np.float32) for layer in _POOLED}
+        return means | {f"{layer}.std": layers[layer].std(axis=0).astype(np.float32) for layer in _POOLED}
 
-    def __init__(self, filters: int, time: int, frequency: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(1, filters, (time, frequency))
-        self.norm = nn.BatchNorm1d(filters, _EPS)
-        self.along = 1 if frequency == 1 else 2  # neighbours in time or in frequency
-        self.shared = 8 if frequency == 1 else 4
+    return _of_tagger(name, name, precision, summary)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, T, 96)`` to ``(B, filters, T)``."""
-        # ReLU and normalisation keep or turn the order, so the loudest is taken first, and they are done on
-        # what is left.
-        turned = self.norm.weight < 0
-        order = torch.argsort(turned.int(), stable=True)
-        straight = int((~turned).sum())
-        made = self._rows(x) @ self._kernels(order).to(x.dtype)
-        made = made.view(*made.shape[:-1], self.shared, len(order))
-        # Behind a ReLU negative numbers are all alike, and the bits of the others are ordered as whole numbers are,
-        # which are compared four times faster.
-        bits = made.view(torch.int16 if made.dtype == torch.bfloat16 else torch.int32)
-        over = (2,) if self.along == 1 else (2, 3)
-        ends = [bits[..., :straight].amax(over), bits[..., straight:].amin(over)]
-        loudest = torch.cat(ends, -1).view(made.dtype)[..., torch.argsort(order)].flatten(1, -2)[:, : x.shape[1]]
-        normed: Tensor = self.norm(F.relu(loudest.float()).transpose(1, 2))
+
+def create_patches(name: str, model: str, precision: str) -> Extractor:
+    """Make the extractor of a tagger's pooled layers, one row for each patch; late layers are trained on them."""
+
+    def rows(patches: Patches, start: float, stop: float | None) -> Arrays:
+        layers = patches.layers(start, stop)
+        return {layer: layers[layer] for layer in ("mean_pool", "max_pool")}
+
+    return _of_tagger(name, model, precision, rows)
+
+
+def _of_tagger(
+    name: str, tagger: str, precision: str, summary: Callable[[Patches, float, float | None], Arrays]
+) -> Extractor:
+    if precision != "float32":
+        raise UsageError(f"{name}: it is computed in float32 only, got precision {precision!r}")
+    network = load_musicnn(tagger.removeprefix("musicnn-").upper())
+    return Extractor(name, VERSION, SAMPLE_RATE, tagger, lambda: Patches(network), summary, network.sha256)
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """Batch normalisation with fixed statistics: ``x * scale + shift``."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Normalise the last axis of ``(..., channels)``."""
+        normed: np.ndarray = x * self.scale + self.shift
         return normed
 
-    def _rows(self, x: Tensor) -> Tensor:
-        """What the kernel hears at ``shared`` neighbouring places, and a one for its bias."""
-        time, frequency = (int(size) for size in self.conv.kernel_size)
-        before = (time - 1) // 2
-        if self.along == 1:
-            x = F.pad(x, (0, 0, before, time - 1 - before + -x.shape[1] % self.shared))
-            parts = [x.unfold(1, time + self.shared - 1, self.shared)]
-        else:
-            x = F.pad(x, (0, 0, before, time - 1 - before)).unfold(1, time, 1).transpose(2, 3)
-            width = frequency + self.shared - 1
-            # A last row begins where it still fits; what it shares with the one before does not change the loudest.
-            parts = [x.unfold(3, width, self.shared), x[..., -width:].unsqueeze(3)]
-            parts = [part.transpose(2, 3) for part in parts]
-        size = parts[0].shape[3:].numel()
-        rows = x.new_ones(*parts[0].shape[:2], sum(part.shape[2] for part in parts), size + 1)
-        first = 0
-        for part in parts:
-            there = rows[:, :, first : first + part.shape[2], :size]
-            there.view(part.shape).copy_(part)
-            first += part.shape[2]
-        return rows
 
-    def _kernels(self, order: Tensor) -> Tensor:
-        """``(samples + 1, shared * filters)``: the kernel moved on by a place for each neighbour, and its biases."""
-        kernel = self.conv.weight[order, 0]
-        width = kernel.shape[self.along]
-        shape = [self.shared, *kernel.shape]
-        shape[1 + self.along] += self.shared - 1
-        moved = kernel.new_zeros(shape)
-        for neighbour in range(self.shared):
-            moved[neighbour].narrow(self.along, neighbour, width).copy_(kernel)
-        assert self.conv.bias is not None
-        bias = self.conv.bias[order].expand(self.shared, -1)
-        return torch.cat([moved.flatten(2), bias[..., None]], dim=2).flatten(0, 1).T
+class Front:
+    """Filters over time and frequency, ReLU, batch normalisation, then the largest over frequency.
 
+    ReLU and normalisation keep or reverse the order, so the largest (or smallest) is taken first.
 
-class _Middle(nn.Module):
-    """Convolution over time, ReLU, batch normalisation."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(channels, 64, 7, padding=3)
-        self.norm = nn.BatchNorm1d(64, _EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, channels, T)`` to ``(B, 64, T)``."""
-        made: Tensor = self.norm(F.relu(self.conv(x)).float())
-        return made
-
-
-class Musicnn(nn.Module):
-    """The network on patches of log-mel frames.
-
-    Attributes:
-        tags: names of the 50 tags it was trained on.
+    Args:
+        kernel: ``(filters, time, frequency)``.
+        bias: ``(filters,)``.
+        norm: behind the ReLU.
     """
 
-    def __init__(self, tags: tuple[str, ...]) -> None:
-        super().__init__()
-        self.tags = tags
-        self.norm = nn.BatchNorm1d(1, _EPS)
-        self.timbral = nn.ModuleList([_Front(204, 7, 38), _Front(204, 7, 67)])
-        self.temporal = nn.ModuleList([_Front(51, length, 1) for length in (128, 64, 32)])
-        self.mid = nn.ModuleList([_Middle(561), _Middle(64), _Middle(64)])
-        self.pool_norm = nn.BatchNorm1d(1506, _EPS)
-        self.dense = nn.Linear(1506, 200)
-        self.dense_norm = nn.BatchNorm1d(200, _EPS)
-        self.out = nn.Linear(200, len(tags))
+    def __init__(self, kernel: np.ndarray, bias: np.ndarray, norm: Norm) -> None:
+        self.time, self.frequency = kernel.shape[1:]
+        self.along = 1 if self.frequency > 1 else 0  # places that share a row are neighbours in frequency or in time
+        self.bias, self.norm = bias, norm
+        self.sign = np.where(norm.scale < 0, -1, 1).astype(np.float32)
+        kernel = kernel * self.sign[:, None, None]
+        shape = list(kernel.shape)
+        shape[1 + self.along] += _SHARED - 1
+        moved = np.zeros((_SHARED, *shape), np.float32)
+        for place in range(_SHARED):
+            inside = [slice(None)] * 3
+            inside[1 + self.along] = slice(place, place + kernel.shape[1 + self.along])
+            moved[place][tuple(inside)] = kernel
+        self.matrix = np.ascontiguousarray(moved.reshape(_SHARED * len(kernel), -1).T)
 
-    def forward(self, patches: Tensor) -> dict[str, Tensor]:
-        """Layers of ``(B, frames, 96)`` log-mel patches: penultimate ``(B, 200)``, mean_pool and max_pool
-        ``(B, 753)``, tags ``(B, 50)`` from 0 to 1.
-        """  # noqa: D205
-        x = self.norm(patches.flatten(1)[:, None]).view_as(patches)
-        x = x.to(autocast_dtype(x.device))  # before places are copied out, not after
-        front = torch.cat([block(x) for block in (*self.timbral, *self.temporal)], dim=1)
-        first = self.mid[0](front)
-        second = self.mid[1](first) + first
-        third = self.mid[2](second) + second
-        features = torch.cat([front, first, second, third], dim=1)
-        mean, loudest = features.mean(-1), features.amax(-1)
-        both = torch.stack([loudest, mean], dim=-1).flatten(1)
-        penultimate = self.dense_norm(F.relu(self.dense(self.pool_norm(both))))
-        tags = torch.sigmoid(self.out(penultimate))
-        return {"penultimate": penultimate, "mean_pool": mean, "max_pool": loudest, "tags": tags}
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """``(T, 96)`` to ``(T, filters)``."""
+        before = (self.time - 1) // 2
+        frames = len(x)
+        rest = -frames % _SHARED if self.along == 0 else 0
+        x = np.pad(x, ((before, self.time - 1 - before + rest), (0, 0)))
+        size = [self.time, self.frequency]
+        size[self.along] += _SHARED - 1
+        places = np.lib.stride_tricks.sliding_window_view(x, size)
+        if self.along == 0:
+            places = places[::_SHARED]
+            found = [self._largest(places[at : at + _TILE]) for at in range(0, len(places), _TILE)]
+        else:
+            # The last row begins where it still fits; what it shares with the one before it changes no maximum.
+            last = places.shape[1] - 1
+            columns = [*range(0, last, _SHARED), last]
+            found = [self._largest(places[at : at + _TILE, columns]) for at in range(0, frames, _TILE)]
+        largest = np.concatenate(found).reshape(-1, len(self.bias))[:frames]
+        return self.norm(np.maximum(self.sign * largest + self.bias, 0))
 
-    @torch.inference_mode()
-    def layers(self, samples: np.ndarray, hop: int = PATCH_FRAMES, precision: str = "float32") -> dict[str, np.ndarray]:
-        """Layers of a song, a row a patch of 3 s; a last piece shorter than a patch is left out.
+    def _largest(self, places: np.ndarray) -> np.ndarray:
+        made: np.ndarray = places.reshape(-1, len(self.matrix)) @ self.matrix
+        if self.along == 0:
+            made = made.reshape(len(places), places.shape[1], -1)
+        else:
+            made = made.reshape(len(places), -1, len(self.bias))
+        largest: np.ndarray = made.max(axis=1)
+        return largest
 
-        A sound shorter than a patch is followed by silence (the original refuses it). Beyond the samples and what is
-        returned, the memory needed does not grow with the song: spectra are made as the patches need them.
+
+class Musicnn:
+    """The network on patches of log-mel frames.
+
+    Args:
+        weights: by name, as in the file.
+        tags: names of the 50 tags that it was trained on.
+        sha256: of the file.
+
+    Attributes:
+        weights, tags, sha256: as given.
+    """
+
+    def __init__(self, weights: dict[str, np.ndarray], tags: tuple[str, ...], sha256: str) -> None:
+        self.weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
+        self.tags, self.sha256 = tags, sha256
+        w = self.weights
+        self._norm = self._norm_of("norm")
+        self._front = [
+            Front(w[f"{name}.conv.weight"].reshape(-1, *size), w[f"{name}.conv.bias"], self._norm_of(f"{name}.norm"))
+            for name, size in _FRONT.items()
+        ]
+        self._middle = [
+            (np.ascontiguousarray(w[f"mid.{i}.conv.weight"].transpose(2, 1, 0)), w[f"mid.{i}.conv.bias"])
+            for i in range(3)
+        ]
+        self._middle_norms = [self._norm_of(f"mid.{i}.norm") for i in range(3)]
+        self._pool_norm, self._dense_norm = self._norm_of("pool_norm"), self._norm_of("dense_norm")
+
+    def _norm_of(self, name: str) -> Norm:
+        mean, variance, scale, shift = (
+            self.weights[f"{name}.{key}"] for key in ("running_mean", "running_var", "weight", "bias")
+        )
+        scale = (scale / np.sqrt(variance + np.float32(EPS))).astype(np.float32)
+        return Norm(scale, (shift - mean * scale).astype(np.float32))
+
+    def __call__(self, patch: np.ndarray) -> Arrays:
+        """Compute the layers of a log-mel patch ``(187, 96)``.
+
+        Returns:
+            ``penultimate`` ``(200,)``, ``mean_pool`` and ``max_pool`` ``(753,)``, ``tags`` ``(50,)`` from 0 to 1.
+        """
+        x = patch * self._norm.scale + self._norm.shift
+        front = np.concatenate([block(x) for block in self._front], axis=1)
+        layers = [front]
+        for i, (kernel, bias) in enumerate(self._middle):
+            y = self._middle_norms[i](np.maximum(_convolved(layers[-1], kernel) + bias, 0))
+            layers.append(y + layers[-1] if i else y)
+        features = np.concatenate(layers, axis=1)
+        mean, largest = features.mean(axis=0), features.max(axis=0)
+        w = self.weights
+        both = self._pool_norm(np.stack([largest, mean], axis=-1).ravel())
+        penultimate = self._dense_norm(np.maximum(w["dense.weight"] @ both + w["dense.bias"], 0))
+        tags = 1 / (1 + np.exp(-(w["out.weight"] @ penultimate + w["out.bias"])))
+        return {"penultimate": penultimate, "mean_pool": mean, "max_pool": largest, "tags": tags}
+
+    def layers(self, samples: np.ndarray, hop: int = PATCH_FRAMES) -> Arrays:
+        """Compute the layers of a song, a row for each patch of 3 s; a last piece shorter than a patch is left out.
+
+        A signal shorter than a patch is followed by silence (the original refuses it).
 
         Args:
             samples: ``(n,)`` mono at 16 kHz, full scale 1.
             hop: frames of 16 ms from one patch to the next.
-            precision: of the convolutions, ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor has it.
 
         Returns:
             :data:`LAYERS` to float32 ``(patches, dim)``.
@@ -165,74 +206,131 @@ class Musicnn(nn.Module):
         Raises:
             UsageError: not mono, empty or not finite, or ``hop`` is less than 1.
         """
+        analysis = Patches(self, hop)
+        analysis.push(checked(samples))
+        analysis.finish()
+        return analysis.layers()
+
+
+class Patches:
+    """The layers of each patch of a stream, mono at 16 kHz.
+
+    Args:
+        network: that computes them.
+        hop: frames from one patch to the next.
+    """
+
+    def __init__(self, network: Musicnn, hop: int = PATCH_FRAMES) -> None:
         if hop < 1:
             raise UsageError(f"musicnn: hop must be 1 frame or more, got {hop}")
-        x = _checked(samples)
-        x = _centred(np.pad(x, (0, max(0, (PATCH_FRAMES - 1) * _HOP - len(x)))))
-        starts = range(0, _frames(x) - PATCH_FRAMES + 1, hop)
-        made: dict[str, list[np.ndarray]] = {name: [] for name in LAYERS}
-        device = self.out.weight.device
-        for first in range(0, len(starts), _BATCH):
-            batch = [_log_mel(x, at, at + PATCH_FRAMES) for at in starts[first : first + _BATCH]]
-            with autocast(device, precision):
-                layers = self(torch.from_numpy(np.stack(batch)).to(device))
-            for name in LAYERS:
-                made[name].append(layers[name].float().cpu().numpy())
-        return {name: np.concatenate(parts) for name, parts in made.items()}
+        self._network, self._hop = network, hop
+        self._rows = Rows(sum(_SIZES.values()))
+        self._stream = PatchStream(hop)
+
+    def push(self, x: np.ndarray) -> None:
+        """Take samples ``(n,)``."""
+        self._add(self._stream.push(x))
+
+    def finish(self) -> None:
+        """End the stream."""
+        self._add(self._stream.finish())
+
+    def _add(self, patches: Iterator[np.ndarray]) -> None:
+        for patch in patches:
+            layers = self._network(patch)
+            self._rows.append(np.concatenate([layers[name] for name in LAYERS])[None])
+
+    def layers(self, start: float = 0.0, stop: float | None = None) -> Arrays:
+        """Return :data:`LAYERS` to ``(patches, dim)`` of the patches whose middle lies in a stretch (seconds)."""
+        rate = SAMPLE_RATE / _HOP / self._hop
+        middle = PATCH_FRAMES / 2 * _HOP / SAMPLE_RATE
+        first, last = frame_range(
+            max(start - middle, 0), None if stop is None else stop - middle, rate, len(self._rows)
+        )
+        rows = self._rows.between(first, last)
+        ends = np.cumsum(list(_SIZES.values()))
+        return {name: rows[:, end - _SIZES[name] : end] for name, end in zip(LAYERS, ends, strict=True)}
+
+
+class PatchStream:
+    """Cut a stream, mono at 16 kHz, into log-mel patches ``(187, 96)``.
+
+    The signal is mirrored at both ends, as librosa did when the network was trained (since 0.10 it adds silence).
+    It matters: silence before a sudden start is a click, which the largest value of a layer then shows.
+
+    Args:
+        hop: frames from one patch to the next.
+    """
+
+    def __init__(self, hop: int) -> None:
+        self.hop = hop
+        self._samples = 0
+        # Equal blocks of frames give equal results however the stream is cut.
+        self._framer = Framer(_N_FFT, _HOP, "reflect", block=min(hop, PATCH_FRAMES))
+        self._held = np.zeros((0, _BANDS), np.float32)
+        self._skip = 0
+
+    def push(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Take samples ``(n,)``; yield the patches that are complete."""
+        self._samples += len(x)
+        for frames in self._framer.push(x):
+            yield from self._patches(frames)
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """Yield the last patches; a signal shorter than a patch is followed by silence."""
+        missing = (PATCH_FRAMES - 1) * _HOP - self._samples
+        if missing > 0:
+            yield from self.push(np.zeros(missing, np.float32))
+        for frames in self._framer.finish():
+            yield from self._patches(frames)
+
+    def _patches(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        self._held = np.concatenate([self._held, _log_mel(frames)])
+        while len(self._held) >= self._skip + PATCH_FRAMES:
+            yield self._held[self._skip : self._skip + PATCH_FRAMES]
+            self._skip += self.hop
+        dropped = min(self._skip, len(self._held))
+        self._held, self._skip = self._held[dropped:], self._skip - dropped
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
-    """``(frames, 96)`` float32: log10(10000 m + 1) of the mel power m, rounded as the original rounds.
+    """Compute ``log10(10000 m + 1)`` of the mel power m, rounded as the original rounds.
 
-    ``1 + n // 256`` frames of 16 ms. The original computes in half precision, in which loud bands overflow to infinity;
-    those are computed in single.
+    The original computes in half precision, in which loud bands overflow to infinity; those are computed in single.
 
     Args:
         samples: ``(n,)`` mono at 16 kHz, full scale 1.
 
+    Returns:
+        ``(1 + n // 256, 96)`` float32, frames of 16 ms.
+
     Raises:
         UsageError: not mono, empty or not finite.
     """
-    x = _centred(_checked(samples))
-    firsts = range(0, _frames(x), _BLOCK_FRAMES)
-    return np.concatenate([_log_mel(x, first, min(first + _BLOCK_FRAMES, _frames(x))) for first in firsts])
+    framer = Framer(_N_FFT, _HOP, "reflect", block=PATCH_FRAMES)
+    x = checked(samples)
+    return np.concatenate([_log_mel(frames) for part in (framer.push(x), framer.finish()) for frames in part])
 
 
-def _checked(samples: np.ndarray) -> np.ndarray:
-    x = np.asarray(samples, np.float32)
-    if x.ndim != 1 or x.size == 0 or not np.isfinite(x).all():
-        raise UsageError(f"musicnn hears finite mono samples (n,), got shape {x.shape}")
-    return x
-
-
-def _centred(x: np.ndarray) -> np.ndarray:
-    """Sound mirrored at both ends, as librosa did when the network was trained (since 0.10 it fills in silence).
-
-    It matters: where a sound starts at once, silence before it makes a click that the largest of a layer then shows.
-    """
-    return np.pad(x, _N_FFT // 2, mode="reflect")
-
-
-def _frames(x: np.ndarray) -> int:
-    """How many frames mirrored samples hold."""
-    return 1 + (len(x) - _N_FFT) // _HOP
-
-
-def _log_mel(x: np.ndarray, first: int, last: int) -> np.ndarray:
-    """:func:`log_mel` of mirrored samples, frames ``first`` up to ``last``."""
-    window = np.hanning(_N_FFT + 1)[:-1]
-    frames = np.lib.stride_tricks.sliding_window_view(x[first * _HOP : (last - 1) * _HOP + _N_FFT], _N_FFT)[::_HOP]
-    # In double precision: what band-limited sound leaves empty would else hold rounding noise.
-    power = np.abs(scipy.fft.rfft(frames * window, axis=-1)).astype(np.float32) ** 2
-    mel = power @ mel_area_filters(_N_FFT, _BANDS, SAMPLE_RATE)
+def _log_mel(frames: np.ndarray) -> np.ndarray:
+    power = spectrum(frames) ** 2
+    mel = power @ mel_filters(SAMPLE_RATE, _N_FFT, _BANDS, equal_area=True)
     with np.errstate(over="ignore"):
         rounded = np.log10(np.float16(10_000) * mel.astype(np.float16) + np.float16(1)).astype(np.float32)
     made: np.ndarray = np.where(np.isfinite(rounded), rounded, np.log10(10_000 * mel + 1))
     return made
 
 
+def _convolved(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Convolve ``(T, channels)`` over time with ``(time, channels, filters)``, zeros at both ends."""
+    before = (len(kernel) - 1) // 2
+    padded = np.pad(x, ((before, len(kernel) - 1 - before), (0, 0)))
+    made: np.ndarray = sum(padded[k : k + len(x)] @ tap for k, tap in enumerate(kernel))
+    return made
+
+
 def load_musicnn(checkpoint: str = "MSD") -> Musicnn:
-    """The tagger trained on the Million Song Dataset (``MSD``) or MagnaTagATune (``MTT``), with its weights.
+    """Load the tagger trained on the Million Song Dataset (``MSD``) or MagnaTagATune (``MTT``).
 
     Raises:
         UsageError: there is no such checkpoint.
@@ -242,9 +340,9 @@ def load_musicnn(checkpoint: str = "MSD") -> Musicnn:
         raise UsageError(f"musicnn: checkpoint must be one of {', '.join(CHECKPOINTS)}, got {checkpoint!r}")
     path = WEIGHTS / f"musicnn-{checkpoint.lower()}.safetensors"
     try:
-        found = weights.read(path)
-        model = Musicnn(tuple(map(str, found.json("tags"))))
-        found.load_into(model)
-    except (ModelError, TypeError) as error:
-        raise ModelError(f"{path}: no weights of musicnn ({error})") from None
-    return model.eval()
+        arrays, metadata = read_arrays(path)
+        tags = tuple(map(str, json.loads(metadata["tags"])))
+        return Musicnn(arrays, tags, hashlib.sha256(path.read_bytes()).hexdigest())
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{printable(path)}: no weights of musicnn ({reason}); install Celesta again") from None

@@ -1,4 +1,4 @@
-"""From a latent of any length to one vector: statistics over time of its channels and of its detail's spectrum."""
+"""Pool a latent of any length to one vector: statistics over time of its channels and of the spectrum of its detail."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 def pool(latent: Latent, statistics: Sequence[str] = STATISTICS) -> np.ndarray:
-    """One vector ``(D,)`` float32 of a song: the arrays of :func:`pool_parts` one behind the other."""
+    """Return one vector ``(D,)`` float32 of a song: the arrays of :func:`pool_parts`, one after the other."""
     return np.concatenate(list(pool_parts(latent, statistics).values()))
 
 
 def pool_parts(latent: Latent, statistics: Sequence[str] = STATISTICS) -> dict[str, np.ndarray]:
-    """Statistics over the frames of a song, averaged over its sound channels.
+    """Compute statistics over the frames of a song, averaged over its audio channels.
 
-    Frames of the silence behind the end of the sound do not count. Windows that overlap are joined as they are.
+    Frames after the end of the audio do not count. Windows that overlap are joined as they are.
 
     Args:
         latent: of one song.
@@ -47,7 +47,7 @@ def pool_parts(latent: Latent, statistics: Sequence[str] = STATISTICS) -> dict[s
     if not wanted:
         raise UsageError(f"pooling needs a statistic: {', '.join(STATISTICS)}, p0 ... p100")
     base, places, values = latent.timeline()
-    frames = sounding_frames(latent)
+    frames = audio_frames(latent)
     parts: dict[str, np.ndarray] = {}
     if latent.latent_dim:
         for name, statistic in wanted.items():
@@ -62,16 +62,10 @@ def pool_parts(latent: Latent, statistics: Sequence[str] = STATISTICS) -> dict[s
     return parts
 
 
-def pool_names(latent: Latent, statistics: Sequence[str] = STATISTICS) -> tuple[str, ...]:
-    """What each number of :func:`pool` is, such as ``base.mean.0``."""
-    parts = pool_parts(latent, statistics)
-    return tuple(f"{name}.{i}" for name, part in parts.items() for i in range(part.size))
-
-
 def window_means(latent: Latent) -> dict[str, np.ndarray]:
-    """``mean`` ``(windows, channels * latent_dim)`` float32: each window's base over its frames that hold sound."""
+    """Return ``mean`` ``(windows, channels * latent_dim)`` float32: means over the frames of each window."""
     frames = np.full(latent.windows, latent.frames)
-    frames[-1] = sounding_frames(latent) - (latent.windows - 1) * latent.frames
+    frames[-1] = audio_frames(latent) - (latent.windows - 1) * latent.frames
     rows = [
         np.concatenate([_mean(channel[:, :count]) for channel in base])
         for base, count in zip(latent.base, frames, strict=True)
@@ -80,7 +74,7 @@ def window_means(latent: Latent) -> dict[str, np.ndarray]:
 
 
 def statistics(x: np.ndarray, names: Sequence[str] = STATISTICS) -> dict[str, np.ndarray]:
-    """Statistics ``(C,)`` float64 over the frames of ``(C, F)``; see :func:`pool_parts`.
+    """Compute statistics ``(C,)`` float64 over the frames of ``(C, F)``; see :func:`pool_parts`.
 
     Raises:
         UsageError: one is unknown.
@@ -88,8 +82,8 @@ def statistics(x: np.ndarray, names: Sequence[str] = STATISTICS) -> dict[str, np
     return {name: _statistic(name)(x) for name in names}
 
 
-def sounding_frames(latent: Latent) -> int:
-    """Frames of the joined windows that hold some of the sound, at least one."""
+def audio_frames(latent: Latent) -> int:
+    """Count the frames of the joined windows that hold audio, at least one."""
     total = latent.duration * latent.sample_rate
     last = total - (latent.windows - 1) * (latent.window - latent.overlap)
     within = int(np.clip(np.ceil(last * latent.frames / latent.window), 1, latent.frames))
@@ -97,9 +91,9 @@ def sounding_frames(latent: Latent) -> int:
 
 
 def band_edges(coefficients: int) -> np.ndarray:
-    """Edges of at most 64 bands of the places 0..coefficients - 1, wider and wider, each of at least one place.
+    """Return the edges of at most 64 bands of the places 0..coefficients - 1, wider and wider, none empty.
 
-    The models of this package have as many coefficients a frame as samples (an MDCT), so ``hop_length`` tells them.
+    The models of this package have as many coefficients a frame as samples (an MDCT), so these are ``hop_length``.
     """
     bands = min(DETAIL_BANDS, coefficients)
     share = np.arange(bands + 1) / bands
@@ -139,7 +133,7 @@ def _mean_difference(x: np.ndarray) -> np.ndarray:
 
 
 def _sum_over_time(x: np.ndarray, of: Callable[[np.ndarray], np.ndarray], shared: int = 0) -> np.ndarray:
-    """Sum ``(C,)`` float64 over the frames of ``(C, F)``, short blocks in their own precision: in cache, and flat.
+    """Sum to ``(C,)`` float64 over the frames of ``(C, F)``, in short blocks of their own precision.
 
     Args:
         x: rows of frames.
@@ -154,7 +148,7 @@ def _sum_over_time(x: np.ndarray, of: Callable[[np.ndarray], np.ndarray], shared
 
 
 def _detail_spectrum(places: np.ndarray, values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Log10 energy ``(bands, F)`` of coefficients ``(k, F)``."""
+    """Compute the log10 energy ``(bands, F)`` of coefficients ``(k, F)``."""
     return np.concatenate(list(_detail_blocks(places, values, edges)), axis=1)
 
 

@@ -1,4 +1,4 @@
-"""Descriptors of a song's rhythm, loudness and key: what the spectra of single frames do not tell."""
+"""Extractor ``rhythm``: rhythm, loudness and key of a song, which the spectra of single frames do not show."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-import scipy.ndimage
 
-from celesta.dsp.loudness import LoudnessFacts, loudness_facts
-from celesta.dsp.metrics import mel_filters
-from celesta.dsp.spectra import SAMPLE_RATE, at_rate, magnitudes
-from celesta.features.tonal import TonalFacts, tonal_facts
+from celesta.dsp.loudness import LoudnessFacts, LoudnessMeter
+from celesta.dsp.onsets import MEL_BANDS, count_onsets, onset_strength
+from celesta.dsp.spectra import SAMPLE_RATE, Framer, at_rate, mel_filters, spectrum
+from celesta.features.base import Arrays, Extractor, Rows, frame_range
+from celesta.features.tonal import TonalAnalysis, TonalFacts
 
 VERSION = "1"
 N_FFT = 1024
@@ -20,12 +20,11 @@ FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
 TEMPO_EDGES = np.geomspace(40.0, 240.0, 17)
 """Beats a minute between which the 16 bins of the tempo histogram lie."""
 _WINDOW = 768  # frames of a local autocorrelation, 8.9 s, as the tempogram of Grosche, Mueller and Kurth 2010
-_GRID = 16  # tempos looked at in a bin
-_THRESHOLD = 0.05
+_GRID = 16  # tempos that are looked at in each bin
 
 
 class RhythmFacts(NamedTuple):
-    """Rhythm in numbers.
+    """Rhythm of a piece of music.
 
     Attributes:
         histogram: ``(16,)``, how much each tempo bin repeats, summing to 1; all 0 where nothing repeats.
@@ -51,71 +50,95 @@ NAMES = (
     *("key_major", "key_minor", "key_mode", "key_margin", "chroma_entropy"),
     *(f"degree_{i}" for i in range(12)),
 )
-"""What each number of :func:`descriptors` is."""
+"""Name of each number of :func:`descriptors`."""
 
 
 def descriptors(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Rhythm, loudness and key of a song.
+    """Compute rhythm, loudness and key of a song.
 
     Args:
         samples: ``(n,)`` mono, full scale 1.
         sample_rate: Hz; resampled to 22 050.
 
     Returns:
-        ``(42,)`` float32, finite for any finite sound; see :data:`NAMES`. The tempo is log2 of beats a minute (0:
-        none); ``degree_0`` ... are the song's pitch classes above the tonic of its best key, summing to 1.
+        ``(42,)`` float32, finite for any finite audio; see :data:`NAMES`. The tempo is log2 of beats a minute (0:
+        none); ``degree_0`` ... are the pitch classes above the tonic of the best key, and sum to 1.
 
     Raises:
         UsageError: not mono, empty or not finite.
+
+    Example:
+        >>> descriptors(np.zeros(22_050), 22_050).shape
+        (42,)
     """
-    x = at_rate(samples, sample_rate)
-    rhythm, loudness, tonal = rhythm_facts(x), loudness_facts(x), tonal_facts(x)
-    numbers = [
-        *rhythm.histogram,
-        np.log2(rhythm.tempo) if rhythm.tempo else 0.0,
-        *rhythm[2:],
-        *loudness,
-        *_key_numbers(tonal),
-    ]
-    return np.asarray(numbers, np.float32)
+    return _analysed(at_rate(samples, sample_rate)).summary()["descriptors"]
 
 
 def rhythm_facts(x: np.ndarray) -> RhythmFacts:
-    """Rhythm of samples ``(n,)`` at 22 050 Hz."""
-    flux = onset_strength(x)
-    repeats = _autocorrelation(flux)
-    histogram, tempo, clarity = _tempo(repeats)
-    rate = _onsets(flux) * SAMPLE_RATE / x.size
-    return RhythmFacts(histogram, tempo, clarity, rate, float(flux.mean()), float(flux.std()))
+    """Compute the rhythm of samples ``(n,)`` at 22 050 Hz."""
+    return _analysed(x).rhythm()
 
 
-def onset_strength(x: np.ndarray) -> np.ndarray:
-    """Rise of the log-mel spectrum ``(F,)``, 86 frames a second, of samples ``(n,)`` at 22 050 Hz; silence: 0.
-
-    Half-wave rectified differences of ``log10(1 + 1000 mel / max)`` of 40 mel magnitudes, averaged over bands (Boeck,
-    Krebs and Schedl 2012). Does not depend on the level. The cuts at both ends of the sound are no onsets.
-    """
-    filters = mel_filters(SAMPLE_RATE, N_FFT, 40)
-    mels = np.concatenate([block @ filters for block in magnitudes(x, N_FFT, HOP_LENGTH)])
-    loudest = mels.max()
-    if loudest <= 0:
-        return np.zeros(len(mels))
-    flux: np.ndarray = np.maximum(np.diff(np.log10(1 + 1000 * mels / loudest), axis=0, prepend=0), 0).mean(axis=1)
-    flux[:3] = flux[-3:] = 0
-    return flux.astype(np.float64)
+def create(name: str, model: str, precision: str) -> Extractor:
+    """Make the extractor; see :data:`celesta.features.registry.TABLE`."""
+    return Extractor(name, VERSION, SAMPLE_RATE, name, RhythmAnalysis, RhythmAnalysis.summary)
 
 
-def _onsets(flux: np.ndarray) -> int:
-    """Number of peaks: the largest within 30 ms, and above the mean from 100 ms before to 70 ms behind."""
-    near, before, behind = (max(1, round(seconds * FRAME_RATE)) for seconds in (0.03, 0.1, 0.07))
-    highest = scipy.ndimage.maximum_filter1d(flux, 2 * near + 1, mode="constant")
-    length = before + behind + 1
-    mean = np.convolve(np.pad(flux, (before, behind)), np.ones(length), mode="valid") / length
-    return int(np.count_nonzero((flux >= highest) & (flux >= mean + _THRESHOLD)))
+class RhythmAnalysis:
+    """Mel spectra, loudness and tonal spectra of a stream, mono at 22 050 Hz."""
+
+    def __init__(self) -> None:
+        self._filters = mel_filters(SAMPLE_RATE, N_FFT, MEL_BANDS)
+        self._mels = Rows(self._filters.shape[1])
+        self._frames = Framer(N_FFT, HOP_LENGTH)
+        self._loudness, self._tonal = LoudnessMeter(), TonalAnalysis()
+        self._samples = 0
+
+    def push(self, x: np.ndarray) -> None:
+        """Take samples ``(n,)``."""
+        self._samples += x.size
+        self._loudness.push(x)
+        self._tonal.push(x)
+        for block in self._frames.push(x):
+            self._mels.append(spectrum(block) @ self._filters)
+
+    def finish(self) -> None:
+        """End the stream."""
+        self._loudness.finish()
+        self._tonal.finish()
+        for block in self._frames.finish():
+            self._mels.append(spectrum(block) @ self._filters)
+
+    def summary(self, start: float = 0.0, stop: float | None = None) -> Arrays:
+        """Return ``descriptors`` ``(42,)`` from ``start`` to ``stop`` seconds."""
+        rhythm, tonal = self.rhythm(start, stop), self._tonal.facts(start, stop)
+        loudness = self._loudness.facts(start, stop)
+        tempo = np.log2(rhythm.tempo) if rhythm.tempo else 0.0
+        numbers = [*rhythm.histogram, tempo, *rhythm[2:], *loudness, *_key_numbers(tonal)]
+        return {"descriptors": np.asarray(numbers, np.float32)}
+
+    def rhythm(self, start: float = 0.0, stop: float | None = None) -> RhythmFacts:
+        """Compute the rhythm from ``start`` to ``stop`` seconds."""
+        ends = frame_range(start, stop, FRAME_RATE, len(self._mels))
+        loudest = max(float(block.max()) for block in self._mels.blocks(*ends))
+        flux = onset_strength(self._mels.blocks(*ends), loudest)
+        histogram, tempo, clarity = _tempo(_autocorrelation(flux))
+        end = self._samples / SAMPLE_RATE
+        seconds = (end if stop is None else min(stop, end)) - start
+        return RhythmFacts(
+            histogram, tempo, clarity, count_onsets(flux, FRAME_RATE) / seconds, float(flux.mean()), float(flux.std())
+        )
+
+
+def _analysed(x: np.ndarray) -> RhythmAnalysis:
+    analysis = RhythmAnalysis()
+    analysis.push(x)
+    analysis.finish()
+    return analysis
 
 
 def _autocorrelation(flux: np.ndarray) -> np.ndarray:
-    """Autocorrelation ``(768,)`` of the onset strength in Hann windows of 8.9 s, averaged, 1 at lag 0; silence: 0."""
+    """Compute the autocorrelation ``(768,)`` of the onset strength in Hann windows of 8.9 s; silence: 0."""
     flux = np.pad(flux, (0, max(0, _WINDOW - flux.size)))
     windows = np.lib.stride_tricks.sliding_window_view(flux, _WINDOW)[:: _WINDOW // 4]
     local = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(_WINDOW)
@@ -125,7 +148,7 @@ def _autocorrelation(flux: np.ndarray) -> np.ndarray:
 
 
 def _tempo(repeats: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Tempo histogram, tempo and pulse clarity of an autocorrelation.
+    """Return the tempo histogram, tempo and pulse clarity of an autocorrelation.
 
     The tempo is where the autocorrelation, weighted by a log-normal of one octave about 120 beats a minute (Ellis
     2007, "Beat tracking by dynamic programming"), is highest; the clarity is Lartillot et al. 2008's.

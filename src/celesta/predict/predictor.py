@@ -1,46 +1,53 @@
-"""Classifiers of songs that are kept and used: trained on labelled music, stored as data, asked about any song.
+"""Saved predictors: class probabilities from feature vectors of songs.
 
-A predictor is a logistic regression on features of a song, with one temperature that calibrates its probabilities.
+A predictor is a logistic regression on the features of a song, with one temperature that calibrates its probabilities.
+:mod:`celesta.predict.training` trains them.
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from scipy.optimize import minimize_scalar
-from sklearn.linear_model import LogisticRegression
+import safetensors.numpy
 
+from celesta._files import atomic, printable, read_arrays
 from celesta.errors import DataError, ModelError
-from celesta.features.fusion import Blocks
-from celesta.models.weights import FOLDER as WEIGHTS
-from celesta.models.weights import load_tensors, save_tensors
-from celesta.probes import splits
-from celesta.probes.cross_validation import Result, Task, cross_validate
-from celesta.probes.scaling import BlockScaler
+from celesta.features.extract import Features
 
-__all__ = ["SHIPPED", "Predictor", "cross_validate", "evaluate", "mood_plane", "train"]
 SHIPPED = ("genre", "mood", "tags")
-STRENGTHS = (0.001, 0.003, 0.01, 0.03)
-FOLDS = 5
+WEIGHTS = Path(__file__).parents[1] / "weights"
+_ARRAYS = ("mean", "scale", "weights", "bias")
+_CLIP = 8.0  # standard deviations, as in the scaler that it was trained with
+_MOVED = ("cross_validate", "evaluate", "train")  # to celesta.predict.training
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
-    """Probabilities of classes from features of a song.
+    """Class probabilities from feature vectors of songs, with the methods of a scikit-learn classifier.
 
     Attributes:
         classes: names.
-        features: kind of features it reads, see :func:`celesta.features.names`, or ``celesta-features``.
-        exclusive: whether one class is right (softmax) or any number of them (sigmoids).
+        features: name of the features that it reads, see :func:`celesta.features.names`.
+        exclusive: whether a song has exactly one class (softmax) or any number of them (sigmoids).
         mean: ``(D,)`` of the training songs.
-        weights: ``(D, classes)`` of the standardised features, scale included.
+        scale: ``(D,)``, one over the standard deviation.
+        weights: ``(D, classes)`` of the standardised features.
         bias: ``(classes,)``.
         about: data, protocol and scores.
+        precision: of the networks of features in training.
+        trained_on: hashes of the contents of the training songs, see :func:`song_hash`.
+
+    Example:
+        predictor = Predictor.load("genre")
+        features = celesta.features.extract(paths, [predictor.features])
+        print(predictor.classes_, predictor.predict(features), predictor.predict_proba(features))
     """
 
     classes: tuple[str, ...]
@@ -51,115 +58,101 @@ class Predictor:
     weights: np.ndarray
     bias: np.ndarray
     about: dict[str, Any] = field(default_factory=dict)
+    precision: str = "float32"
+    trained_on: frozenset[str] = frozenset()
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities ``(n, classes)`` of features ``(n, D)``.
+    def __repr__(self) -> str:
+        return f"Predictor({len(self.classes)} classes from {self.features}: {', '.join(self.classes)[:60]})"
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Names of the classes ``(classes,)``, in the order of the columns of probabilities."""
+        return np.array(self.classes)
+
+    def predict_proba(self, X: np.ndarray | Features) -> np.ndarray:
+        """Compute class probabilities.
+
+        Args:
+            X: ``(n, D)``, or what :func:`celesta.features.extract` returned for this predictor's features.
+
+        Returns:
+            ``(n, classes)``; rows sum to 1 where :attr:`exclusive`.
 
         Raises:
-            DataError: features of another size.
+            DataError: vectors of another size.
+            UsageError: the features of this predictor were not extracted.
         """
+        if isinstance(X, Features):
+            X = X[self.features]
+        X = np.asarray(X)
         if X.ndim != 2 or X.shape[1] != len(self.mean):
-            raise DataError(f"this classifier reads {len(self.mean)} numbers of {self.features}, got shape {X.shape}")
-        standard = np.clip((X - self.mean) * self.scale, -8, 8)
-        return _probabilities(standard @ self.weights + self.bias, self.exclusive)
+            raise DataError(
+                f"this predictor needs vectors (n, {len(self.mean)}) of {self.features}, got shape {X.shape}"
+            )
+        standard = np.clip((X - self.mean) * self.scale, -_CLIP, _CLIP)
+        return probabilities(standard @ self.weights + self.bias, self.exclusive)
+
+    def predict(self, X: np.ndarray | Features) -> np.ndarray:
+        """Return the most probable class of each song ``(n,)``; of tags, those above one half ``(n, classes)``."""
+        found = self.predict_proba(X)
+        predicted: np.ndarray = self.classes_[found.argmax(axis=1)] if self.exclusive else found > 0.5
+        return predicted
 
     def save(self, path: str | Path) -> None:
-        """Write one safetensors file: data only."""
-        tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(getattr(self, name), np.float32))
-            for name in ("mean", "scale", "weights", "bias")
-        }
-        about = {"classes": self.classes, "features": self.features, "exclusive": self.exclusive, "about": self.about}
-        save_tensors(path, tensors, {"predictor": 1, **about})
+        """Write one safetensors file of numbers and names.
+
+        Raises:
+            ModelError: the file cannot be written.
+        """
+        arrays = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAYS}
+        about = {
+            "predictor": 1, "classes": self.classes, "features": self.features, "exclusive": self.exclusive,
+            "precision": self.precision, "trained_on": sorted(self.trained_on), "about": self.about,
+        }  # fmt: skip
+        with atomic(path, ModelError) as temporary:
+            temporary.write_bytes(safetensors.numpy.save(arrays, {"about": json.dumps(about)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Predictor:
-        """Read what :meth:`save` wrote; ``genre``, ``mood`` and ``tags`` name those that ship.
+        """Read what :meth:`save` wrote; ``genre``, ``mood`` and ``tags`` are those that ship.
 
         Raises:
-            ModelError: the file is missing, damaged, or no classifier.
+            ModelError: the file is missing, damaged, or not a predictor.
         """
         file = WEIGHTS / f"predict-{path}.safetensors" if str(path) in SHIPPED else Path(path)
-        tensors, about = load_tensors(file)
         try:
-            arrays = {name: tensors[name].double().numpy() for name in ("mean", "scale", "weights", "bias")}
-            classes = tuple(str(name) for name in about["classes"])
-            made = cls(classes, str(about["features"]), bool(about["exclusive"]), **arrays, about=dict(about["about"]))
-            if made.weights.shape != (len(made.mean), len(classes)) or made.scale.shape != made.mean.shape:
+            tensors, metadata = read_arrays(file)
+            about = json.loads(metadata["about"])
+            arrays = {name: tensors[name].astype(np.float64) for name in _ARRAYS}
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise ValueError("its numbers are not finite")
+            loaded = cls(
+                tuple(str(name) for name in about["classes"]),
+                str(about["features"]),
+                bool(about["exclusive"]),
+                **arrays,
+                about=dict(about["about"]),
+                precision=str(about.get("precision", "float32")),
+                trained_on=frozenset(map(str, about.get("trained_on", ()))),
+            )
+            if (
+                loaded.weights.shape != (len(loaded.mean), len(loaded.classes))
+                or loaded.scale.shape != loaded.mean.shape
+            ):
                 raise ValueError("its arrays do not fit together")
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{file}: not a classifier ({error}); train it again") from None
-        return made
+        except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+            said = "is missing" if isinstance(error, FileNotFoundError) else f"not a predictor ({error})"
+            raise ModelError(f"{printable(file)}: {said}; train it again, or name {', '.join(SHIPPED)}") from None
+        return loaded
 
 
-def train(
-    X: np.ndarray,
-    labels: np.ndarray,
-    groups: Sequence[str] | np.ndarray,
-    *,
-    features: str,
-    blocks: Blocks | None = None,
-    extra: tuple[np.ndarray, np.ndarray] | None = None,
-    about: dict[str, Any] | None = None,
-) -> Predictor:
-    """Train on all songs; strength and temperature are chosen by folds that keep groups whole.
-
-    Args:
-        X: ``(n, D)``.
-        labels: ``(n,)`` names, or ``(n, classes)`` bool with ``about["classes"]``.
-        groups: ``(n,)`` such as artists.
-        features: kind of ``X``.
-        blocks: sizes and weights, see :class:`celesta.probes.scaling.BlockScaler`.
-        extra: altered copies to train on too: ``(m, D)`` and ``(m,)``, which song each is of. They never choose.
-        about: kept in the file.
-
-    Raises:
-        DataError: a class has fewer groups than there are folds.
-    """
-    about = dict(about or {})
-    exclusive = labels.ndim == 1
-    classes = tuple(np.unique(labels).tolist()) if exclusive else tuple(about["classes"])
-    truth = (labels[:, None] == np.array(classes)) if exclusive else labels
-    strata = labels if exclusive else _rarest(truth)
-    folds = splits.grouped(strata, groups, splits.fitting_folds(strata, groups, FOLDS))
-    scaler = BlockScaler(blocks).fit(X)
-    best: tuple[float, float, float] | None = None
-    for strength in STRENGTHS:
-        logits = np.zeros(truth.shape)
-        for fold in folds:
-            inner = BlockScaler(blocks).fit(X[fold.train])
-            weights, bias = _fit(inner, X, truth, fold.train, extra, strength, exclusive)
-            logits[fold.test] = inner.transform(X[fold.test]) @ weights + bias
-        temperature, loss = _temperature(logits, truth, exclusive)
-        if best is None or loss < best[0]:
-            best = (loss, strength, temperature)
-    assert best is not None
-    weights, bias = _fit(scaler, X, truth, np.arange(len(X)), extra, best[1], exclusive)
-    about |= {"log loss, out of fold": best[0], "strength": best[1], "temperature": best[2], "songs": len(X)}
-    folded = weights * scaler.weight_[:, None] / best[2]
-    return Predictor(classes, features, exclusive, scaler.mean_, 1 / scaler.scale_, folded, bias / best[2], about)
-
-
-def evaluate(predictor: Predictor, X: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Result:
-    """A trained predictor on other labelled songs: scores with intervals over groups.
-
-    Raises:
-        DataError: a label is none of the predictor's classes.
-    """
-    strange = sorted(set(labels.tolist()) - set(predictor.classes))
-    if strange:
-        raise DataError(
-            f"labels that this classifier does not know: {', '.join(strange)}; it knows {predictor.classes}"
-        )
-    rows = np.arange(len(labels))
-    split = splits.Split(rows[:0], rows)
-    about = "A trained classifier on these songs."
-    task = Task("evaluate", np.asarray(labels), predictor.classes, np.asarray(groups).astype(str), [split], about=about)
-    return Result(task, predictor.features, "predictor", rows, predictor.predict_proba(X)[None], {})
+def song_hash(content: str) -> str:
+    """Shorten the SHA-256 of an audio file to what a predictor stores of its training songs: 16 hexadecimal digits."""
+    return hashlib.sha256(f"celesta song {content}".encode()).hexdigest()[:16]
 
 
 def mood_plane(classes: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
-    """Valence and arousal ``(n, 2)`` from -1 to 1: expected signs under the quadrants' probabilities ``(n, 4)``.
+    """Compute valence and arousal ``(n, 2)`` from -1 to 1: expected signs of the quadrants ``(n, 4)``.
 
     Source: Russell 1980, the circumplex: Q1 happy (+, +), Q2 angry (-, +), Q3 sad (-, -), Q4 calm (+, -).
     """
@@ -168,38 +161,8 @@ def mood_plane(classes: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
     return made
 
 
-def _fit(
-    scaler: BlockScaler,
-    X: np.ndarray,
-    truth: np.ndarray,
-    rows: np.ndarray,
-    extra: tuple[np.ndarray, np.ndarray] | None,
-    strength: float,
-    exclusive: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights ``(D, classes)`` and bias of one-against-all or softmax regression on standardised rows."""
-    features, wanted = X[rows], truth[rows]
-    if extra is not None:
-        mine = np.isin(extra[1], rows)
-        features = np.concatenate([features, extra[0][mine]])
-        wanted = np.concatenate([wanted, truth[extra[1][mine]]])
-    Z = scaler.transform(features)
-    # The dual of the problem in as many dimensions as there are rows: nothing is lost, wide vectors cost little.
-    _, s, basis = np.linalg.svd(Z, full_matrices=False)
-    basis = basis[s > 1e-9 * s[0]]
-    turned = Z @ basis.T
-    options: dict[str, Any] = {"C": strength, "max_iter": 500, "tol": 1e-4, "class_weight": "balanced"}
-    if exclusive:
-        model = LogisticRegression(**options).fit(turned, wanted.argmax(1))
-        coefficients, bias = model.coef_, model.intercept_
-        if len(model.classes_) == 2:
-            coefficients, bias = np.concatenate([-coefficients, coefficients]) / 2, np.array([-bias[0], bias[0]]) / 2
-        return basis.T @ coefficients.T, bias
-    models = [LogisticRegression(**options).fit(turned, column) for column in wanted.T]
-    return basis.T @ np.concatenate([m.coef_ for m in models]).T, np.array([m.intercept_[0] for m in models])
-
-
-def _probabilities(logits: np.ndarray, exclusive: bool) -> np.ndarray:
+def probabilities(logits: np.ndarray, exclusive: bool) -> np.ndarray:
+    """Turn logits ``(n, classes)`` into probabilities: a softmax where exclusive, sigmoids otherwise."""
     if not exclusive:
         made: np.ndarray = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
         return made
@@ -208,21 +171,7 @@ def _probabilities(logits: np.ndarray, exclusive: bool) -> np.ndarray:
     return made
 
 
-def _temperature(logits: np.ndarray, truth: np.ndarray, exclusive: bool) -> tuple[float, float]:
-    """The temperature of lowest log loss, and that loss. Source: Guo et al. 2017, section 4.2."""
-
-    def loss(log_temperature: float) -> float:
-        p = np.clip(_probabilities(logits / np.exp(log_temperature), exclusive), 1e-7, 1 - 1e-7)
-        if exclusive:
-            return float(-np.log(p[truth]).mean())
-        return float(-(np.log(p) * truth + np.log(1 - p) * ~truth).mean())
-
-    found = minimize_scalar(loss, bounds=(-3, 3), method="bounded")
-    return float(np.exp(found.x)), float(found.fun)
-
-
-def _rarest(truth: np.ndarray) -> np.ndarray:
-    """For each row of ``(n, classes)`` the number of its rarest class, -1 without any: what folds are balanced by."""
-    share = truth.sum(0).astype(float)
-    made: np.ndarray = np.where(truth.any(1), np.where(truth, share, np.inf).argmin(1), -1)
-    return made
+def __getattr__(name: str) -> Any:
+    if name in _MOVED:  # imported on use: training needs scikit-learn, prediction does not
+        return getattr(importlib.import_module("celesta.predict.training"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from celesta import audio
 from celesta._files import printable
 from celesta.audio import Audio, AudioWarning
-from celesta.dsp.mono import MonoMix
 from celesta.errors import CelestaError
-from celesta.features.extract import Features, slices
-from celesta.features.fusion import blocks, needed
-from celesta.features.registry import Extractor, extractor
+from celesta.features.analyse import analyse
+from celesta.features.base import Extractor
+from celesta.features.extract import gathered
+from celesta.features.registry import extractor, needed
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
 STRETCH = 10.0
@@ -118,6 +118,9 @@ class SongPredictor:
     Args:
         predictors: names of predictors that ship, or paths of predictor files; or a dict of name to
             :class:`celesta.predict.Predictor`. Default: all that ship, ``genre``, ``mood`` and ``tags``.
+        precision: of the networks of features.
+        threads: analyses of a song that run at the same time; 0 for as many as there are processors, up to 4. The
+            number does not change results.
 
     Raises:
         ModelError: a file is missing or damaged.
@@ -131,18 +134,30 @@ class SongPredictor:
             print(json.dumps(song.to_dict()))
     """
 
-    def __init__(self, predictors: Sequence[str | Path] | Mapping[str, Predictor] = SHIPPED) -> None:
+    def __init__(
+        self,
+        predictors: Sequence[str | Path] | Mapping[str, Predictor] = SHIPPED,
+        *,
+        precision: str = "float32",
+        threads: int = 0,
+    ) -> None:
         if isinstance(predictors, Mapping):
             self.predictors = dict(predictors)
         else:
             self.predictors = {Path(name).stem: Predictor.load(name) for name in predictors}
-        self.extractors: list[Extractor] = [extractor(k) for k in needed(p.features for p in self.predictors.values())]
+        self.threads = threads or min(4, os.cpu_count() or 1)
+        self.extractors: list[Extractor] = [
+            extractor(name, precision) for name in needed(p.features for p in self.predictors.values())
+        ]
 
     def __repr__(self) -> str:
         return f"SongPredictor({', '.join(self.predictors)})"
 
     def predict(self, source: str | Path | Audio) -> SongPrediction:
         """Predict a song as a whole, and each stretch of 10 s of it (a last piece under 5 s joins the one before).
+
+        The song is read and analysed once; the vectors of the stretches are made of the same patches and frames as the
+        whole song's. Memory does not grow with the length of the song.
 
         Warns:
             AudioWarning: there is nothing to analyse in it; :attr:`SongPrediction.status` says so too.
@@ -151,20 +166,21 @@ class SongPredictor:
             AudioError: it cannot be read.
         """
         path = None if isinstance(source, Audio) else Path(source)
-        signal = source if isinstance(source, Audio) else audio.read(source)
-        mix = MonoMix(signal.sample_rate)
-        mono = mix.push(np.atleast_2d(signal.samples))
+        analysis = analyse(source, self.extractors, self.threads)
+        mix = analysis.mix
         classes = {name: p.classes for name, p in self.predictors.items()}
         if reason := mix.problem():
             where = "audio" if path is None else printable(path)
             warnings.warn(AudioWarning(f"{where}: nothing to analyse: {reason}"), stacklevel=2)
             return SongPrediction(path, Status.NOTHING, reason, mix.duration, classes)
         edges = stretches(mix.duration)
-        cuts = [round(edge * signal.sample_rate) for edge in edges]
-        pieces = [Audio(mono[None, a:b], signal.sample_rate) for a, b in itertools.pairwise(cuts)]
-        whole = self._vectors([Audio(mono[None], signal.sample_rate)])
-        parts = whole if len(pieces) == 1 else self._vectors(pieces)
-        over_time = {name: p.predict_proba(parts[name]) for name, p in self.predictors.items()}
+        names = [one.name for one in self.extractors]
+        parts = [analysis.arrays()]
+        if len(edges) > 2:
+            parts += [analysis.arrays(a, b) for a, b in itertools.pairwise([*edges[:-1], None]) if a is not None]
+        features = gathered([Path(str(i)) for i in range(len(parts))], names, parts)
+        found = {name: p.predict_proba(features) for name, p in self.predictors.items()}
+        over_time = {name: rows[-(len(edges) - 1) :].copy() for name, rows in found.items()}
         for i, (start, stop) in enumerate(itertools.pairwise(edges)):
             if mix.silent(start, stop):
                 for rows in over_time.values():
@@ -173,7 +189,7 @@ class SongPredictor:
             path,
             duration=mix.duration,
             classes=classes,
-            probabilities={name: p.predict_proba(whole[name])[0] for name, p in self.predictors.items()},
+            probabilities={name: rows[0] for name, rows in found.items()},
             times=np.array(edges[:-1]),
             over_time=over_time,
         )
@@ -188,17 +204,6 @@ class SongPredictor:
                 yield self.predict(path)
             except CelestaError as error:
                 yield SongPrediction(Path(path), Status.FAILED, str(error))
-
-    def _vectors(self, signals: Sequence[Audio]) -> dict[str, np.ndarray]:
-        """Features ``(signals, D)`` that each predictor reads."""
-        names = [Path(str(i)) for i in range(len(signals))]
-        matrices, parts = {}, {}
-        for one in self.extractors:
-            rows = [one.measure(audio.resample(s.samples, s.sample_rate, one.sample_rate)[0]) for s in signals]
-            matrices[one.kind] = np.stack([np.concatenate(list(row.values())) for row in rows])
-            parts[one.kind] = slices(rows[0])
-        features = Features(names, matrices, parts, {})
-        return {name: blocks(features, p.features)[0] for name, p in self.predictors.items()}
 
 
 def stretches(duration: float) -> list[float]:

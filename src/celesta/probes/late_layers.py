@@ -10,7 +10,6 @@ Inductive Bias for Transfer Learning with Convolutional Networks".
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from celesta.errors import DataError
-from celesta.features.musicnn import Musicnn
+from celesta.features.musicnn import EPS, Musicnn
+
+_NORM = ("weight", "bias", "running_mean", "running_var")
 
 _DENSE_DROPOUT = 0.4
 """Dropout of the dense layer's inputs relative to that of the output layer's."""
@@ -69,8 +70,10 @@ class Late(nn.Module):
     def __init__(self, tagger: Musicnn, classes: Sequence[str], config: LateConfig) -> None:
         super().__init__()
         self.classes, self.config = tuple(classes), config
-        self.before, self.after = copy.deepcopy(tagger.pool_norm), copy.deepcopy(tagger.dense_norm)
-        self.dense = copy.deepcopy(tagger.dense)
+        self.before, self.after = _norm(tagger, "pool_norm"), _norm(tagger, "dense_norm")
+        weight, bias = (torch.tensor(tagger.weights[f"dense.{name}"]) for name in ("weight", "bias"))
+        self.dense = nn.Linear(weight.shape[1], weight.shape[0])
+        self.dense.load_state_dict({"weight": weight, "bias": bias})
         for part in (self.before, self.after):
             part.requires_grad_(False)
         width = self.dense.out_features
@@ -105,6 +108,14 @@ class Late(nn.Module):
         self.eval()
         found = [torch.softmax(self(patches(song)), dim=1).mean(0).numpy() for song in songs]
         return np.stack(found).astype(np.float64)
+
+
+def _norm(tagger: Musicnn, name: str) -> nn.BatchNorm1d:
+    """Make a batch normalisation of the tagger's weights."""
+    state = {key: torch.tensor(tagger.weights[f"{name}.{key}"]) for key in _NORM}
+    norm = nn.BatchNorm1d(len(state["weight"]), EPS)
+    norm.load_state_dict(state | {"num_batches_tracked": norm.num_batches_tracked})
+    return norm
 
 
 def patches(song: Pooled) -> Tensor:

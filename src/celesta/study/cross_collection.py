@@ -19,7 +19,7 @@ from celesta.features.fusion import Blocks, blocks, needed
 from celesta.features.musicnn import load_musicnn
 from celesta.features.parallel import all_songs
 from celesta.features.registry import extractor
-from celesta.predict import predictor as predictors
+from celesta.predict import training as predictors
 from celesta.probes.cross_validation import Result, run
 from celesta.probes.late_layers import LateConfig, train_late
 from celesta.probes.protocols import Protocol

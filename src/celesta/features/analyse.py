@@ -1,0 +1,133 @@
+"""One pass over a song: its audio is streamed once to the analyses of all extractors."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from celesta._files import printable
+from celesta.audio import Audio, AudioSource, AudioWarning, Resampler
+from celesta.dsp.mono import MonoMix
+from celesta.errors import DataError
+from celesta.features.base import Arrays, Extractor
+from celesta.features.blas import single_threaded_blas
+from celesta.features.cache import FeatureCache, Key
+
+BLOCK = 5.0
+"""Seconds that are pushed to all analyses at once."""
+
+
+class SongAnalysis:
+    """The finished analyses of one song, which can be summarised as a whole and for any stretch.
+
+    Attributes:
+        mix: what was measured of the channels and their mean.
+    """
+
+    def __init__(self, extractors: Sequence[Extractor], mix: MonoMix, analyses: dict[str, Any]) -> None:
+        self._extractors, self.mix, self._analyses = extractors, mix, analyses
+
+    def arrays(self, start: float = 0.0, stop: float | None = None) -> list[Arrays]:
+        """Return the arrays of each extractor from ``start`` to ``stop`` seconds."""
+        with single_threaded_blas():
+            return [one.summarise(self._analyses[one.analysis], start, stop) for one in self._extractors]
+
+
+def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads: int = 1) -> SongAnalysis:
+    """Stream a song to the analyses of extractors; those with one name share an analysis.
+
+    Memory does not grow with the song, other than by a few numbers a second, for all but the extractors of latents.
+
+    Args:
+        source: an audio file, or audio in memory.
+        extractors: what to compute.
+        threads: analyses that run at the same time; their number does not change results.
+
+    Raises:
+        AudioError: the file cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, Audio):
+            rate, blocks = source.sample_rate, iter([np.atleast_2d(source.samples)])
+        else:
+            opened = stack.enter_context(AudioSource(source))
+            rate, blocks = opened.sample_rate, opened.blocks()
+        stack.enter_context(single_threaded_blas())
+        workers = stack.enter_context(ThreadPoolExecutor(threads)) if threads > 1 else None
+        every = workers.map if workers else map
+        mix = MonoMix(rate)
+        resamplers = {one.sample_rate: Resampler(rate, one.sample_rate, 1) for one in extractors}
+        started = {one.analysis: (one.start(), one.sample_rate) for one in extractors}
+
+        def push(parts: dict[int, np.ndarray]) -> None:
+            list(every(lambda one: one[0].push(parts[one[1]]), started.values()))
+
+        for mono in _joined((mix.push(block) for block in blocks), round(BLOCK * rate)):
+            push({to: resampler.push(mono[None])[0] for to, resampler in resamplers.items()})
+        push({to: resampler.finish()[0] for to, resampler in resamplers.items()})
+        list(every(lambda one: one[0].finish(), started.values()))
+    return SongAnalysis(extractors, mix, {name: analysis for name, (analysis, _) in started.items()})
+
+
+def _joined(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
+    """Yield samples ``(n,)`` in blocks of about ``size``."""
+    held: list[np.ndarray] = []
+    for part in parts:
+        for at in range(0, max(len(part), 1), size):
+            held.append(part[at : at + size])
+            if sum(map(len, held)) >= size:
+                yield np.concatenate(held)
+                held = []
+    if held:
+        yield np.concatenate(held)
+
+
+def song_arrays(
+    path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None = None, threads: int = 1
+) -> list[Arrays]:
+    """Return the arrays of each extractor for one song, from the cache where it has them.
+
+    Warns:
+        AudioWarning: the song is silent, or its channels cancel in mono; the features are those of silence.
+
+    Raises:
+        AudioError: the song cannot be read.
+        DataError: a feature of it is not finite.
+    """
+    content = cache.content(path) if cache else ""
+    keys = [key_of(one, content) for one in extractors]
+    found = {key: cache.get(key) for key in keys} if cache else {}
+    missing = [one for one, key in zip(extractors, keys, strict=True) if found.get(key) is None]
+    if missing:
+        # Extractors that share work come one after the other.
+        missing.sort(key=lambda one: (one.name.partition(":")[2], one.name.partition(":")[0].endswith("-random")))
+        made = analyse(path, missing, threads)
+        if problem := made.mix.problem(shortest=0):
+            warnings.warn(AudioWarning(f"{printable(path)}: {problem}"), stacklevel=2)
+        for one, arrays in zip(missing, made.arrays(), strict=True):
+            check_finite(path, one, arrays)
+            found[key_of(one, content)] = arrays
+            if cache:
+                cache.put(key_of(one, content), arrays)
+    return [arrays for arrays in (found[key] for key in keys) if arrays is not None]
+
+
+def key_of(one: Extractor, content: str) -> Key:
+    """Return where the cache has an extractor's features of a content."""
+    return Key(content, one.name, one.weights, one.version, one.precision)
+
+
+def check_finite(path: Path, one: Extractor, arrays: Arrays) -> None:
+    """Refuse features that are not finite.
+
+    Raises:
+        DataError: one is not.
+    """
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise DataError(f"{printable(path)}: its {one.name} is not finite; it is left out")

@@ -120,17 +120,6 @@ def test_a_cut_file_gives_what_is_there_and_a_warning(tmp_path, music, suffix):
         audio.read(cut)
 
 
-def test_a_second_stream_in_an_ogg_file_is_remarked_on(tmp_path, music):
-    path = tmp_path / "a.ogg"
-    audio.write(path, music(48_000, 1, 48_000), 48_000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        audio.read(path)
-    path.write_bytes(path.read_bytes() * 2)
-    with pytest.warns(audio.AudioWarning, match=r"up to 1\.000 s: a second stream"):
-        assert audio.read(path).samples.shape == (1, 48_000)
-
-
 def test_mp3_of_variable_bitrate_without_xing_header_is_read_whole(tmp_path, music):
     loud = np.random.default_rng(0).uniform(-0.9, 0.9, (1, 480_000)).astype(np.float32)
     sound = np.concatenate([np.zeros((1, 48_000), np.float32), loud], axis=1)

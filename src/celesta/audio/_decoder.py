@@ -11,6 +11,7 @@ from celesta.audio._flac_decoder import FlacDecoder
 from celesta.audio._headers import Header
 from celesta.audio._lost import Lost
 from celesta.audio._mpeg_decoder import MpegDecoder
+from celesta.audio._ogg_decoder import OggDecoder
 from celesta.audio._pyav import AvDecoder
 from celesta.audio._soundfile import SoundFileDecoder
 
@@ -51,6 +52,8 @@ def open_decoder(path: Path, header: Header) -> Decoder:
     """
     if header.mpeg is not None:
         return MpegDecoder(path, header.mpeg)
+    if header.ogg is not None:
+        return OggDecoder(path, header.ogg)
     if header.flac is not None:
         return FlacDecoder(path, header.flac, header.pieces, header.container)
     return AvDecoder(path, header) if header.needs_av else SoundFileDecoder(path, header)

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from celesta.audio._flac import FlacHead, parse_flac_head
 from celesta.audio._layout import names_of
 from celesta.audio._mpeg import Mpeg, find_mpeg, inspect_mpeg
-from celesta.audio._ogg import find_ogg_flac
+from celesta.audio._ogg import OggFile, find_ogg_flac, scan_ogg
 from celesta.audio._virtual import Piece
 from celesta.errors import AudioError
 
@@ -34,6 +34,7 @@ class Header:
     container: str  # WAV RF64 W64 AIFF AU FLAC OGG MP3, or FFmpeg's name of what only PyAV reads
     n_samples: int | None = None  # a channel, as declared, even where the file is too short for it
     mpeg: Mpeg | None = None
+    ogg: OggFile | None = None
     flac: FlacHead | None = None
     pieces: tuple[Piece, ...] = ()  # where the frames of a FLAC stream stand
     speakers: tuple[str, ...] = ()  # of its channels, where it says
@@ -100,7 +101,9 @@ def _identify(path: Path, file: BinaryIO, size: int) -> Header:
         return Header("FLAC", flac=flac, pieces=((flac.audio, size),))
     if kind == b"OggS":
         packed = find_ogg_flac(file, at, size)
-        return Header("OGG", flac=packed[0], pieces=packed[1]) if packed else Header("OGG")
+        if packed:
+            return Header("OGG", flac=packed[0], pieces=packed[1])
+        return Header("OGG", ogg=scan_ogg(file, at, size))
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return Header("mov")
     if kind == b"\x1a\x45\xdf\xa3":

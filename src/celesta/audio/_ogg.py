@@ -1,91 +1,220 @@
-"""Ogg pages: what a reader of a file misses, and FLAC in Ogg, which libsndfile does not read.
+"""Ogg pages: which are whole, to which stream they belong, and FLAC in Ogg.
 
-libsndfile says nothing of a cut end or of a second stream behind the first.
-
-Source: RFC 3533 (pages), RFC 3534 (chaining), RFC 9639 section 10.1 (FLAC in Ogg).
+Source: RFC 3533 (pages), RFC 3534 (chaining), RFC 7845 (Opus in Ogg), RFC 9639 section 10.1 (FLAC in Ogg), Vorbis I
+specification appendix A (Vorbis in Ogg).
 """
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from celesta.audio._flac import FlacHead
-from celesta.audio._trailer import Window
+from celesta.audio._trailer import Window, skip_tags, skip_zeros
 from celesta.audio._virtual import Piece
 
-_FIRST, _LAST = 2, 4  # flags of a page
+_CONTINUED, _FIRST, _LAST = 1, 2, 4  # flags of a page
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_HEADER_PACKETS = {b"\x01vorbis": 3, b"OpusHead": 2}
 
 
-def ogg_remark(path: Path) -> str:
-    """Walk the pages of an Ogg file; a remark on what is wrong, "" where nothing is."""
-    flags = _LAST
-    started = False
+@dataclass(frozen=True)
+class Page:
+    """One page of an Ogg file."""
+
+    start: int
+    body: int  # offset of its body
+    stop: int
+    flags: int
+    granule: int  # -1 where no packet ends on it
+    serial: int
+    number: int
+    packets: int  # that end on it
+    good: bool  # whether its checksum is right
+
+
+@dataclass
+class Link:
+    """One logical stream of a file; chained files have several.
+
+    Attributes:
+        headers: Pages of its header packets.
+        runs: Runs of its good pages without a gap between them.
+        pre_skip: Samples at 48 kHz that an Opus decoder leaves out at the front.
+        resumed: The headers for a run that does not begin at the front, where nothing is to be left out.
+        ended: Whether its last page is marked as such.
+    """
+
+    headers: list[Piece] = field(default_factory=list)
+    runs: list[list[Page]] = field(default_factory=list)
+    pre_skip: int = 0
+    resumed: list[Piece] = field(default_factory=list)
+    ended: bool = False
+
+
+@dataclass
+class OggFile:
+    """The Vorbis or Opus streams of a file.
+
+    Attributes:
+        links: In the order of the file.
+        clean: Whether the file is one undamaged stream and nothing else.
+        remark: What a reader misses at the end, "" if nothing.
+    """
+
+    links: list[Link]
+    clean: bool
+    remark: str
+
+
+def ogg_checksum(data: bytes) -> int:
+    """The checksum of a page whose checksum field is zero: zlib's CRC-32 with the bits the other way round."""
+    crc = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)
+
+
+def _pages(window: Window, at: int) -> Iterator[Page]:
+    """All pages from an offset on, found anew behind damage."""
+    latest = at
+    while at < window.size:
+        head = window.get(at, 27)
+        if head[:4] != b"OggS" or len(head) < 27:
+            place = _next_page(window, latest + 1)  # bytes of the page before may be missing
+            at = place if place > latest else window.size
+            latest = at
+            continue
+        latest = at
+        lacing = window.get(at + 27, head[26])
+        body = at + 27 + head[26]
+        stop = body + sum(lacing)
+        data = window.get(at, stop - at)
+        whole = len(data) == stop - at and len(lacing) == head[26]
+        crc = int.from_bytes(head[22:26], "little")
+        yield Page(
+            start=at,
+            body=body,
+            stop=min(stop, window.size),
+            flags=head[5],
+            granule=int.from_bytes(head[6:14], "little", signed=True),
+            serial=int.from_bytes(head[14:18], "little"),
+            number=int.from_bytes(head[18:22], "little"),
+            packets=sum(value < 255 for value in lacing),
+            good=whole and ogg_checksum(data[:22] + bytes(4) + data[26:]) == crc,
+        )
+        at = stop
+
+
+def scan_ogg(file: BinaryIO, at: int, size: int) -> OggFile:
+    """Walk the pages of a Vorbis or Opus file."""
+    window = Window(file, size)
+    result = OggFile([], True, "")
+    link: Link | None = None
+    serial, number, wanted, end = -1, -1, 0, at
+    for page in _pages(window, at):
+        begins = bool(page.flags & _FIRST) and page.good
+        kind = next((k for k in _HEADER_PACKETS if window.get(page.body, 8).startswith(k)), b"") if begins else b""
+        if kind and (link is None or (page.serial != serial and (link.ended or link.runs))):
+            link = Link()
+            result.clean = result.clean and not result.links and page.start == at
+            result.links.append(link)
+            serial, wanted = page.serial, _HEADER_PACKETS[kind]
+            data = window.get(page.start, page.stop - page.start)
+            if kind == b"OpusHead":
+                at_skip = page.body - page.start + 10
+                link.pre_skip = int.from_bytes(data[at_skip : at_skip + 2], "little")
+                data = data[:22] + bytes(4) + data[26:at_skip] + bytes(2) + data[at_skip + 2 :]
+                data = data[:22] + ogg_checksum(data).to_bytes(4, "little") + data[26:]
+            link.resumed.append(data)
+        elif page.serial != serial or not page.good or link is None:
+            result.clean = False
+            if page.good and page.start == end:  # of another stream, which takes turns with this one
+                end = page.stop
+            continue
+        gap = page.start != end or page.number != number + 1
+        end, number = page.stop, page.number
+        if wanted > 0:
+            link.headers.append((page.start, page.stop))
+            if page.number:
+                link.resumed.append((page.start, page.stop))
+            wanted -= page.packets
+            continue
+        if gap or not link.runs:
+            result.clean = result.clean and not gap
+            link.runs.append([])
+        link.runs[-1].append(page)
+        link.ended = bool(page.flags & _LAST)
+    if end < size and skip_zeros(window, skip_tags(window, end)) < size:
+        result.clean = False
+        result.remark = "" if link and link.ended else f"the last {size - end} bytes are damaged"
+    elif link is not None and not link.ended:
+        result.remark = "its last page is not marked as the end"
+    return result
+
+
+def opus_duration(path: Path, run: list[Page]) -> int:
+    """Samples at 48 kHz in the packets that begin and end on some pages (RFC 6716, section 3.1)."""
+    total = 0
+    waiting: bytes | None = None  # the first two bytes of a packet that goes on on the next page
     with open(path, "rb") as file:
-        end = path.stat().st_size
-        at = _skip_to_page(file.read(65_536))
-        while at < end:
-            file.seek(at)
-            head = file.read(27)
-            if len(head) < 27:
-                return "it ends within a page"
-            if head[:4] != b"OggS":
-                return f"its page at byte {at} is damaged"
-            lacing = file.read(head[26])
-            flags = head[5]
-            if flags & _FIRST and started:
-                return "a second stream begins behind the first (chained files?)"
-            started = started or not flags & _FIRST
-            at += 27 + head[26] + sum(lacing)
-            if len(lacing) < head[26] or at > end:
-                return "it ends within a page"
-    return "" if flags & _LAST else "its last page is not marked as the end"
+        for page in run:
+            file.seek(page.start + 26)
+            lacing = file.read(file.read(1)[0])
+            body = file.read(sum(lacing))
+            at, begin = 0, 0 if waiting is None and not page.flags & _CONTINUED else None
+            for value in lacing:
+                at += value
+                if value < 255:
+                    total += _opus_packet(waiting or (body[begin : begin + 2] if begin is not None else b""))
+                    waiting, begin = None, at
+            if lacing and lacing[-1] == 255 and waiting is None and begin is not None:
+                waiting = body[begin : begin + 2]
+    return total
 
 
-def _skip_to_page(data: bytes) -> int:
-    return max(0, data.find(b"OggS"))
+def _opus_packet(start: bytes) -> int:
+    """Samples at 48 kHz in a packet, by its first two bytes; 0 where its beginning is missing."""
+    if not start:
+        return 0
+    config, code = start[0] >> 3, start[0] & 3
+    if config < 12:
+        size = (480, 960, 1_920, 2_880)[config & 3]
+    elif config < 16:
+        size = (480, 960)[config & 1]
+    else:
+        size = (120, 240, 480, 960)[config & 3]
+    return size * (1, 2, 2, start[1] & 0x3F if len(start) > 1 else 0)[code]
 
 
 def find_ogg_flac(file: BinaryIO, at: int, size: int) -> tuple[FlacHead, tuple[Piece, ...]] | None:
     """The head of the FLAC stream in an Ogg file and where its frames stand; None where there is no such stream.
 
-    Damaged pages are left out; the numbers of the frames tell what is lost with them.
+    Damaged pages are kept as they are: the checksums of the frames tell what is lost.
     """
     window = Window(file, size)
     head: FlacHead | None = None
-    serial = b""
+    serial = -1
     pieces: list[tuple[int, int]] = []
-    latest = at
-    while at < size:
-        page = window.get(at, 27)
-        if page[:4] != b"OggS" or len(page) < 27:
-            at = _next_page(window, latest + 1)  # bytes of the page before may be missing
-            if pieces and at < pieces[-1][1]:
-                pieces[-1] = (pieces[-1][0], at)
-            continue
-        latest = at
-        lacing = window.get(at + 27, page[26])
-        start = at + 27 + page[26]
-        stop = start + sum(lacing)
-        at = stop
+    for page in _pages(window, at):
         if head is None:
-            if not page[5] & _FIRST:
+            if not page.flags & _FIRST:
                 return None
-            body = window.get(start, min(stop - start, 64))
-            if body[:5] == b"\x7fFLAC" and body[9:17] == b"fLaC\x00\x00\x00\x22" and len(body) >= 51:
-                head, serial = FlacHead(body[17:51], 0), page[14:18]
+            body = window.get(page.body, 51)
+            if body[:5] == b"\x7fFLAC" and body[9:17] == b"fLaC\x00\x00\x00\x22" and len(body) == 51:
+                head, serial = FlacHead(body[17:51], 0), page.serial
             continue
-        if page[14:18] != serial or stop > size or start == stop:
-            continue
-        if not pieces and _is_header_page(window, start):
-            continue
-        pieces.append((start, stop))
+        if pieces and page.start < pieces[-1][1]:
+            pieces[-1] = (pieces[-1][0], page.start)
+        if page.serial == serial and page.body < page.stop and (pieces or not _is_header_page(window, page.body)):
+            pieces.append((page.body, page.stop))
     return (head, tuple(pieces)) if head else None
 
 
-def _is_header_page(window: Window, start: int) -> bool:
+def _is_header_page(window: Window, body: int) -> bool:
     """Whether a page before the first frame holds other metadata: frames begin with a sync code on a fresh page."""
-    first = window.get(start, 2)
+    first = window.get(body, 2)
     return first[:1] != b"\xff" or (len(first) > 1 and first[1] & 0xFC != 0xF8)
 
 

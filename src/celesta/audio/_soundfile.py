@@ -10,14 +10,11 @@ import soundfile
 
 from celesta._files import printable
 from celesta.audio._headers import Header
-from celesta.audio._layout import from_vorbis
 from celesta.audio._lost import Lost
-from celesta.audio._ogg import ogg_remark
 from celesta.errors import AudioError
 
 STEP = 4_096  # frames a libsndfile call: what is lost of a damaged file behind its last good block
 _FORMATS = {"WAV": ("WAV", "WAVEX"), "RF64": ("RF64",), "W64": ("W64",), "AIFF": ("AIFF",), "AU": ("AU",)}
-_FORMATS |= {"FLAC": ("FLAC",), "OGG": ("OGG",)}
 _PLAIN = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 _PACKED = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 
@@ -38,7 +35,6 @@ class SoundFileDecoder:
     """A file decoded by libsndfile."""
 
     def __init__(self, path: Path, header: Header) -> None:
-        self._path = path
         try:
             self._file = Forward(native_path(path))
         except (OSError, RuntimeError) as error:
@@ -69,16 +65,14 @@ class SoundFileDecoder:
                 self.failure = reason(error)
                 break
             if len(part) == 0:
-                self.failure = ogg_remark(self._path) if self.format == "OGG" else ""
                 break
             parts.append(part)
             got += len(part)
-        samples = np.concatenate(parts).T
-        return np.ascontiguousarray(from_vorbis(samples) if self.subtype in ("VORBIS", "OPUS") else samples)
+        return np.ascontiguousarray(np.concatenate(parts).T)
 
     def jump(self, n: int) -> bool:
         """Leave out n samples at once, where that is exact; False where it is not."""
-        if self.subtype not in _PLAIN or self.format == "OGG" or not 0 < n < self._frames:
+        if self.subtype not in _PLAIN or not 0 < n < self._frames:
             return False
         try:
             self._file.seek(n, soundfile.SEEK_CUR)

@@ -178,7 +178,8 @@ class AudioSource:
             if got == 0:
                 break
             self.position += got
-        self._decoder.lost.clear()
+        left = [one for one in self._decoder.lost if one.start + one.n_samples > self.position]
+        self._decoder.lost[:] = left  # damage that was passed over is not reported
         return self.position
 
     def rewind(self) -> None:

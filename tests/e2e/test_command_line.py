@@ -64,7 +64,8 @@ def test_demo(tmp_path, need_weights, call):
     out = call("demo", "-o", tmp_path, "-m", "linear-64", "-m", "cel-3", "--seconds", 2).stdout
     assert "cel-3" in out
     text = page(tmp_path / "index.html")
-    assert len(re.findall(r'class="player', text)) >= 5
+    assert text.count("data-audio=") == 5 * (3 + 6)
+    assert "Not a compression: cel-3" in text
 
 
 def test_reconstruct_transform_and_hostile_names(tmp_path, music, call):
@@ -82,6 +83,18 @@ def test_reconstruct_transform_and_hostile_names(tmp_path, music, call):
     call("transform", song, "-m", "linear-64", "-o", tmp_path / "u", "--gain", 1.5, "--noise", 0.1, "--seed", 7)
     assert next((tmp_path / "u").glob("*.flac")).read_bytes() == first
     assert "at least one" in call("transform", song, code=2).stderr
+    assert "--seed belongs to --noise" in call("transform", song, "--seed", 3, code=2).stderr
+
+
+def test_reconstruct_of_a_folder_keeps_its_structure(tmp_path, music, call):
+    """Issue 14, item 9: B/01.wav was written over what A/01.wav had given; item 26: an index for folders."""
+    for album in ("A", "B"):
+        (tmp_path / "in" / album).mkdir(parents=True)
+        write(tmp_path / "in" / album / "01.wav", Audio(music(20_000, seed=ord(album)), 22_050))
+    out = tmp_path / "out"
+    assert str(out / "index.html") in call("reconstruct", tmp_path / "in", "-m", "linear-64", "-o", out).stderr
+    assert len({(out / album / "01.wav.linear-64.flac").read_bytes() for album in ("A", "B")}) == 2
+    assert "A/01.wav.linear-64.html" in page(out / "index.html")
 
 
 @pytest.mark.parametrize("text", ["[/b] [red]loud[/red] :warning:", "\x1b[2J\x1b[31m\x07 loud"])

@@ -18,7 +18,7 @@ import soundfile
 
 import celesta
 from celesta.audio import Audio, read, write
-from celesta.errors import DataError, ModelError, UsageError
+from celesta.errors import DataError, LatentError, ModelError, UsageError
 from celesta.evaluation.reconstruction import reconstruct
 from celesta.report import compare as comparing
 from celesta.report.demo import CLIPS, build_demo
@@ -26,9 +26,9 @@ from celesta.report.figures import curves, envelope, png, spectrograms, waveform
 from celesta.report.media import height_of, opus_uri, spectrogram_uri
 from celesta.report.page import Link, Page, clean, relative_url
 from celesta.report.player import Track, player
-from celesta.report.reconstruct import reconstruct_page
-from celesta.report.variation import REPORTED, measure, remark, variation_page
-from celesta.variations.basic import Step, apply
+from celesta.report.reconstruct import reconstruct_index, reconstruct_page, reconstruct_song
+from celesta.report.variation import REPORTED, measure, output_name, remark, variation_page
+from celesta.variations import Step, apply
 
 RATE = 22_050
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;"
@@ -161,7 +161,7 @@ def test_pages_survive_names_of_any_bytes(tmp_path, music, name, shown):
     source = tmp_path / os.fsdecode(name)
     write(tmp_path / "x.wav", Audio(music(20_000), RATE))
     (tmp_path / "x.wav").rename(source)
-    page = reconstruct_page(celesta.load("linear-64"), source, tmp_path / "r")
+    page = reconstruct_page(celesta.load("linear-64"), source, tmp_path / "r" / f"{source.stem}.html")
     _, text = inspect(page)
     assert shown in text
     assert source.stem in page.name
@@ -233,8 +233,8 @@ def test_hostile_names_and_tags_of_files(tmp_path, music):
         file.title = HOSTILE
     codec = celesta.load("linear-64")
     for page in (
-        reconstruct_page(codec, source, tmp_path / "r"),
-        variation_page(codec, source, tmp_path / "v", [Step("gain", 0.5)]),
+        reconstruct_page(codec, source, tmp_path / "r.html"),
+        variation_page(codec, source, tmp_path / "v.html", [Step("gain", 0.5)]),
         build_demo(tmp_path / "d", ["linear-64"], clips=[source]).page,
     ):
         seen, text = inspect(page)
@@ -373,8 +373,8 @@ def test_identity_is_the_plain_reconstruction_to_the_bit(name, song, tmp_path, n
     for part in ("base", "places", "values", "gain"):
         assert np.array_equal(getattr(z, part), getattr(same, part))
     assert np.array_equal(codec.decode(same).samples, codec.decode(z).samples)
-    page = variation_page(codec, song, tmp_path / "v", IDENTITY)
-    plain = reconstruct_page(codec, song, tmp_path / "r")
+    page = variation_page(codec, song, tmp_path / "v.html", IDENTITY)
+    plain = reconstruct_page(codec, song, tmp_path / "r.html")
     assert page.with_suffix(".flac").read_bytes() == plain.with_suffix(".flac").read_bytes()
 
 
@@ -382,23 +382,71 @@ def test_same_seed_same_bytes(song, tmp_path):
     codec = celesta.load("linear-64")
     made = {}
     for out, seed in (("a", 7), ("b", 7), ("c", 8)):
-        page = variation_page(codec, song, tmp_path / out, [Step("noise", 0.3, seed)])
+        page = variation_page(codec, song, tmp_path / out / "v.html", [Step("noise", 0.3, seed)])
         made[out] = (page.with_suffix(".flac").read_bytes(), page.read_bytes())
         assert read(page.with_suffix(".flac")).samples.shape == read(song).samples.shape
     assert made["a"][0] == made["b"][0]
     assert made["a"][0] != made["c"][0]
 
 
-def test_variations_overwrite_only_when_told(song, tmp_path):
+@pytest.mark.parametrize("make", [lambda *a, **k: variation_page(*a, [Step("smooth", 3)], **k), reconstruct_page])
+def test_outputs_are_overwritten_only_with_force(make, song, tmp_path):
+    """Issue 14, item 9: no verb overwrites without --force; the audio counts as much as the page."""
     codec = celesta.load("linear-64")
-    steps = [Step("gain", 0.5), Step("smooth", 3)]
-    page = variation_page(codec, song, tmp_path, steps)
+    target = tmp_path / "x.html"
+    page = make(codec, song, target)
     before = page.with_suffix(".flac").read_bytes()
-    with pytest.raises(UsageError, match="--force"):
-        variation_page(codec, song, tmp_path, steps)
-    assert variation_page(codec, song, tmp_path, steps, force=True) == page
+    for gone in (None, page):
+        if gone is not None:
+            gone.unlink()
+        with pytest.raises(UsageError, match="--force"):
+            make(codec, song, target)
+    assert make(codec, song, target, force=True) == page
     assert page.with_suffix(".flac").read_bytes() == before
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".flac", ".html"]
+
+
+def test_pages_of_one_song_name_the_model_and_link_the_audio(song, tmp_path):
+    """Issue 14, item 26: no model in the output's name, no link to the file, mono audio, text about 30 s of 1.5 s."""
+    codec = celesta.load("linear-64")
+    steps = [Step("gain", 0.5), Step("noise", 0.1, 7)]
+    name = output_name(song, codec, steps)
+    assert name == "song.wav.linear-64.gain-0.5-noise-0.1-seed-7"
+    varied = variation_page(codec, song, tmp_path / f"{name}.html", steps)
+    plain = reconstruct_page(codec, song, tmp_path / "song.linear-64.html")
+    for page, count in ((varied, 3), (plain, 2)):
+        seen, text = inspect(page)
+        assert players(seen) == (1, count)
+        assert all(decoded(a["data-audio"]).shape[1] == 2 for _, a in seen.tags if "data-audio" in a)
+        assert "linear-64" in text
+        assert "the whole song" in text
+        assert "30 s" not in text
+        assert "baseline" not in text
+        assert relative_url(page.with_suffix(".flac"), page) in [a.get("href") for _, a in seen.tags]
+
+
+def test_a_stretch_of_a_latent_file_is_varied(song, tmp_path):
+    """Issue 14, item 26: transform took no .cel and no stretch of time."""
+    codec = celesta.load("linear-64")
+    codec.encode_file(song, tmp_path / "song.cel", dtype="float32")
+    from_cel = variation_page(codec, tmp_path / "song.cel", tmp_path / "a.html", [Step("gain", 0.5)], start=0.4, stop=1)
+    from_song = variation_page(codec, song, tmp_path / "b.html", [Step("gain", 0.5)], start=0.4, stop=1)
+    assert read(from_cel.with_suffix(".flac")).samples.shape == (2, round(0.6 * 44_100))
+    assert from_cel.with_suffix(".flac").read_bytes() == from_song.with_suffix(".flac").read_bytes()
+    assert players(inspect(from_cel)[0]) == (1, 2)  # a latent has no original to compare with
+    other = celesta.load("pca-64")
+    with pytest.raises(LatentError, match="linear-64"):
+        variation_page(other, tmp_path / "song.cel", tmp_path / "c.html", [Step("gain", 0.5)])
+    assert not list(tmp_path.glob("c.*"))
+
+
+def test_an_index_lists_songs_that_went_through_a_model(song, tmp_path):
+    codec = celesta.load("linear-64")
+    made = [reconstruct_song(codec, song, tmp_path / album / "song.html") for album in ("A", "B")]
+    seen, text = inspect(reconstruct_index(made, tmp_path / "index.html"))
+    links = [a["href"] for t, a in seen.tags if t == "a" and a["href"] != "#main"]
+    assert links == ["A/song.html", "A/song.flac", "B/song.html", "B/song.flac"]
+    assert f"{made[0].scores.si_sdr:.2f}" in text
 
 
 def test_what_a_variation_did_is_measured(song):

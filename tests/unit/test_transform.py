@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,8 +8,8 @@ from hypothesis import strategies as st
 import celesta
 from celesta.audio import Audio
 from celesta.errors import LatentError, UsageError
-from celesta.variations import basic
-from celesta.variations.basic import Step
+from celesta.latents import CelReader, Latent
+from celesta.variations import VARIATIONS, Step, WindowStream, apply, apply_stream, basic, open_song, transform_file
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def z():
 def test_identities_change_no_bit(z):
     codec = celesta.load("linear-16")
     plain = codec.decode(z).samples
-    same = basic.apply(z, [Step("gain", 1), Step("noise", 0), Step("smooth", 1)])
+    same = apply(z, [Step("gain", 1), Step("noise", 0), Step("smooth", 1)])
     assert np.array_equal(codec.decode(same).samples, plain)
 
 
@@ -65,10 +67,90 @@ def test_wrong_arguments(z):
         lambda: basic.smooth(z, 0),
         lambda: basic.smooth(z, 1.5),
         lambda: basic.morph(z, z, 2),
+        lambda: basic.noise(z, 1, seed=-1),
         lambda: Step("reverse", 1),
+        lambda: Step("gain"),
+        lambda: Step("gain", 1, 2),
+        lambda: Step("gain", 1, factor=2),
+        lambda: Step("gain", strength=1),
+        lambda: Step("gain", float("nan")),
+        lambda: Step("smooth", 2.5),
+        lambda: Step("smooth", 0),
+        lambda: Step("noise", 0.1, True),
     ):
         with pytest.raises(UsageError):
             bad()
     sparse = celesta.load("sparse-16").encode(Audio(np.ones((1, 5_000), np.float32), 22_050))
     with pytest.raises(LatentError):
         basic.smooth(sparse, 3)
+
+
+def test_the_table_describes_the_functions():
+    """Every parameter in the table is one of the function and of its stream, in this order."""
+    for variation in VARIATIONS.values():
+        names = [p.name for p in variation.parameters]
+        for function in (variation.function, variation.stream):
+            assert function is None or list(inspect.signature(function).parameters)[1:] == names
+        for p in variation.parameters:
+            assert p.default is None or p.checked(p.default) == p.default
+        assert variation.options()[0][0] == f"--{variation.name}"
+
+
+CHAINS = [
+    [Step("gain", 1.5)],
+    [Step("noise", 0.2, 3)],
+    [Step("smooth", 5)],
+    [Step("smooth", 500)],
+    [Step("gain", 0.5), Step("noise", 0.1, 1), Step("smooth", 4), Step("noise", 0.3, 2)],
+]
+
+
+@pytest.mark.parametrize("steps", CHAINS, ids=lambda steps: "+".join(map(str, steps)))
+@pytest.mark.parametrize("name", ["linear-16", "pca-16"])
+def test_files_are_changed_as_latents_in_memory_are(name, steps, tmp_path):
+    """Issue 14, section 1: window by window, equal bit for bit; from audio and from a .cel file."""
+    codec = celesta.load(name)
+    x = np.random.default_rng(1).normal(0, 0.1, (2, 300_000)).clip(-1, 1).astype(np.float32)
+    song, cel, out = tmp_path / "song.wav", tmp_path / "song.cel", tmp_path / "out.wav"
+    celesta.audio.write(song, Audio(x, 22_050), subtype="FLOAT")
+    z = codec.encode(song)
+    wanted = apply(z, steps)
+    for made, window in zip(apply_stream(WindowStream.of_latent(z), steps).windows(), range(z.windows), strict=True):
+        np.testing.assert_array_equal(made.base, wanted.base[window])
+    z.save(cel, dtype="float32")
+    plain = codec.decode(wanted).samples
+    for source in (song, cel):
+        with open_song(codec, source) as opened:
+            _, blocks = opened.decode(steps)
+            np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1), plain)
+    transform_file(codec, cel, out, steps, start=1.0, stop=2.0)
+    assert celesta.audio.info(out).n_samples == 22_050
+
+
+def test_noise_of_a_coded_file_is_that_of_its_latent(tmp_path, music, need_weights):
+    """Windows of a coded file have details of their own sizes; filling them up in memory changes nothing."""
+    need_weights("nested")
+    codec = celesta.load("nested")
+    cel = tmp_path / "song.cel"
+    codec.encode_file(Audio(music(600_000, channels=2), 44_100), cel, kbps=24)
+    steps = [Step("noise", 0.2, 5), Step("smooth", 3)]
+    wanted = apply(Latent.load(cel), steps)
+    with CelReader(cel) as reader:
+        sizes = set()
+        for i, w in enumerate(apply_stream(WindowStream.of_reader(reader), steps).windows()):
+            k = w.values.shape[1]
+            sizes.add(k)
+            np.testing.assert_array_equal(w.base, wanted.base[i])
+            np.testing.assert_array_equal(w.values, wanted.values[i, :, :k])
+            assert not wanted.values[i, :, k:].any()
+    assert len(sizes) > 1
+    assert ((wanted.values != 0) == (Latent.load(cel).values != 0)).all()
+
+
+def test_a_stream_is_read_forwards_only(z):
+    from celesta.variations.stream import InOrder
+
+    window = InOrder(WindowStream.of_latent(z))
+    window(1)
+    with pytest.raises(UsageError, match="passed"):
+        window(0)

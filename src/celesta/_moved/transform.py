@@ -1,3 +1,3 @@
-"""The former place of :mod:`celesta.variations.basic`, kept so that old imports work."""
+"""The former place of :mod:`celesta.variations`, kept so that old imports work."""
 
-from celesta.variations.basic import *  # noqa: F403
+from celesta.variations import *  # noqa: F403

@@ -25,6 +25,8 @@ def reconstruct(
 ) -> None:
     """Encode and decode songs: a page with players, spectrograms and scores for each, and a FLAC file.
 
+    Several songs also get a page that lists them.
+
     Below the output folder, the pages lie as the songs lie below the folder given.
 
     Example: `celesta reconstruct song.mp3 -m cel-3`
@@ -36,10 +38,11 @@ def reconstruct(
         ready_folder(output)
         meter.doing(f"loading {model}")
         from celesta import codec as codecs
-        from celesta.report.reconstruct import reconstruct_page
+        from celesta.report.reconstruct import ReconstructedSong, reconstruct_index, reconstruct_song
 
         codec = codecs.load(model)
         folders = dict(found)
+        made: list[ReconstructedSong] = []
         skip = len(sources) > 1 or sources[0].is_dir()
 
         def work(file: Path) -> None:
@@ -50,10 +53,14 @@ def reconstruct(
                 return
             free(page, force)
             free(audio, force)
-            reconstruct_page(codec, file, folder, stem=stem)
+            made.append(reconstruct_song(codec, file, page, force=force, progress=meter.seconds))
             if as_json:
                 console.emit({"source": file, "page": page, "audio": audio, "model": codec.name})
             else:
                 console.say(page)
 
-        each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)
+        try:
+            each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)
+        finally:
+            if len(made) > 1:
+                console.note(f"index: {reconstruct_index(made, output / 'index.html')}")

@@ -8,63 +8,59 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import ready_folder
-from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Seed
+from celesta.cli.files import each_file, free, inputs, ready_folder
+from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict
 from celesta.cli.progress import working
-from celesta.errors import UsageError
+from celesta.cli.variation_options import chosen_steps, with_variations
 
 
+@with_variations
 def transform(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="An audio file.", show_default=False)],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE|FOLDER", help="Audio files, .cel files of the model, or folders of audio.", show_default=False
+        ),
+    ],
     model: ModelName = DEFAULT_MODEL,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the page and the audio file.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the pages and audio files.")
     ] = Path("variation"),
-    gain: Annotated[
-        float | None, typer.Option(metavar="FACTOR", help="Multiply the latent.", show_default=False)
-    ] = None,
-    noise: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="SIGMA",
-            help="Add noise of SIGMA standard deviations of each latent channel.",
-            show_default=False,
-        ),
-    ] = None,
-    smooth: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Average over N frames.", show_default=False)
-    ] = None,
-    seed: Seed = 0,
+    start: Annotated[float | None, typer.Option(metavar="SECONDS", help="Where to begin.", show_default=False)] = None,
+    stop: Annotated[float | None, typer.Option(metavar="SECONDS", help="Where to end.", show_default=False)] = None,
     force: Force = False,
+    strict: Strict = False,
     as_json: Json = False,
+    **settings: float | None,
 ) -> None:
-    """Change the latent of a song and decode it: a page and a FLAC file.
+    """Change the latents of songs and decode them: a page that compares, and a FLAC file for each.
 
-    The changes are made in the order gain, noise, smooth.
+    Several variations are applied in the order of this help, to the whole song; --start and --stop choose what is
+    decoded.
 
     Example: `celesta transform song.mp3 --gain 1.5`
 
-    Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5`
+    Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --start 30 --stop 60`
     """
-    if gain is None and noise is None and smooth is None:
-        raise UsageError("give at least one of --gain, --noise, --smooth")
-    ready_folder(output)
-    with working("transform", f"loading {model}") as meter:
+    steps = chosen_steps(settings)
+    with working("transform", "looking for files") as meter:
+        found = inputs(sources)
+        ready_folder(output)
+        meter.doing(f"loading {model}")
         from celesta import codec as codecs
-        from celesta.report.variation import variation_page
-        from celesta.variations.basic import Step
+        from celesta.report.variation import output_name, variation_page
 
-        steps = [] if gain is None else [Step("gain", gain)]
-        if noise is not None:
-            steps.append(Step("noise", noise, seed))
-        if smooth is not None:
-            steps.append(Step("smooth", smooth))
         codec = codecs.load(model)
-        meter.doing(source.name)
-        page = variation_page(codec, source, output, steps, force=force)
-    if as_json:
-        audio = page.with_name(f"{page.name.removesuffix('.html')}.flac")
-        console.emit({"source": source, "page": page, "audio": audio, "model": codec.name})
-    else:
-        console.say(page)
+        folders = dict(found)
+
+        def work(file: Path) -> None:
+            page = output / folders[file].parent / f"{output_name(file, codec, steps)}.html"
+            audio = free(page, force).with_suffix(".flac")
+            variation_page(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)
+            if as_json:
+                chain = [{"variation": step.name, **step.settings} for step in steps]
+                console.emit({"source": file, "page": page, "audio": audio, "model": codec.name, "steps": chain})
+            else:
+                console.say(page)
+
+        each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)

@@ -1,4 +1,4 @@
-"""A variation of a song: the report's figure, the sounds, and what the change of the latent did to the sound."""
+"""The page of a variation: players, and what the change of the latent did to loudness, brightness and onsets."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from dataclasses import dataclass
 from math import log10
 from pathlib import Path
 
+import numpy as np
+
 from celesta import audio
+from celesta._files import printable
 from celesta.audio import Audio
 from celesta.codec import Codec
 from celesta.dsp import metrics
 from celesta.errors import UsageError
-from celesta.evaluation.reconstruction import Reconstruction, reconstruct
-from celesta.report.page import Page
-from celesta.report.player import Track
-from celesta.variations.basic import Step, apply
+from celesta.evaluation.reconstruction import Reconstruction
+from celesta.latents import Progress
+from celesta.report.page import Link, Page, relative_url
+from celesta.report.player import Track, clock
+from celesta.variations import Step, apply, open_song, transform_file
 
-HEAD = ("sound", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to plain", "mel distance to plain")
+SHOWN = 30.0
+"""Seconds of a song that a page plays."""
+HEAD = ("version", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to plain", "mel distance to plain")
 REPORTED = (Step("gain", 1.5), Step("gain", 0.5), Step("noise", 0.1, 7), Step("smooth", 5))
-"""The four variations of the seed report, section 7."""
+"""The four variations of the 2024 report, section 7."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a sound is like, and how far it is from the plain reconstruction."""
+    """Loudness, brightness and onsets of audio, and its distance from the plain reconstruction."""
 
     loudness: float
     brightness: float
@@ -34,7 +40,7 @@ class Effect:
     mel: float
 
     def row(self, name: str) -> list[str]:
-        """As texts for a table."""
+        """Return the cells of a table."""
         return [
             name,
             f"{self.loudness:.1f}",
@@ -45,9 +51,9 @@ class Effect:
         ]
 
 
-def measure(sound: Audio, plain: Audio) -> Effect:
-    """Measure a sound, and its distance from the plain reconstruction."""
-    x, rate = sound.samples, sound.sample_rate
+def measure(varied: Audio, plain: Audio) -> Effect:
+    """Measure audio, and its distance from the plain reconstruction."""
+    x, rate = varied.samples, varied.sample_rate
     return Effect(
         metrics.loudness(x, rate),
         metrics.spectral_centroid(x, rate),
@@ -88,36 +94,102 @@ def add_variations(
 
 
 def remark(step: Step, plain: Effect, effect: Effect) -> str:
-    """Say where the decoder did something else than the step's name."""
-    if step.kind != "gain" or step.value <= 0 or step.value == 1:
+    """Compare what a gain on the latent did with what the same gain on the audio does; "" for other steps."""
+    factor = step.settings.get("factor", 1.0)
+    if step.name != "gain" or factor <= 0 or factor == 1:
         return ""
-    wanted, got = 20 * log10(step.value), effect.loudness - plain.loudness
+    wanted, got = 20 * log10(factor), effect.loudness - plain.loudness
     brighter = effect.brightness - plain.brightness
     return (
-        f"Gain {step.value:g} on the latent is not volume: as volume it would be {wanted:+.1f} dB and leave SI-SDR at"
-        f" its limit; here loudness changed by {got:+.1f} dB, brightness by {brighter:+,.0f} Hz, and SI-SDR to the"
-        f" plain reconstruction is {effect.si_sdr:.1f} dB."
+        f"A gain of {factor:g} on the audio would change the loudness by {wanted:+.1f} dB and nothing else."
+        f" On the latent it changed loudness by {got:+.1f} dB and brightness by {brighter:+,.0f} Hz; SI-SDR to the"
+        f" unchanged reconstruction is {effect.si_sdr:.1f} dB."
     )
 
 
-def variation_page(codec: Codec, file: Path, out: Path, steps: Sequence[Step], *, force: bool = False) -> Path:
-    """Write ``NAME-STEPS.html`` and the sound as FLAC into ``out``; the page's path comes back.
+def variation_page(
+    codec: Codec,
+    file: Path,
+    target: Path,
+    steps: Sequence[Step],
+    *,
+    force: bool = False,
+    start: float | None = None,
+    stop: float | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Change the latent of a song; write the audio and a page that compares it with the original.
 
-    The sound has the source's rate, channels and length; figures and measures are mono at the model's rate.
+    The audio has the source's sample rate, channels and length and lies next to the page, as FLAC of the same name.
+    The whole song is decoded in flat memory; the page plays and measures its first seconds.
+
+    Args:
+        codec: with which to encode and decode.
+        file: audio file, or .cel file of the codec.
+        target: the page.
+        steps: variations, one after the other.
+        force: overwrite existing files.
+        start: seconds of the song at which the audio begins.
+        stop: seconds at which it ends.
+        progress: called with the seconds of audio done and in all.
+
+    Returns:
+        The page's path.
 
     Raises:
-        UsageError: the files exist and ``force`` is not set.
-        AudioError: the source cannot be read.
+        UsageError: the files exist and ``force`` is not set, or the seconds are out of range.
+        AudioError, LatentError: the source cannot be read, or is a latent of another model.
     """
-    sound = audio.read(file)
-    name = re.sub(r"[^\w.+-]+", "-", f"{file.stem}-{'-'.join(map(str, steps))}").strip("-")
-    target, flac = out / f"{name}.html", out / f"{name}.flac"
-    if not force and (target.exists() or flac.exists()):
-        raise UsageError(f"{target}: exists already; overwrite it with --force")
-    out.mkdir(parents=True, exist_ok=True)
-    made = reconstruct(codec, sound, file.stem)
-    page = Page(f"{file.name}: {', '.join(map(str, steps))}", f"The latent of {codec.name}, changed and decoded.")
-    add_variations(page, codec, made, [steps])
-    audio.write(flac, codec.decode(apply(codec.encode(sound), steps)))
-    page.text(f"The sound at the source's rate, channels and length: {flac.name}")
-    return page.write(target, "Figures and measures: mono at the model's rate.")
+    flac = target.with_suffix(".flac")
+    for path in (target, flac):
+        if path.exists() and not force:
+            raise UsageError(f"{printable(path)}: exists already; overwrite it with --force")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    transform_file(codec, file, flac, steps, start=start, stop=stop, progress=progress)
+    name = ", ".join(map(str, steps))
+    begin = start or 0.0
+    varied = audio.read(flac, duration=SHOWN)
+    seconds = varied.samples.shape[1] / varied.sample_rate
+    with open_song(codec, file) as song:
+        whole = seconds >= song.seconds - 0.001
+        wanted, blocks = song.decode((), begin, begin + seconds)
+        plain = Audio(np.concatenate(list(blocks), axis=1), wanted.sample_rate)
+    tracks, rows = [], []
+    if file.suffix.lower() != ".cel":
+        original = audio.read(file, start=begin, duration=seconds)
+        tracks.append(Track("original", original))
+        rows.append(measure(original, plain).row("original"))
+    effect = measure(varied, plain)
+    tracks += [Track(f"{codec.name}, unchanged", plain), Track(name, varied)]
+    rows += [measure(plain, plain).row(f"{codec.name}, unchanged"), effect.row(name)]
+    shown = "the whole song" if whole else f"{clock(begin)} to {clock(begin + seconds)} of the song"
+    page = Page(f"{file.name}: {name}", f"The latent of {codec.name}, changed and decoded; played here: {shown}.")
+    page.player(tracks, f"Player: {file.name}")
+    page.table(HEAD, rows, label="What the variation changed")
+    for text in filter(None, (remark(step, measure(plain, plain), effect) for step in steps if len(steps) == 1)):
+        page.note(text)
+    page.files([audio_link(flac, target)])
+    return page.write(target, f"Made with the model {codec.name}.")
+
+
+def audio_link(file: Path, page: Path) -> Link:
+    """Link to an audio file from a page next to it, with its length and format."""
+    info = audio.info(file)
+    size = f"{file.stat().st_size / 1e6:.1f} MB"
+    return Link(
+        file.name,
+        relative_url(file, page),
+        f"{clock(info.duration)}, {info.sample_rate} Hz, {info.channels} ch, {size}",
+    )
+
+
+def output_name(file: Path, codec: Codec, steps: Sequence[Step] = ()) -> str:
+    """Name an output by its source, the model and the steps, without a suffix.
+
+    Example:
+        >>> import celesta
+        >>> output_name(Path("song.mp3"), celesta.load("linear-64"), [Step("noise", 0.1, 7)])
+        'song.mp3.linear-64.noise-0.1-seed-7'
+    """
+    chain = "-".join(re.sub(r"[^\w.+-]+", "-", str(step)).strip("-") for step in steps)
+    return ".".join([file.name, Path(codec.name).name, *[chain[:80]] * bool(chain)])

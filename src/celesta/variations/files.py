@@ -1,0 +1,134 @@
+"""Variations of whole files in flat memory: audio or .cel in, audio out, a window at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from celesta import audio
+from celesta.codec import Codec, decoding, encoding, windowing
+from celesta.codec.decoding import Stretch, WindowSource
+from celesta.codec.source import SongSource
+from celesta.latents import CelReader, Progress
+from celesta.variations.registry import Step, apply_stream
+from celesta.variations.stream import InOrder, WindowStream
+
+
+@dataclass(frozen=True)
+class OpenedSong:
+    """A song whose latent can be read window by window.
+
+    Attributes:
+        codec: of the latent.
+        stream: its windows; of an audio file each pass encodes again.
+        count: number of windows.
+        channels: audio channels.
+        source_rate: Hz of the source.
+        n_samples: of the source, at its sample rate.
+        mid_side: whether two channels are mid and side.
+    """
+
+    codec: Codec
+    stream: WindowStream
+    count: int
+    channels: int
+    source_rate: int
+    n_samples: int
+    mid_side: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return self.n_samples / self.source_rate
+
+    def decode(
+        self, steps: Sequence[Step] = (), start: float | None = None, stop: float | None = None
+    ) -> tuple[Stretch, Iterator[np.ndarray]]:
+        """Decode the song, changed by steps.
+
+        Args:
+            steps: variations, applied to the whole song.
+            start: seconds to begin at.
+            stop: seconds to end at.
+
+        Returns:
+            The stretch of samples, and its blocks ``(channels, n)`` at the source's sample rate.
+
+        Raises:
+            UsageError: the seconds are out of range.
+        """
+        changed = InOrder(apply_stream(self.stream, steps))
+        source = WindowSource(changed, self.count, self.source_rate, self.n_samples, self.mid_side)
+        wanted = Stretch.of(source, None, start, stop)
+        return wanted, decoding.decode_blocks(self.codec.network, source, wanted)
+
+
+@contextlib.contextmanager
+def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
+    """Open an audio file or a .cel file.
+
+    Raises:
+        AudioError, LatentError: it cannot be read, is damaged, or is a latent of another model or other weights.
+    """
+    if Path(source).suffix.lower() == ".cel":
+        with CelReader(source) as reader:
+            reader.check_payload()
+            m = reader.meta
+            codec.check(m.model, m.weights, m.latent_dim, m.detail_size)
+            yield OpenedSong(
+                codec, WindowStream.of_reader(reader), len(reader), m.channels, m.source_rate, m.n_samples,
+                bool(m.mid_side),
+            )  # fmt: skip
+        return
+    with SongSource(source) as song:
+        model = codec.model
+        blocks = song.blocks(model.sample_rate)
+        # What decodes is the truth, not what the header says: the song is read once to count.
+        count = sum(1 for _ in windowing.cut(blocks, model.window, model.context, model.overlap))
+        stream = WindowStream(
+            lambda: encoding.encode_windows(codec, song), codec.name, model.latent_dim, model.overlap == 0
+        )
+        yield OpenedSong(codec, stream, count, song.channels, song.sample_rate, song.n_samples)
+
+
+def transform_file(
+    codec: Codec,
+    source: str | Path,
+    target: str | Path,
+    steps: Sequence[Step],
+    *,
+    start: float | None = None,
+    stop: float | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Change the latent of a song and write the decoded audio, holding a few windows at a time.
+
+    Args:
+        codec: with which to encode and decode.
+        source: audio file, or .cel file of the same model.
+        target: audio file in the format of its suffix, at the source's sample rate and channels.
+        steps: variations, applied one after the other to the whole song.
+        start: seconds of the song at which the target begins; None: its beginning.
+        stop: seconds at which it ends; None: the end of the song.
+        progress: called with the seconds of audio done and in all.
+
+    Raises:
+        AudioError, LatentError: reading or writing failed; nothing is left under the target's name.
+        UsageError: the seconds are out of range.
+
+    Example:
+        transform_file(codec, "song.mp3", "rough.flac", [Step("noise", 0.1, seed=7)])
+    """
+    with open_song(codec, source) as song:
+        wanted, blocks = song.decode(steps, start, stop)
+        done = 0
+        with audio.Writer(target, wanted.sample_rate, song.channels) as writer:
+            for block in blocks:
+                writer.write(block)
+                done += block.shape[1]
+                if progress is not None:
+                    progress(done / wanted.sample_rate, wanted.seconds)

@@ -8,64 +8,90 @@ from typing import Annotated
 
 import typer
 
+from celesta._files import atomic, printable
 from celesta.cli import console
 from celesta.cli.files import free, ready_folder
-from celesta.cli.labelled import labelled_features
-from celesta.cli.options import DEFAULT_CACHE, Cache, Data, Features, Force, Json, Lists, Seed
+from celesta.cli.options import Cache, Encoding, Features, Force, Json, Lists, Seed, Workers, cache_of
 from celesta.cli.progress import working
+from celesta.errors import UsageError
+
+_SHOWN = 3
+"""Songs of each cluster that the terminal names."""
 
 
 def cluster(
-    data: Data,
-    features: Features = "latent:cel-silu",
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            metavar="FOLDER|CSV",
+            help="Music, with or without labels: any folder, a file, or a CSV with the columns path and label. Repeat "
+            "it for several.",
+            show_default=False,
+        ),
+    ],
+    features: Features = "celesta-features",
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for clusters.html and clusters.json.")
+        Path,
+        typer.Option("-o", "--output", metavar="FOLDER", help="Folder for clusters.html, clusters.csv, clusters.json."),
     ] = Path("clusters"),
     groups: Annotated[
         int | None,
-        typer.Option(min=2, metavar="N", help="Number of clusters; by default that of the labels.", show_default=False),
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Number of clusters; by default that of the labels, or the one with the largest silhouette.",
+            show_default=False,
+        ),
     ] = None,
     seed: Seed = 0,
-    cache: Cache = DEFAULT_CACHE,
+    cache: Cache = None,
     lists: Lists = None,
+    encoding: Encoding = None,
+    workers: Workers = 1,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Cluster songs by their features: K-Means, Gaussian mixture, Ward, spectral, each with and without PCA.
 
-    Labels only score the clusters.
+    Works with any music from 3 songs on. The page maps the songs, the CSV lists the cluster of each. Labels (the first
+    sub-folder, or the CSV's) are optional and only score the clusters.
 
-    Example: `celesta cluster --data music/ -f latent:cel-3`
+    Example: `celesta cluster --data music/`
+
+    Example: `celesta cluster --data music/ --groups 8 -f latent:cel-3`
     """
-    from celesta.probes import clustering
-    from celesta.report.clusters import scatter
-    from celesta.report.page import Page
+    from celesta.probes.song_clusters import cluster_songs
+    from celesta.report.clusters import score_table, write_page
+    from celesta.report.page import Link
 
     ready_folder(output)
-    file, saved = free(output / "clusters.html", force), free(output / "clusters.json", force)
-    with working("cluster", "loading") as meter:
-        X, weighed, labels, _ = labelled_features(data, features, cache, lists, meter, faulty=False)
-        meter.doing(f"clustering {len(labels)} songs")
-        made = clustering.sweep(X, labels, groups=groups, seeds=(seed,), blocks=weighed)
-    page = Page("Celesta: clusters", f"{features} of {len(labels)} songs; labels only score.")
-    head = ["method", "space", "ARI", "AMI", "V-measure"]
-    rows = [[c.method, c.space, f"{c.ari:.3f}", f"{c.ami:.3f}", f"{c.v_measure:.3f}"] for c in made]
-    page.section("Scores")
-    page.table(head, rows)
-    page.section("Figures")
-    for one in made:
-        page.heading(f"{one.method}, {one.space}")
-        page.figure(scatter(one.coordinates, labels, one.assignment), f"{one.method} in {one.space}")
-    page.write(file)
-    document = {"features": features, "songs": len(labels), "clusters": [one.row() for one in made]}
-    saved.write_text(json.dumps(console.plain(document), indent=1), encoding="utf-8")
+    page, table, saved = (free(output / f"clusters.{suffix}", force) for suffix in ("html", "csv", "json"))
+    with working("cluster", "looking for files") as meter:
+        found = cluster_songs(
+            data, features=features, groups=groups, seed=seed, cache=cache_of(cache), lists=lists, encoding=encoding,
+            workers=workers, progress=lambda done, total: meter.steps("features", done, total),
+        )  # fmt: skip
+        meter.doing(f"writing {len(found.songs)} songs")
+        document = found.to_dict()
+        with atomic(saved, UsageError) as temporary:
+            temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
+        found.to_csv(table)
+        write_page(found, page, [Link("clusters.csv", "clusters.csv"), Link("clusters.json", "clusters.json")])
+    for path, reason in found.left_out.items():
+        console.fail(f"left out: {printable(path)}: {reason}")
     if as_json:
-        console.emit({"page": file, **document}, indent=1)
+        console.emit({"page": page, "csv": table, **document}, indent=1)
         return
-    console.say(f"{features}, {len(labels)} songs")
-    console.table("", head, rows)
-    for pca in clustering.SPACES:
-        if pca and pca > min(X.shape):
-            console.say(f"left out: PCA({pca}) needs that many songs and features; here are {X.shape}")
+    console.say(f"{len(found.songs)} songs in {found.groups} clusters by {found.features} ({found.main.name})")
+    for number in range(found.groups):
+        mine = [song for song, one in zip(found.songs, found.main.assignment, strict=True) if one == number]
+        names = [f"{song.artist} - {song.title}" if song.artist else song.title for song in mine[:_SHOWN]]
+        console.say(f"cluster {number}: {len(mine)} songs: {'; '.join(names)}{'; ...' if len(mine) > _SHOWN else ''}")
+    if found.labelled:
+        console.table("", *score_table(found))
+    for name, reason in found.skipped.items():
+        console.say(f"left out: {name}: {reason}")
+    console.say(f"songs: {table}")
     console.say(f"data: {saved}")
-    console.say(f"report: {file}")
+    console.say(f"report: {page}")

@@ -9,7 +9,6 @@ import typer
 
 DEFAULT_MODEL = "nested"
 """Model of every verb that has ``-m``."""
-DEFAULT_CACHE = Path("cache/features")
 
 Songs = Annotated[
     list[Path],
@@ -52,9 +51,42 @@ Data = Annotated[
 ]
 FEATURES = "celesta-features, musicnn, handcrafted, latent:MODEL, layers:MODEL, ..."
 Features = Annotated[str, typer.Option("--features", "-f", metavar="NAME", help=f"Feature extractor: {FEATURES}")]
-Cache = Annotated[Path, typer.Option(metavar="FOLDER", help="Where extracted features are saved for later runs.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where extracted features are saved for later runs; by default in the user's cache folder, or in "
+        "$CELESTA_CACHE.",
+        show_default=False,
+    ),
+]
 Lists = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Folder of GTZAN's fault-filtered lists.", show_default=False),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Encoding of CSV files, such as latin-1; by default UTF-8, or what the byte order mark says.",
+        show_default=False,
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        metavar="N",
+        help="Number of folds; by default 5, or as many as the class with the fewest groups (artists) allows.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Songs that are analysed at once.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers.")]
+
+
+def cache_of(folder: Path | None) -> Path:
+    """Return the folder of saved features: the one asked for, or the user's."""
+    from celesta.features import cache_folder
+
+    return cache_folder() if folder is None else folder

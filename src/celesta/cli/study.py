@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.files import free, ready_folder
-from celesta.cli.options import DEFAULT_CACHE, FEATURES, Cache, Data, Force, Json, Lists
+from celesta.cli.options import FEATURES, Cache, Data, Encoding, Folds, Force, Json, Lists, cache_of
 from celesta.cli.progress import working
 
 
@@ -33,8 +34,11 @@ def study(
     classifier: Annotated[
         bool, typer.Option("--classifier/--no-classifier", help="Also train the classifier of the 2024 report.")
     ] = True,
-    cache: Cache = DEFAULT_CACHE,
+    folds: Folds = None,
+    cache: Cache = None,
     lists: Lists = None,
+    encoding: Encoding = None,
+    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 for one a processor core.")] = 0,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -58,10 +62,13 @@ def study(
         made = run_study(
             data,
             features=features or DEFAULT_FEATURES,
-            cache=cache,
+            cache=cache_of(cache),
             lists=lists,
             seeds=range(seeds),
             classifier=MODELS if classifier else (),
+            folds=folds,
+            encoding=encoding,
+            workers=workers,
             progress=meter.steps,
         )
         json_file = made.to_json(output / "study.json")
@@ -70,7 +77,7 @@ def study(
         if (songs := cluster_figure(made)) is not None:
             (output / "clusters.png").write_bytes(png(songs))
     for path, reason in made.failures.items():
-        console.fail(f"left out: {path}: {reason}")
+        console.fail(f"left out: {printable(path)}: {reason}")
     if as_json:
         console.emit({"page": page, **json.loads(json_file.read_text(encoding="utf-8"))}, indent=1)
         return

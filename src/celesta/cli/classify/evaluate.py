@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.labelled import labelled_features
-from celesta.cli.options import DEFAULT_CACHE, Cache, Data, Json, Lists
+from celesta.cli.options import Cache, Data, Encoding, Json, Lists, Workers, cache_of
 from celesta.cli.progress import working
 
 
@@ -17,42 +17,43 @@ def evaluate(
         str, typer.Argument(metavar="MODEL", help="genre, mood, or a file of a classifier.", show_default=False)
     ],
     data: Data,
-    cache: Cache = DEFAULT_CACHE,
+    cache: Cache = None,
     lists: Lists = None,
+    encoding: Encoding = None,
+    workers: Workers = 1,
     as_json: Json = False,
 ) -> None:
     """Score a classifier on labelled music that it was not trained on.
 
+    Songs that it was trained on are counted in a warning, because their scores say nothing about other music.
+
     Example: `celesta classify evaluate mine.safetensors --data other-music/`
     """
     with working("evaluate", "loading") as meter:
+        from celesta.predict.labelled import evaluate_on
         from celesta.predict.predictor import Predictor
-        from celesta.predict.predictor import evaluate as score
-        from celesta.probes.statistics import per_class
+        from celesta.probes.statistics import PER_CLASS_HEAD, per_class_rows
 
-        predictor = Predictor.load(model)
-        X, _, labels, groups = labelled_features(data, predictor.features, cache, lists, meter)
-        result = score(predictor, X, labels, groups)
-    row, found = result.row(), per_class(result.counts.sum(0))
-    classes = [
-        {"class": name, **{key: found[key][i] for key in ("precision", "recall", "f1", "support")}}
-        for i, name in enumerate(predictor.classes)
-    ]
+        scored = evaluate_on(
+            Predictor.load(model), data, cache=cache_of(cache), lists=lists, encoding=encoding, workers=workers,
+            progress=meter.steps,
+        )  # fmt: skip
+    for path, reason in scored.songs.left_out.items():
+        console.fail(f"left out: {printable(path)}: {reason}")
+    result = scored.result
+    row, found, names = result.row(), result.per_class, result.task.classes
     if as_json:
         keys = {"macro_f1": "score", "low": "low", "high": "high", "accuracy": "accuracy", "songs": "songs"}
-        scores = {name: row[key] for name, key in keys.items()}
-        document = {"model": model, **scores, "calibration_error": row["calibration error"], "classes": classes}
+        document = {"model": model, **{name: row[key] for name, key in keys.items()}}
+        document |= {"calibration_error": row["calibration error"], "songs_trained_on": scored.trained_on}
+        document["classes"] = [
+            {"class": name, **{key: found[key][i] for key in found}} for i, name in enumerate(names)
+        ]  # fmt: skip
+        document["left_out"] = {printable(path): reason for path, reason in scored.songs.left_out.items()}
         console.emit(document, indent=1)
         return
     console.say(
         f"{row['songs']} songs: accuracy {row['accuracy']:.3f}, macro-F1 {row['score']:.3f} "
         f"({row['low']:.3f} to {row['high']:.3f}), calibration error {row['calibration error']:.3f}"
     )
-    console.table(
-        "",
-        ["class", "precision", "recall", "F1", "support"],
-        [
-            [c["class"], *(f"{c[key]:.2f}" for key in ("precision", "recall", "f1")), f"{c['support']:.0f}"]
-            for c in classes
-        ],
-    )
+    console.table("", PER_CLASS_HEAD, per_class_rows(names, result.counts.sum(0)))

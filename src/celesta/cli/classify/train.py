@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.files import free, ready_folder
-from celesta.cli.labelled import labelled_features
-from celesta.cli.options import DEFAULT_CACHE, Cache, Data, Features, Force, Json, Lists
+from celesta.cli.options import Cache, Data, Encoding, Features, Folds, Force, Json, Lists, Workers, cache_of
 from celesta.cli.progress import working
 
 
@@ -20,8 +20,11 @@ def train(
         Path, typer.Option("-o", "--output", metavar="FILE", help="File of the classifier (.safetensors).")
     ] = Path("classifier.safetensors"),
     features: Features = "celesta-features",
-    cache: Cache = DEFAULT_CACHE,
+    folds: Folds = None,
+    cache: Cache = None,
     lists: Lists = None,
+    encoding: Encoding = None,
+    workers: Workers = 1,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -31,28 +34,33 @@ def train(
 
     Example: `celesta classify train --data music/ -o mine.safetensors`
 
-    Example: `celesta classify train --data labels.csv -f handcrafted`
+    Example: `celesta classify train --data labels.csv -f handcrafted --folds 3`
     """
     free(output, force)
     ready_folder(output.parent)
     with working("train", "loading") as meter:
-        from celesta.predict import predictor as classifying
+        from celesta.predict.labelled import train_on
 
-        X, weighed, labels, groups = labelled_features(data, features, cache, lists, meter)
-        meter.doing(f"scoring on {len(labels)} songs")
-        row = classifying.cross_validate(X, labels, groups=groups, probe="lr", seeds=(0, 1), blocks=weighed).row()
-        meter.doing(f"training on {len(labels)} songs")
-        about = {"data": [path.name for path in data], "macro-F1, folds": row["score"], "songs": len(labels)}
-        made = classifying.train(X, labels, groups, features=features, blocks=weighed, about=about)
-        made.save(output)
+        trained = train_on(
+            data, features=features, cache=cache_of(cache), lists=lists, encoding=encoding, folds=folds,
+            workers=workers, progress=meter.steps,
+        )  # fmt: skip
+        trained.predictor.save(output)
+    for path, reason in trained.songs.left_out.items():
+        console.fail(f"left out: {printable(path)}: {reason}")
+    row, classes, songs = trained.result.row(), trained.predictor.classes, len(trained.songs.tracks)
     if as_json:
         keys = {"macro_f1": "score", "low": "low", "high": "high", "accuracy": "accuracy", "groups": "groups"}
         scores = {name: row[key] for name, key in keys.items()}
-        console.emit({"output": output, "classes": made.classes, "songs": len(labels), **scores}, indent=1)
+        left_out = {printable(path): reason for path, reason in trained.songs.left_out.items()}
+        document = {"output": output, "classes": classes, "songs": songs, **scores, "folds": trained.folds}
+        console.emit({**document, "note": trained.note, "left_out": left_out}, indent=1)
         return
-    console.say(f"{len(labels)} songs, {len(made.classes)} classes: {', '.join(made.classes)}")
+    console.say(f"{songs} songs, {len(classes)} classes: {', '.join(classes)}")
     console.say(
         f"macro-F1 {row['score']:.3f} ({row['low']:.3f} to {row['high']:.3f}), accuracy {row['accuracy']:.3f}, "
-        f"in folds that keep {row['groups']} groups whole"
+        f"in {trained.folds} folds that keep {row['groups']} groups whole"
     )
+    if trained.note:
+        console.say(f"note: {trained.note}")
     console.say(f"model: {output}")

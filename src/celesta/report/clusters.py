@@ -19,8 +19,8 @@ from celesta.report.page import Link, Page, relative_url
 _WIDTH = 8.6
 _MARKERS = "osD^vPX<>*"
 _MAP_WIDTH, _MAP_HEIGHT, _MARGIN = 1_000, 620, 16
-_MANY_SONGS = 400
-"""Songs from which the map's points are smaller."""
+_RADII = ((100, 10), (400, 7), (10**9, 5))
+"""Number of songs up to which the map's points have a radius."""
 _PALETTE = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#8b95a1", "#a6761d", "#b2df8a",
 )  # fmt: skip
@@ -113,7 +113,7 @@ def _map(page: Page, found: SongClusters, path: Path) -> None:
     ]
     page.add(
         "song_map.html", label="Map of songs", points=points, legend=legend, width=_MAP_WIDTH, height=_MAP_HEIGHT,
-        radius=8 if len(points) < _MANY_SONGS else 5,
+        radius=next(radius for most, radius in _RADII if len(points) <= most),
     )  # fmt: skip
 
 

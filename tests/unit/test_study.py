@@ -11,9 +11,12 @@ from celesta import audio
 from celesta._device import threads
 from celesta.datasets import Track
 from celesta.errors import DataError
+from celesta.features import FeatureCache
 from celesta.probes import protocols
+from celesta.probes.finetune import NeuralConfig
 from celesta.probes.protocols import Entry
-from celesta.study import study
+from celesta.probes.splits import Split
+from celesta.study import HEADS, finetuned_heads, study
 
 
 @pytest.fixture
@@ -99,3 +102,34 @@ def test_tracks_of_other_sets_do_not_join_a_folder(tmp_path):
     tracks = [Track(tmp_path / f"{i}.wav", str(i), "gtzan", str(i), "x") for i in range(9)]
     with pytest.raises(DataError, match="no track has a label"):
         protocols.folder(tracks)
+
+
+def test_the_2024_report_s_classifier_is_trained_once(tmp_path, need_weights):
+    """Both ways of the classifier on tiny songs: probabilities, threads restored (item 3), the second run cached."""
+    need_weights("cel-lr")
+    rng = np.random.default_rng(0)
+    paths, labels = [], np.array(["low", "high"] * 4)
+    for i, label in enumerate(labels):
+        pitch = 200 if label == "low" else 3_000
+        x = 0.3 * np.sin(2 * np.pi * pitch * np.arange(11_025) / 22_050) + 0.05 * rng.standard_normal(11_025)
+        paths.append(tmp_path / f"{i}.wav")
+        audio.write(paths[-1], x[None].astype(np.float32), 22_050)
+    tracks = [Track(path, path.stem, "gtzan", path.stem, label) for path, label in zip(paths, labels, strict=True)]
+    groups = np.array([t.group for t in tracks])
+    protocol = protocols.Protocol(
+        "P4", labels, ("high", "low"), groups, [Split(np.arange(6), np.arange(6, 8))], "accuracy", tracks=tracks
+    )
+    config = NeuralConfig(
+        hidden=(8,), epochs=3, steps=2, tune_batch=2, valid_every=1, crop_seconds=0.3, tune_seconds=0.2
+    )
+    cache, said = FeatureCache(tmp_path / "cache"), []
+    with threads(2):
+        first = finetuned_heads.results(protocol, ["cel-lr"], cache, 1, said.append, config)
+        assert torch.get_num_threads() == 2
+        again = finetuned_heads.results(protocol, ["cel-lr"], cache, 1, said.append, config)
+    assert [result.probe for result in first] == list(HEADS)
+    assert said == ["the 2024 report's classifier on cel-lr"]
+    for one, other in zip(first, again, strict=True):
+        assert one.probabilities.shape == (1, 2, 2)
+        assert np.allclose(one.probabilities.sum(-1), 1)
+        assert np.array_equal(one.probabilities, other.probabilities)

@@ -1,5 +1,6 @@
 """The codec as an API: what it takes, what it refuses, what it writes and says."""
 
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -177,10 +178,22 @@ def test_a_changed_latent_is_saved_as_it_is(coder, song, tmp_path):
     assert back.coding is not None
     louder, softer = (np.abs(coder.decode(one).samples).max() for one in (Latent.load(_saved(z, tmp_path)), back))
     assert softer < 0.8 * louder
-    assert pickle.loads(pickle.dumps(z)).coding.encode is None  # noqa: S301 (our own bytes)
+    assert pickle.loads(pickle.dumps(z)).coding.origin is None  # noqa: S301 (our own bytes)
     half.replace(base=half.base, gain=half.gain * 2)
     with pytest.raises(UsageError, match="cannot be coded"):
         half.replace(gain=half.gain * 2).save(tmp_path / "y.cel")
+
+
+def test_a_latent_that_was_changed_in_any_way_is_not_coded_from_its_source(coder, song, tmp_path):
+    write(tmp_path / "song.wav", song)
+    z = coder.encode(tmp_path / "song.wav")
+    louder = z.save(tmp_path / "x.cel").n_bytes
+    dataclasses.replace(z, tags={"title": "other"}).save(tmp_path / "y.cel")
+    assert Latent.load(tmp_path / "y.cel").tags == {"title": "other"}
+    os.remove(tmp_path / "song.wav")
+    assert abs(z.save(tmp_path / "x.cel").n_bytes - louder) < 0.7 * louder
+    z.values[:] = 0
+    assert z.save(tmp_path / "x.cel").n_bytes < 0.2 * louder
 
 
 def _saved(z, folder):

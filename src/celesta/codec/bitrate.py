@@ -6,7 +6,7 @@ is met by a search for that step, first on windows spread over the song.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from celesta.codec import windowing
 from celesta.codec.network import HALF_POWER, Analysis, WindowNetwork
-from celesta.codec.source import AudioLike, SongSource
+from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.entropy import window as bits
 from celesta.entropy.tables import BitTables, load_tables
 from celesta.entropy.window import NO_DETAIL, Numbers
@@ -104,7 +104,7 @@ def encode_song(
     target: str | Path,
     wanted: Target,
     *,
-    tags: bool = True,
+    tags: Mapping[str, str] | None = None,
     check: Callable[[Path], None] | None = None,
     progress: Progress | None = None,
 ) -> WrittenFile:
@@ -117,7 +117,7 @@ def encode_song(
         song: the opened source.
         target: the .cel file.
         wanted: bitrate or quality.
-        tags: whether to copy the source's tags, in a bounded share of the bitrate.
+        tags: to write, in a bounded share of the bitrate; None for the source's.
         check: called with the finished file before it gets its name, and may raise.
         progress: called with the seconds of audio done and in all.
 
@@ -132,9 +132,9 @@ def encode_song(
     model, tables = codec.network.coding_model(), load_tables()
     progress = progress or ignore_progress
     survey = Survey.of(codec.network, song, tables, progress)
-    about = codec.meta(song)
+    about = song_metadata(codec, song)
     duration = song.n_samples / song.sample_rate
-    about["tags"] = limited_tags(song.tags, duration, wanted.kbps, Path(target)) if tags else {}
+    about["tags"] = limited_tags(song.tags if tags is None else tags, duration, wanted.kbps, Path(target))
     rest = _later(progress, survey.share)
     file = SongFile(Path(target), about, survey.mid_side, song.n_samples, rest, check)
     channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import dataclasses
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from celesta.audio import Audio
 from celesta.codec import bitrate, decoding, encoding
 from celesta.codec.decoding import Stretch, WindowSource
 from celesta.codec.network import WindowNetwork
-from celesta.codec.source import AudioLike, SongSource
+from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.errors import UsageError
 from celesta.latents import CelReader, Latent, Progress, WrittenFile
 from celesta.latents import verify as verify_file
@@ -92,19 +93,14 @@ class Codec:
         """
         with SongSource(source, sample_rate, mono) as song:
             windows = list(encoding.encode_windows(self, song))
-            n_samples, about = song.n_samples, self.meta(song)
+            n_samples, about = song.n_samples, song_metadata(self, song)
         base, places, values, gain = (np.stack(arrays) for arrays in zip(*windows, strict=True))
-        coding = None
-        if self.network.codes_to_bitrate:
-            coding = Coding(encode=functools.partial(self._encode_again, source, sample_rate, mono))
         arrays: dict[str, Any] = {"base": base, "places": places, "values": values, "gain": gain}
-        return Latent(**arrays, **about, n_samples=n_samples, coding=coding)
-
-    def _encode_again(
-        self, source: AudioLike, sample_rate: int | None, mono: bool, path: str | Path, kbps: float | None
-    ) -> WrittenFile:
-        """Write the .cel file of a latent that was just made."""
-        return self.encode_file(source, path, sample_rate=sample_rate, mono=mono, kbps=kbps)
+        z = Latent(**arrays, **about, n_samples=n_samples)
+        if self.network.codes_to_bitrate:
+            origin = encoding.origin(self, source, sample_rate, mono, z)
+            return dataclasses.replace(z, coding=Coding(origin=origin))
+        return z
 
     def decode(
         self, latent: Latent, sample_rate: int | None = None, *, start: float | None = None, stop: float | None = None
@@ -128,10 +124,7 @@ class Codec:
             hint = "; open the file: Latent.load(path)" if isinstance(latent, str | Path) else ""
             raise UsageError(f"decode takes a Latent, got {type(latent).__name__}{hint}")
         self.check(latent.model, latent.weights, latent.latent_dim, latent.detail_size)
-        windows = WindowSource.of_latent(latent)
-        wanted = Stretch.of(windows, sample_rate, start, stop)
-        parts = list(decoding.decode_blocks(self.network, windows, wanted))
-        return Audio(np.concatenate(parts, axis=1), wanted.sample_rate)
+        return self._decoded(WindowSource.of_latent(latent), sample_rate, start, stop)
 
     def compress(self, source: AudioLike, **options: Any) -> bytes:
         """Encode a song to the bytes of a .cel file.
@@ -139,9 +132,6 @@ class Codec:
         Args:
             source: as for :meth:`encode`.
             **options: of :meth:`encode_file`: ``kbps``, ``quality``, ``bits``, ``sample_rate``, ...
-
-        Raises:
-            As :meth:`encode_file`.
 
         Example:
             data = codec.compress("song.mp3", kbps=12)
@@ -166,10 +156,7 @@ class Codec:
             file = Path(folder) / "memory.cel"
             file.write_bytes(data)
             with self._opened(file) as reader:
-                windows = WindowSource.of_reader(reader)
-                wanted = Stretch.of(windows, sample_rate, start, stop)
-                parts = list(decoding.decode_blocks(self.network, windows, wanted))
-        return Audio(np.concatenate(parts, axis=1), wanted.sample_rate)
+                return self._decoded(WindowSource.of_reader(reader), sample_rate, start, stop)
 
     # ---- file to file, in flat memory
 
@@ -187,7 +174,7 @@ class Codec:
         sample_rate: int | None = None,
         mono: bool = False,
         verify: bool = False,
-        tags: bool = True,
+        tags: bool | Mapping[str, str] = True,
         progress: Progress | None = None,
     ) -> WrittenFile:
         """Encode a song to a .cel file, holding one window at a time.
@@ -206,8 +193,9 @@ class Codec:
             sample_rate: Hz, of an array or tensor.
             mono: average the channels first.
             verify: decode the whole file before its name appears.
-            tags: copy the source's tags. In coded files they take a bounded share of the bitrate; what does not fit
-                is shortened or left out, and a :class:`~celesta.errors.LatentWarning` says so.
+            tags: copy the source's tags, or the tags to write. In coded files they take a bounded share of the
+                bitrate; what does not fit is shortened or left out, and a
+                :class:`~celesta.errors.LatentWarning` says so.
             progress: called with the seconds of audio done and in all.
 
         Returns:
@@ -284,21 +272,6 @@ class Codec:
                 if progress is not None:
                     progress(reader.seconds * i / len(reader), reader.seconds)
 
-    def meta(self, song: SongSource) -> dict[str, Any]:
-        """Return the metadata of a .cel file of this codec, without sizes."""
-        m = self.model
-        return {
-            "model": self.name,
-            "weights": self.weights,
-            "sample_rate": m.sample_rate,
-            "hop_length": m.hop_length,
-            "window": m.window,
-            "overlap": m.overlap,
-            "source_rate": song.sample_rate,
-            "tags": song.tags,
-            "source": song.file,
-        }
-
     def check(self, model: str, weights: str, latent_dim: int, detail_size: int) -> None:
         """Check that a latent is this codec's.
 
@@ -306,6 +279,13 @@ class Codec:
             LatentError: it is of another model, other weights, or truncated where this model cannot decode that.
         """
         decoding.check_latent(self.network, self.name, self.weights, (model, weights, latent_dim, detail_size))
+
+    def _decoded(
+        self, windows: WindowSource, sample_rate: int | None, start: float | None, stop: float | None
+    ) -> Audio:
+        wanted = Stretch.of(windows, sample_rate, start, stop)
+        parts = list(decoding.decode_blocks(self.network, windows, wanted))
+        return Audio(np.concatenate(parts, axis=1), wanted.sample_rate)
 
     def _opened(self, path: str | Path) -> CelReader:
         """Open a .cel file of this codec, its payload verified."""

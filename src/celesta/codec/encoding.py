@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celesta.codec import bitrate, windowing
-from celesta.codec.source import AudioLike, SongSource
+from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.errors import UsageError
-from celesta.latents import DEFAULT_QUALITY, CelWriter, LatentWindow, Progress, WrittenFile
+from celesta.latents import DEFAULT_QUALITY, CelWriter, Latent, LatentWindow, Progress, WrittenFile
+from celesta.latents.saving import Origin, fingerprint
 
 if TYPE_CHECKING:
     from celesta.codec.codec import Codec
@@ -41,17 +42,32 @@ def encode_plain(
     *,
     dtype: str,
     bits: int | None,
-    tags: bool,
+    tags: bool | Mapping[str, str],
     check: Callable[[Path], None] | None,
     progress: Progress | None,
 ) -> WrittenFile:
     """Encode a song to a .cel file of floats or packed integers, holding one window at a time."""
-    about = codec.meta(song) | ({} if tags else {"tags": {}})
+    about = song_metadata(codec, song) | {"tags": chosen_tags(song, tags)}
     with CelWriter(target, about, dtype=dtype, bits=bits) as writer:
         for window in encode_windows(codec, song, progress):
             writer.append(window)
         size = writer.close(song.n_samples, check)
     return WrittenFile(target, size, song.n_samples / song.sample_rate)
+
+
+def origin(codec: Codec, source: AudioLike, sample_rate: int | None, mono: bool, z: Latent) -> Origin:
+    """Return what a latent that was just made is coded from when it is saved."""
+    path = Path(source).absolute() if isinstance(source, str | Path) else None
+
+    def again(target: str | Path, kbps: float | None, tags: Mapping[str, str]) -> WrittenFile:
+        return codec.encode_file(path or source, target, kbps=kbps, sample_rate=sample_rate, mono=mono, tags=tags)
+
+    return Origin(again, path, fingerprint(z))
+
+
+def chosen_tags(song: SongSource, tags: bool | Mapping[str, str]) -> dict[str, str]:
+    """Return the tags to write: those of the source, none, or those given."""
+    return dict(tags) if isinstance(tags, Mapping) else song.tags if tags else {}
 
 
 def encode_windows(codec: Codec, song: SongSource, progress: Progress | None = None) -> Iterator[LatentWindow]:
@@ -76,14 +92,15 @@ def encode_song(
     bits: int | None,
     sample_rate: int | None,
     mono: bool,
-    tags: bool,
+    tags: bool | Mapping[str, str],
     check: Callable[[Path], None] | None,
     progress: Progress | None,
 ) -> WrittenFile:
     """Encode a song as :meth:`celesta.codec.Codec.encode_file` says."""
     with SongSource(source, sample_rate, mono) as song:
         if coded is not None:
-            return bitrate.encode_song(codec, song, target, coded, tags=tags, check=check, progress=progress)
+            chosen = chosen_tags(song, tags)
+            return bitrate.encode_song(codec, song, target, coded, tags=chosen, check=check, progress=progress)
         return encode_plain(
             codec, song, target, dtype=dtype or "float16", bits=bits, tags=tags, check=check, progress=progress
         )

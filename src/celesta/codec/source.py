@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from celesta import audio
 from celesta.audio import Audio, AudioSource
 from celesta.errors import AudioError, UsageError
 from celesta.latents import SourceFile
+
+if TYPE_CHECKING:
+    from celesta.codec.codec import Codec
 
 _BLOCK = 1 << 16
 _MOST_CHANNELS = 8
@@ -109,6 +112,22 @@ class SongSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def song_metadata(codec: Codec, song: SongSource) -> dict[str, Any]:
+    """Return the metadata of a codec's .cel file of a song, without the sizes that the writer counts."""
+    m = codec.model
+    return {
+        "model": codec.name,
+        "weights": codec.weights,
+        "sample_rate": m.sample_rate,
+        "hop_length": m.hop_length,
+        "window": m.window,
+        "overlap": m.overlap,
+        "source_rate": song.sample_rate,
+        "tags": song.tags,
+        "source": song.file,
+    }
 
 
 def _in_memory(source: AudioLike, sample_rate: int | None) -> tuple[np.ndarray, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,21 +37,48 @@ class Coding:
         steps: ``(windows, channels)`` step indices of the coded file that the latent was read from; None for those of
             the default quality.
         base_channels: base channels that a coded file gets.
-        encode: encodes the latent's source to a .cel file again; None where the arrays are no longer those of the
-            source. Called with the path and the bitrate.
+        origin: the audio that the latent was made from, where it was made just now.
     """
 
     steps: np.ndarray | None = None
     base_channels: int = BASE_CHANNELS
-    encode: Callable[[str | Path, float | None], WrittenFile] | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def changed(self) -> Coding:
         """Return the coding of a latent whose arrays were changed."""
-        return replace(self, encode=None)
+        return replace(self, origin=None)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the source, so that latents can be sent between processes."""
-        return {**vars(self), "encode": None}
+        """Leave out the audio, so that latents can be sent between processes."""
+        return {**vars(self), "origin": None}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The audio that a latent was made from: what codes best, and holds more than the latent's own arrays.
+
+    Attributes:
+        encode: encodes it to a .cel file; takes the path, the bitrate and the tags.
+        path: the audio file, None for audio in memory.
+        fingerprint: of the arrays that came of it.
+    """
+
+    encode: Callable[[str | Path, float | None, Mapping[str, str]], WrittenFile]
+    path: Path | None
+    fingerprint: int
+
+    def is_of(self, latent: Latent) -> bool:
+        """Whether the latent's arrays are unchanged and its audio file is still the same."""
+        there = latent.source is None or (self.path is not None and latent.source.matches(self.path))
+        return there and self.fingerprint == fingerprint(latent)
+
+
+def fingerprint(latent: Latent) -> int:
+    """Compute a checksum of a latent's arrays."""
+    found = 0
+    for array in (latent.base, latent.places, latent.values, latent.gain):
+        found = zlib.crc32(array.tobytes(), found)
+    return found
 
 
 def save(latent: Latent, path: str | Path, kbps: float | None, dtype: str | None, bits: int | None) -> WrittenFile:
@@ -61,8 +89,8 @@ def save(latent: Latent, path: str | Path, kbps: float | None, dtype: str | None
         raise UsageError("give dtype or bits, not both")
     if dtype is not None or bits is not None or latent.coding is None:
         return _save_plain(latent, Path(path), kbps, dtype, bits)
-    if latent.coding.encode is not None:
-        return latent.coding.encode(path, kbps)
+    if latent.coding.origin is not None and latent.coding.origin.is_of(latent):
+        return latent.coding.origin.encode(path, kbps, latent.tags)
     return _save_coded(latent, latent.coding, Path(path), kbps)
 
 

@@ -98,8 +98,8 @@ def workers(device: torch.device | str, wanted: int) -> int:
     return max(1, wanted) if torch.device(device).type == "cpu" else 1
 
 
-def use_bfloat16(precision: str) -> bool:
-    """Whether a precision stands for bfloat16 on this machine."""
+def about() -> dict[str, object]:
+    """Describe what results depend on: version of torch, number of threads."""
     import torch
 
-    return dtype(precision) == torch.bfloat16
+    return {"torch": torch.__version__, "threads": torch.get_num_threads()}

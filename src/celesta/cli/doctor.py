@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from celesta import _device
 from celesta.cli import console
 from celesta.cli.options import DEFAULT_MODEL, Json
 from celesta.cli.progress import Meter, working
@@ -53,12 +54,11 @@ def doctor(as_json: Json = False) -> None:
 def _packages() -> tuple[list[Row], list[Row]]:
     """Return facts of the machine, and the packages that are needed."""
     import soundfile
-    import torch
 
     rows: list[Row] = [
         ("python", platform.python_version(), OK),
         ("libsndfile", soundfile.__libsndfile_version__, OK),
-        ("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors", OK),
+        ("threads", f"{_device.about()['threads']} of {os.cpu_count()} processors", OK),
     ]
     needed: list[Row] = []
     for package in PACKAGES:

@@ -2,8 +2,9 @@
 
 from celesta.codec.bitrate import Target
 from celesta.codec.codec import Codec
-from celesta.codec.loading import WEIGHTS, load
+from celesta.codec.loading import load
 from celesta.latents import LatentWindow, WrittenFile, truncate
+from celesta.models.weights import FOLDER as WEIGHTS
 
 Coded = LatentWindow  # the former name
 

@@ -12,9 +12,6 @@ from celesta.errors import ModelError, UsageError
 if TYPE_CHECKING:
     from celesta.models.base import Model
 
-WEIGHTS = Path(__file__).parents[1] / "weights"
-"""The same folder as :data:`celesta.models.weights.FOLDER`, without torch."""
-
 
 def load(name: str | Path, *, device: str = "auto", precision: str = "float32") -> Codec:
     """Load a codec by the name of a model (``nested``, ``cel-silu``, ``linear-64``, ...) or from a training run.

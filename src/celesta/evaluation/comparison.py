@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
-from celesta import audio, codec, datasets
+from celesta import _device, audio, codec, datasets
 from celesta._files import atomic
 from celesta._version import __version__
 from celesta.audio import Audio
@@ -123,8 +121,7 @@ def compare(
         "data": ", ".join(sorted({track.dataset for track in test})),
         "split": "test" if datasets.by_split(tracks, "test") else "all files",
         "celesta": __version__,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        **_device.about(),
     }
     points: list[RatePoint] = []
     if rate_distortion:

@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -19,12 +18,12 @@ from celesta._files import printable, read_arrays
 from celesta.dsp.spectra import Framer, mel_filters, spectrum
 from celesta.errors import ModelError, UsageError
 from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
+from celesta.models.weights import FOLDER as WEIGHTS
 
 SAMPLE_RATE = 16_000
 PATCH_FRAMES = 187
 CHECKPOINTS = ("MSD", "MTT")
 LAYERS = ("penultimate", "mean_pool", "max_pool", "tags")
-WEIGHTS = Path(__file__).parents[1] / "weights"
 VERSION = "4"
 _SIZES = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
 _POOLED = ("penultimate", "mean_pool", "max_pool")

@@ -68,8 +68,8 @@ class Runtime:
     Attributes:
         model: the model.
         device: name of the device.
-        encoder: ``x (B, channels, T)`` to ``base``, ``places`` and ``values``, see :class:`Parts`.
-        decoder: ``base``, ``places``, ``values``, ``length`` and ``start`` to ``out (B, channels, length)``.
+        encoder: ``x (B, channels, T)`` to the arrays of :class:`Parts`.
+        decoder: the arrays of :class:`Parts`, ``length`` and ``start`` to ``out (B, channels, length)``.
 
     Raises:
         UsageError: device or precision are unknown or not available.
@@ -88,5 +88,5 @@ class Runtime:
         """Return another method of the model, such as ``coefficients``, as a network."""
         return TorchNetwork(getattr(self.model, name), self._where)
 
-    def _decode(self, base: Tensor, places: Tensor, values: Tensor, length: int, start: int) -> Tensor:
-        return self.model.decode(Parts(base, places, values), length, start)
+    def _decode(self, length: int, start: int, **parts: Tensor) -> Tensor:
+        return self.model.decode(Parts(**parts), length, start)

@@ -7,14 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from safetensors.torch import save
-from torch import Tensor, nn
+import numpy as np
+from safetensors.numpy import save
 
 from celesta._files import atomic, printable, read_arrays
 from celesta.errors import CelestaError, ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 FOLDER = Path(__file__).parents[1] / "weights"
 _COUNTER = "num_batches_tracked"  # of batch normalisation: not a weight, missing in files that ship
@@ -26,13 +28,13 @@ class Weights:
 
     Attributes:
         path: the file.
-        tensors: by name, with the file's types.
+        arrays: by name, with the file's types.
         metadata: strings of the file's header.
         sha256: of the whole file, in hexadecimal.
     """
 
     path: Path
-    tensors: dict[str, Tensor]
+    arrays: dict[str, np.ndarray]
     metadata: dict[str, str]
     sha256: str
 
@@ -46,6 +48,13 @@ class Weights:
             return json.loads(self.metadata[key])
         except (KeyError, ValueError):
             raise ModelError(f"{printable(self.path)}: its header has no {key!r}; is it a file of Celesta?") from None
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The arrays as PyTorch tensors, which share their memory."""
+        import torch
+
+        return {key: torch.from_numpy(value) for key, value in self.arrays.items()}
 
     def load_into(self, module: nn.Module, *, allow_extra: bool = False) -> None:
         """Copy the tensors into a module, converted to its types.
@@ -85,15 +94,14 @@ def read(path: str | Path, *, advice: str = "install Celesta again") -> Weights:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise ModelError(f"{printable(path)}: damaged or missing weights ({_line(error)}); {advice}") from None
-    tensors = {key: torch.from_numpy(value) for key, value in arrays.items()}
-    if not all(torch.isfinite(value).all() for value in tensors.values() if value.is_floating_point()):
+    if not all(np.isfinite(value).all() for value in arrays.values()):
         raise ModelError(f"{printable(path)}: weights are not finite; {advice}")
-    return Weights(path, tensors, metadata, digest)
+    return Weights(path, arrays, metadata, digest)
 
 
 def write(
     path: str | Path,
-    tensors: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor | np.ndarray],
     metadata: Mapping[str, str],
     error: type[CelestaError] = ModelError,
 ) -> None:
@@ -102,9 +110,12 @@ def write(
     Raises:
         CelestaError: of the given type, where the file cannot be written.
     """
-    whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    arrays = {
+        key: np.ascontiguousarray(value if isinstance(value, np.ndarray) else value.detach().cpu().numpy())
+        for key, value in tensors.items()
+    }
     with atomic(path, error) as temporary:
-        temporary.write_bytes(save(whole, dict(metadata)))  # save_file would make it readable by its owner only
+        temporary.write_bytes(save(arrays, dict(metadata)))  # save_file would make it readable by its owner only
 
 
 def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -118,24 +129,6 @@ def in_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return value.half() if value.is_floating_point() and value.dim() > 1 else value
 
     return {key: narrow(value) for key, value in state.items() if not key.endswith(_COUNTER)}
-
-
-def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Write tensors with ``about`` as JSON in the file's header."""
-    write(path, tensors, {"about": json.dumps(about)})
-
-
-def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`save_tensors` wrote.
-
-    Raises:
-        ModelError: the file is missing, damaged or has no description.
-    """
-    found = read(path, advice="train it again")
-    about = found.json("about")
-    if not isinstance(about, dict):
-        raise ModelError(f"{printable(path)}: its description is damaged; train it again")
-    return found.tensors, about
 
 
 def _line(error: Exception) -> str:

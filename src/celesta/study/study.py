@@ -14,10 +14,8 @@ from typing import Any
 import joblib
 import numpy as np
 import sklearn
-import torch
 
-from celesta import datasets
-from celesta._device import threads
+from celesta import _device, datasets
 from celesta._version import __version__
 from celesta.datasets import Track
 from celesta.errors import DataError, MissingExtraError
@@ -129,7 +127,7 @@ class _Steps:
         if any(t.dataset == "gtzan" for t in tracks):
             rows += [f"windows:{model}" for model in classifier if f"latent:{model}" in self.names]
         paths = [t.path for t in tracks]
-        with threads(1):  # one song for each core is faster than all cores on one song
+        with _device.threads(1):  # one song for each core is faster than all cores on one song
             return extract(paths, needed(self.names), self.cache, partial(self.tell, "features"), self.workers, rows)
 
     def probes(self, protocols: Sequence[Protocol], features: Features, skipped: dict[str, str]) -> list[Result]:
@@ -237,7 +235,7 @@ def _run(protocol: Protocol, X: np.ndarray, sizes: Blocks, probe: str, name: str
         result = run(protocol, X, probe, features=name, blocks=sizes)
         return {"rows": result.rows, "probabilities": result.probabilities, **pack_choices(result.choices)}
 
-    with threads(1):
+    with _device.threads(1):
         arrays = remember(FeatureCache(folder), key, compute)
     rows, probabilities = arrays["rows"].astype(int), arrays["probabilities"].astype(np.float64)
     return Result(protocol, name, probe, rows, probabilities, unpack_choices(arrays))
@@ -265,7 +263,7 @@ def _about(
     return {
         "celesta": __version__,
         "scikit-learn": sklearn.__version__,
-        "torch": torch.__version__,
+        "torch": _device.about()["torch"],
         "python": platform.python_version(),
         "tracks": {name: sum(t.dataset == name for t in tracks) for name in ("gtzan", "4qaed", "folder")},
         "protocols": {p.name: {"about": p.about, "flag": p.flag} for p in protocols},

@@ -82,7 +82,7 @@ def test_a_model_moves_as_a_whole(name, prepared):
     model.to("meta")
     x = torch.zeros(2, 1, 8 * model.hop_length, device="meta")
     parts = model.encode(x)
-    assert {part.device.type for part in parts} == {"meta"}
+    assert {part.device.type for part in parts if part.numel()} == {"meta"}
     if isinstance(model, SparseBaseline):
         pytest.skip("its decoder checks values, which meta tensors do not have")
     x_hat = model.decode(parts, x.shape[-1], 3)

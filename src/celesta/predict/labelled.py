@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from celesta.errors import DataError
-from celesta.features import FeatureCache
+from celesta.features import FeatureCache, cache_folder
 from celesta.predict.predictor import Predictor, song_hash
 from celesta.predict.training import evaluate, train
 from celesta.probes import splits
@@ -70,7 +70,7 @@ def train_on(
     data: Sequence[str | Path],
     *,
     features: str = DEFAULT_FEATURES,
-    cache: str | Path,
+    cache: str | Path | None = None,
     lists: str | Path | None = None,
     encoding: str | None = None,
     folds: int | None = None,
@@ -82,7 +82,7 @@ def train_on(
     Args:
         data: folders with one sub-folder a class, or CSV files, see :func:`celesta.datasets.load`.
         features: see :func:`celesta.features.names`.
-        cache: folder of features.
+        cache: folder of features; None for the user's, see :func:`celesta.features.cache_folder`.
         lists: folder of GTZAN's lists.
         encoding: of CSV files.
         folds: number of folds; None for 5, or as many as the class with the fewest groups allows.
@@ -115,7 +115,7 @@ def evaluate_on(
     predictor: Predictor,
     data: Sequence[str | Path],
     *,
-    cache: str | Path,
+    cache: str | Path | None = None,
     lists: str | Path | None = None,
     encoding: str | None = None,
     workers: int = 1,
@@ -126,7 +126,7 @@ def evaluate_on(
     Args:
         predictor: of one class a song.
         data: folders with one sub-folder a class, or CSV files, see :func:`celesta.datasets.load`.
-        cache: folder of features.
+        cache: folder of features; None for the user's, see :func:`celesta.features.cache_folder`.
         lists: folder of GTZAN's lists.
         encoding: of CSV files.
         workers: number of threads or processes that extract features.
@@ -149,7 +149,7 @@ def evaluate_on(
 def _collect(
     data: Sequence[str | Path],
     features: str,
-    cache: str | Path,
+    cache: str | Path | None,
     lists: str | Path | None,
     encoding: str | None,
     workers: int,
@@ -161,9 +161,9 @@ def _collect(
     return collect(data, features, cache=cache, lists=lists, encoding=encoding, workers=workers, progress=told)
 
 
-def _contents(songs: Collection, cache: str | Path) -> list[str]:
+def _contents(songs: Collection, cache: str | Path | None) -> list[str]:
     """SHA-256 of each song's file, which the cache remembers from the extraction."""
-    store = FeatureCache(cache)
+    store = FeatureCache(cache or cache_folder())
     return [store.content(track.path) for track in songs.tracks]
 
 

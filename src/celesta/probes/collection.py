@@ -12,7 +12,7 @@ from celesta import datasets
 from celesta._files import printable
 from celesta.datasets import Track
 from celesta.errors import DataError
-from celesta.features import FeatureCache, extract
+from celesta.features import FeatureCache, cache_folder, extract
 from celesta.features.fusion import blocks, needed
 from celesta.probes.scaling import Blocks
 
@@ -58,7 +58,7 @@ def collect(
     data: Sequence[str | Path],
     features: str = DEFAULT_FEATURES,
     *,
-    cache: str | Path,
+    cache: str | Path | None = None,
     lists: str | Path | None = None,
     encoding: str | None = None,
     labelled: bool = True,
@@ -71,7 +71,7 @@ def collect(
     Args:
         data: see :func:`celesta.datasets.load`.
         features: see :func:`celesta.features.names`.
-        cache: folder of features.
+        cache: folder of features; None for the user's, see :func:`celesta.features.cache_folder`.
         lists: folder of GTZAN's lists.
         encoding: of CSV files; None for UTF-8, or UTF-16 with a byte order mark.
         labelled: leave songs without a label out, with that reason.
@@ -95,7 +95,9 @@ def collect(
     tracks = [t for t in tracks if t.path not in left_out]
     if not tracks:
         raise DataError(f"{printable(data[0])}: every song is left out; the first: {next(iter(left_out.values()))}")
-    found = extract([t.path for t in tracks], needed([features]), FeatureCache(cache), progress, workers)
+    found = extract(
+        [t.path for t in tracks], needed([features]), FeatureCache(cache or cache_folder()), progress, workers
+    )
     readable = set(found.paths)
     tracks = [t for t in tracks if t.path in readable]
     X, sizes = blocks(found, features, [t.path for t in tracks])

@@ -132,7 +132,7 @@ def cluster_songs(
     features: str = DEFAULT_FEATURES,
     groups: int | None = None,
     seed: int = 0,
-    cache: str | Path,
+    cache: str | Path | None = None,
     lists: str | Path | None = None,
     encoding: str | None = None,
     workers: int = 1,
@@ -146,7 +146,7 @@ def cluster_songs(
         groups: number of clusters; None for as many as there are labels (2 to 20), otherwise for the number of 2 to
             10 with the largest silhouette.
         seed: of the methods' random starts.
-        cache: folder of features.
+        cache: folder of features; None for the user's, see :func:`celesta.features.cache_folder`.
         lists: folder of GTZAN's lists.
         encoding: of CSV files, see :func:`celesta.datasets.load`.
         workers: number of threads or processes that extract features.

@@ -19,7 +19,7 @@ from celesta import _device, datasets
 from celesta._version import __version__
 from celesta.datasets import Track
 from celesta.errors import DataError, MissingExtraError
-from celesta.features import FeatureCache, extract
+from celesta.features import FeatureCache, cache_folder, extract
 from celesta.features.cache import Key
 from celesta.features.extract import Features
 from celesta.features.fusion import Blocks, blocks, needed
@@ -59,7 +59,7 @@ def study(
     data: Sequence[str | Path],
     *,
     features: Sequence[str] = DEFAULT_FEATURES,
-    cache: str | Path = "cache/features",
+    cache: str | Path | None = None,
     lists: str | Path | None = None,
     seeds: Sequence[int] = SEEDS,
     classifier: Sequence[str] = finetuned_heads.MODELS,
@@ -75,7 +75,7 @@ def study(
     Args:
         data: folders: GTZAN, 4QAED, or any with one sub-folder a class; CSV files of labels.
         features: names, see :func:`celesta.features.names`.
-        cache: folder of features and predictions.
+        cache: folder of features and predictions; None for the user's, see :func:`celesta.features.cache_folder`.
         lists: folder of GTZAN's lists.
         seeds: of the repeated folds.
         classifier: models to train the 2024 report's classifier on; empty to leave it out.
@@ -88,7 +88,9 @@ def study(
         DataError: no protocol fits the data.
         UsageError, ModelError: a feature is unknown or its weights are missing.
     """
-    steps = _Steps(features, FeatureCache(cache), workers or os.cpu_count() or 1, progress or (lambda *_: None))
+    steps = _Steps(
+        features, FeatureCache(cache or cache_folder()), workers or os.cpu_count() or 1, progress or (lambda *_: None)
+    )
     return steps.run(datasets.load(data, lists=lists, encoding=encoding), seeds, classifier, folds)
 
 

@@ -21,6 +21,8 @@ from celesta.probes.collection import DEFAULT_FEATURES, Collection, collect
 
 MOST_LABELS = 20
 """Labels up to which their number is the default number of clusters; with more they are artists, not classes."""
+_MOST_UNLABELLED = 0.5
+"""Share of songs without a label up to which the number of labels counts."""
 _SPECTRAL_SONGS = 4_000
 """Songs up to which spectral clustering is run: its memory grows with their square."""
 
@@ -175,7 +177,7 @@ def group(songs: Collection, *, groups: int | None = None, seed: int = 0) -> Son
     number, chosen_by = groups, "given"
     if number is None:
         number, chosen_by = classes, "labels"
-        if not 2 <= classes <= min(MOST_LABELS, len(labels) // 2):
+        if not 2 <= classes <= min(MOST_LABELS, len(labels) // 2) or np.mean(labels == "") > _MOST_UNLABELLED:
             number, chosen_by = clustering.choose_groups(songs.X, seed=seed, blocks=songs.blocks), "silhouette"
     skipped = {}
     for pca in clustering.SPACES:

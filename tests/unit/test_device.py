@@ -8,6 +8,9 @@ from celesta import _device
 from celesta.errors import UsageError
 from celesta.models import registry
 from celesta.models.baselines import SparseBaseline
+from celesta.training import objectives
+from celesta.training.config import TrainConfig
+from celesta.training.data import Corpus
 
 NAMES = [entry.name for entry in registry.shipped()]
 
@@ -113,3 +116,17 @@ def test_a_gpu_computes_what_the_cpu_does(name):
     here = model(x)
     there = model.to("cuda")(x.to("cuda")).cpu()
     assert torch.allclose(here, there, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["cel-3", "nested"])
+def test_an_objective_computes_where_its_model_is(name):
+    """Batches, random numbers, losses and band weights follow the model: on the meta device a stray tensor fails."""
+    samples = np.random.default_rng(0).integers(-9_000, 9_000, 500_000).astype(np.int16)
+    corpus = Corpus(samples, np.array([0, len(samples)]), ())
+    model = registry.create(name).to("meta")
+    config = TrainConfig(name, ("-",), batch=3, crop=8_192, compile=False)
+    task = objectives.create(model, config, corpus)
+    loss = task.loss(task.batch(corpus, 0).to(task.device), 0)
+    loss.backward()
+    assert loss.device.type == "meta"
+    assert {p.grad.device.type for p in model.parameters() if p.grad is not None} == {"meta"}

@@ -1,8 +1,8 @@
-"""The report's four autoencoders: 1-D convolutions, batch normalisation, max pooling, transposed convolutions.
+"""The 2024 report's four autoencoders: 1-D convolutions, batch normalisation, max pooling, transposed convolutions.
 
-Shapes, channel plans, activations and sizes are those of the 2024 report; kernel sizes and the places of the pooling
-layers are our choice where it is silent. The parameters are those of a 1-D network. They are applied as 2-D
-convolutions of height 1 in channels-last memory, which CPUs run several times faster; the numbers are the same.
+Shapes, channel plans, activations and sizes are those of the report; kernel sizes and the places of the pooling layers,
+which it does not state, are chosen here. The parameters are those of a 1-D network. They are applied as 2-D convolutions
+of height 1 in channels-last memory, which CPUs compute several times faster, with the same result.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class CelConfig(ModelConfig):
     """Plan of one of the report's autoencoders.
 
     Attributes:
-        channels: width of each encoder block, the first number being the sound itself.
-        pooled: numbers of the blocks (from 1) that end in max pooling by two.
+        channels: width of each encoder block; the first is the signal itself.
+        pooled: indices of the blocks (from 1) that end in max pooling by two.
         activation: ``leaky_relu`` or ``silu``.
         kernel: taps of every convolution but the last.
-        last_kernel: taps of the last one, 16 -> 1, where more cost next to nothing.
+        last_kernel: taps of the last one, 16 -> 1 channels, where more taps are cheap.
     """
 
     channels: tuple[int, ...] = (1, 16, 32, 64, 128, 256, 512)
@@ -87,7 +87,7 @@ class Block(nn.Module):
         return self.act(x)
 
     def fold(self, dtype: torch.dtype) -> None:
-        """Put the normalisation's fixed scale and shift into the kernel (inference only)."""
+        """Fold the normalisation's fixed scale and shift into the kernel (inference only)."""
         n = self.norm
         assert n.running_var is not None
         assert n.running_mean is not None
@@ -99,7 +99,7 @@ class Block(nn.Module):
 
 
 def kernel_2d(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
-    """Kernel ``(out, in, 1, k)`` of a stride-1 convolution; a transposed one is a convolution with flipped taps."""
+    """Return the kernel ``(out, in, 1, k)`` of a convolution of stride 1; of a transposed one with its taps flipped."""
     weight = conv.weight
     if isinstance(conv, nn.ConvTranspose1d):
         weight = weight.flip(-1).transpose(0, 1)
@@ -107,7 +107,7 @@ def kernel_2d(conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
 
 
 def halve(x: Tensor) -> Tensor:
-    """Max pooling by two in time; without gradients by a comparison, several times faster on CPUs."""
+    """Max-pool by two in time; without gradients by a comparison, which CPUs compute several times faster."""
     if torch.is_grad_enabled():
         return F.max_pool2d(x, (1, 2))
     whole = x.shape[-1] // 2 * 2
@@ -115,7 +115,7 @@ def halve(x: Tensor) -> Tensor:
 
 
 def upsample_to(x: Tensor, length: int) -> Tensor:
-    """Nearest upsampling by exactly two, the last sample repeated where ``length`` is odd.
+    """Upsample by exactly two (nearest), the last sample repeated where ``length`` is odd.
 
     A plain nearest ``Upsample`` to an odd size shifts almost every sample by one, so that a network trained on crops
     of even sizes fails on whole windows.
@@ -129,12 +129,11 @@ def upsample_to(x: Tensor, length: int) -> Tensor:
 
 @torch.no_grad()
 def looks_linear_(model: CelAutoencoder) -> None:
-    """Make filters pairs of opposite sign that the next layer subtracts, so that the network starts out linear.
+    """Initialise filters in pairs of opposite sign that the next layer subtracts, so that the network starts linear.
 
-    A pair ``f(a) - f(-a)`` is linear in ``a`` for LeakyReLU and exactly ``a`` for SiLU, and of a max-pooled pair the
-    difference is ``max + min``, the plain sum of the two samples. Held-out error after one minute of training is about
-    a third lower than from PyTorch's initialisation. Source: Balduzzi et al. 2017, "The Shattered Gradients Problem",
-    section 4 (mirrored blocks).
+    A pair ``f(a) - f(-a)`` is linear in ``a`` for LeakyReLU and exactly ``a`` for SiLU; of a max-pooled pair the
+    difference is ``max + min``, the sum of the two samples. Source: Balduzzi et al. 2017, "The Shattered Gradients
+    Problem", section 4 (mirrored blocks).
     """
     paired_input = False
     for block in [*model.encoder, *model.decoder]:
@@ -153,9 +152,9 @@ def _as_stored(kernel: Tensor, conv: nn.Conv1d | nn.ConvTranspose1d) -> Tensor:
 
 
 class CelAutoencoder(Model):
-    """One of the report's autoencoders (CELAutoencoder, 2, 3 or SiLU), by its configuration.
+    """One of the 2024 report's autoencoders (CELAutoencoder, 2, 3 or SiLU), by its configuration.
 
-    Source: seed report, section 3. Loss: mean squared error on windows of 5 s scaled to peak 1.
+    Loss: mean squared error on windows of 5 s scaled to peak 1.
     """
 
     kind = "cel"
@@ -183,7 +182,7 @@ class CelAutoencoder(Model):
         self.last = nn.ConvTranspose1d(plan[1], 1, config.last_kernel, padding=config.last_kernel // 2)
         self.register_buffer("last_weight", None, persistent=False)
         self.register_buffer("last_bias", None, persistent=False)
-        # Starting near silence, which is where the loss of a zero-mean signal starts to fall from.
+        # The output starts near zero, the mean of the signal.
         with torch.no_grad():
             self.last.weight.mul_(0.1)
 
@@ -193,7 +192,7 @@ class CelAutoencoder(Model):
             looks_linear_(self)
 
     def sizes(self, length: int) -> list[int]:
-        """Lengths before each pooling, from the sound's to the latent's: 110250, 55125, ... 6890."""
+        """Return the lengths before each pooling, from the signal's to the latent's: 110250, 55125, ... 6890."""
         sizes = [length]
         for _ in self.config.pooled:
             sizes.append(sizes[-1] // 2)
@@ -219,7 +218,7 @@ class CelAutoencoder(Model):
         h = parts.base.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         if self.last_weight is not None:
             h = h.to(self.last_weight.dtype)
-        # The mirror: what was pooled behind encoder block n is upsampled before the block that undoes n.
+        # The mirror: what was pooled after encoder block n is upsampled before the block that inverts n.
         for number, block in zip(range(len(self.encoder), 1, -1), self.decoder, strict=True):
             if number in self.config.pooled:
                 sizes.pop()

@@ -1,10 +1,10 @@
-"""The orthonormal modified discrete cosine transform (MDCT), exact on a sound of any number of whole frames.
+"""The orthonormal modified discrete cosine transform (MDCT) of signals of whole frames.
 
-An MDCT is a rotation of every pair of samples that lie mirrored about a frame border, followed by a DCT-IV of each
-frame (Princen and Bradley 1986; Malvar 1992, "lapped orthogonal transforms"). At the two ends of the sound nothing is
+An MDCT is a rotation of every pair of samples that are mirrored about a frame border, followed by a DCT-IV of each
+frame (Princen and Bradley 1986; Malvar 1992, "lapped orthogonal transforms"). At the two ends of the signal nothing is
 folded, so ``F`` frames of ``bands`` numbers are an orthogonal transform of ``F * bands`` samples: no extra frame, and
-perfect reconstruction up to the first and the last sample. Where frames are computed with a neighbour on each side
-and the neighbours thrown away, they are those of the endless transform.
+perfect reconstruction of the first and the last sample. Frames that are computed with a neighbour on each side, which
+is then discarded, are those of the transform of the whole signal.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from torch import Tensor, nn
 class Mdct(nn.Module):
     """Orthonormal MDCT with a sine window of ``2 * bands`` samples and a hop of ``bands``.
 
-    Holds no parameters and nothing in its state; differentiable; every frame's numbers are the same whatever the
-    batch.
+    It has no parameters and no state, is differentiable, and computes each frame independently of the batch.
 
     Args:
-        bands: coefficients a frame, and samples a frame; even.
+        bands: coefficients per frame, and samples per frame; even.
     """
 
     rise: Tensor
@@ -36,7 +35,7 @@ class Mdct(nn.Module):
             raise ValueError(f"bands must be even and at least 2, got {bands}")
         self.bands = bands
         j = torch.arange(bands // 2, dtype=torch.float64)
-        # The sine window behind and before a border: rise ** 2 + fall ** 2 = 1.
+        # The sine window after and before a border: rise ** 2 + fall ** 2 = 1.
         self.register_buffer("rise", torch.sin(math.pi / (2 * bands) * (bands / 2 + j + 0.5)).float(), persistent=False)
         self.register_buffer("fall", torch.sin(math.pi / (2 * bands) * (bands / 2 - j - 0.5)).float(), persistent=False)
         angle = -math.pi * (8 * j + 1) / (8 * bands)
@@ -45,7 +44,7 @@ class Mdct(nn.Module):
         self.register_buffer("twiddle", twiddle.float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Coefficients ``(B, F, bands)`` of sounds ``(B, T)``, ``F = ceil(T / bands)``, silence filled in behind."""
+        """Compute coefficients ``(B, F, bands)`` of ``(B, T)``, padded with zeros to ``F = ceil(T / bands)`` frames."""
         x = x.to(self.rise.dtype)
         short = -x.shape[-1] % self.bands
         if short:
@@ -56,7 +55,7 @@ class Mdct(nn.Module):
         return torch.stack([-y.real, y.imag.flip(-1)], dim=-1).flatten(-2)
 
     def inverse(self, c: Tensor, length: int) -> Tensor:
-        """Sounds ``(B, length)`` of coefficients ``(B, F, bands)``; silence behind the last frame."""
+        """Compute signals ``(B, length)`` of coefficients ``(B, F, bands)``, zeros after the last frame."""
         c = c.to(self.rise.dtype)
         y = self._half_fft(c[..., ::2], c[..., 1::2].flip(-1))
         u = torch.stack([y.imag, -y.real.flip(-1)], dim=-1).flatten(-2)
@@ -79,6 +78,6 @@ class Mdct(nn.Module):
 
 
 def fit_length(x: Tensor, length: int) -> Tensor:
-    """Cut or fill with silence the last axis to ``length`` samples."""
+    """Cut the last axis to ``length`` samples, or pad it with zeros."""
     missing = length - x.shape[-1]
     return F.pad(x, (0, missing)) if missing > 0 else x[..., :length]

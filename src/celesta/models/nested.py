@@ -1,8 +1,9 @@
-"""Celesta's own codec: a small dense base, a sparse detail of MDCT coefficients, and a decoder that sees both.
+"""Celesta's codec: a small dense base, a sparse detail of MDCT coefficients, and a decoder that reads both.
 
-The detail is kept as it is; whatever it leaves out (holes, high bands, noise) the decoder adds, never louder than what
-the encoder would have kept. So the reconstruction goes from a sketch (base alone) to transparent (all coefficients)
-as the file grows. The layers are those of ConvNeXt over frames (Liu et al. 2022; in audio: Siuzdak 2023, "Vocos").
+The coefficients of the detail are decoded unchanged. The decoder adds what they leave out (holes, high bands, noise),
+never louder than what the encoder would have coded. So the reconstruction goes from a sketch (base alone) to transparent
+(all coefficients) as the file grows. The layers are those of ConvNeXt over frames (Liu et al. 2022; in audio: Siuzdak
+2023, "Vocos").
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ class NestedConfig(ModelConfig):
     """Sizes of the codec.
 
     Attributes:
-        bands: MDCT coefficients a frame, and samples a frame.
-        base: dense channels, ordered by worth.
-        detail: coefficients a frame that :meth:`Nested.encode` keeps.
-        encoder_width, encoder_depth: of the ConvNeXt that makes the base.
-        decoder_width, decoder_depth: of the ConvNeXt that adds what is missing.
+        bands: MDCT coefficients per frame, and samples per frame.
+        base: dense channels, ordered by importance.
+        detail: coefficients per frame that :meth:`Nested.encode` returns.
+        encoder_width, encoder_depth: of the ConvNeXt that computes the base.
+        decoder_width, decoder_depth: of the ConvNeXt that predicts what the detail leaves out.
         kernel: frames that a block's depthwise convolution spans.
-        groups: bands of the envelope, fine below and coarse above.
+        groups: bands of the envelope, narrow at low frequencies and wide at high ones.
     """
 
     bands: int = 1_024
@@ -105,11 +106,11 @@ class Backbone(nn.Module):
 
 
 class Nested(Model):
-    """The codec on one sound channel at 44 100 Hz; frames of 1024 samples, 43 a second.
+    """The codec on one audio channel at 44 100 Hz; frames of 1024 samples, 43 per second.
 
     Attributes:
-        spread: ``(bands,)`` root mean square of each coefficient in the training music to the power 0.3; a
-            coefficient's worth is its magnitude over that.
+        spread: ``(bands,)`` band weights, see :func:`celesta.training.band_weights.band_weights`; a coefficient's
+            weighted magnitude is its magnitude divided by that.
     """
 
     kind = "nested"
@@ -151,18 +152,18 @@ class Nested(Model):
 
     @property
     def detail_limit(self) -> int:
-        """All coefficients of a frame: fewer are kept as a choice."""
+        """All coefficients of a frame."""
         return int(self.config.bands)
 
     def encode(self, x: Tensor) -> Parts:
-        """Encode ``(B, 1, T)``: the base, and the ``detail`` coefficients of most worth in each frame, most first."""
+        """Encode ``(B, 1, T)``: the base, and each frame's ``detail`` coefficients of largest weighted magnitude."""
         c = self.mdct(x[:, 0])
         base = self.base(x, c).transpose(1, 2)
         places = (c.abs() / self.spread).topk(self.detail_size, dim=-1).indices
         return Parts(base, places.transpose(1, 2), c.gather(-1, places).transpose(1, 2))
 
     def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
-        """Decode to ``(B, 1, length)``. Fewer base channels or coefficients than the full number may come."""
+        """Decode to ``(B, 1, length)``, also from fewer base channels or coefficients than the full number."""
         batch, dim, frames = parts.base.shape
         base = F.pad(parts.base, (0, 0, 0, self.config.base - dim)).transpose(1, 2)
         detail = parts.base.new_zeros(batch, frames, self.config.bands)
@@ -172,7 +173,7 @@ class Nested(Model):
         return self.mdct.inverse(c, length)[:, None]
 
     def prepare(self, dtype: torch.dtype = torch.float32) -> None:
-        """Evaluation mode; ``bfloat16`` is what the networks were trained in, so it costs next to nothing."""
+        """Set evaluation mode and the networks' precision; they were trained in bfloat16."""
         self.eval()
         self.dtype = dtype
         if dtype != torch.float32:
@@ -183,7 +184,7 @@ class Nested(Model):
     # ---- the two networks
 
     def base(self, x: Tensor, c: Tensor) -> Tensor:
-        """The base ``(B, F, base)`` of sounds ``(B, 1, T)`` with coefficients ``c``; values within about +-4."""
+        """Compute the base ``(B, F, base)`` of signals ``(B, 1, T)`` with coefficients ``c``; values within +-4."""
         with self._autocast(x.device):
             made = self.to_base(self.encoder(self.features(x, c)))
         return 4 * torch.tanh(made.float() / 4)
@@ -194,7 +195,7 @@ class Nested(Model):
         return autocast(device, "bfloat16") if narrow else nullcontext()
 
     def features(self, x: Tensor, c: Tensor) -> Tensor:
-        """What the encoder sees: log band powers and, for attacks, log powers of sixteen pieces of each frame."""
+        """Compute the encoder's input: log band powers and, for attacks, log powers of sixteenths of each frame."""
         side = F.pad(c, (1, 1))
         # Neighbours' difference stands in for the sine transform, so that a steady tone does not flicker.
         power = c**2 + (side[..., 2:] - side[..., :-2]) ** 2
@@ -205,27 +206,27 @@ class Nested(Model):
         return torch.cat([(bands + 4) / 2, (torch.log10(pieces.square().mean(-1) + _QUIET) + 6) / 2], dim=-1)
 
     def fill(self, base: Tensor, share: Tensor, detail: Tensor, start: int = 0) -> Tensor:
-        """Add to the kept coefficients what the decoder believes was left out.
+        """Predict the coefficients that the detail leaves out, and add them to it.
 
         Args:
             base: ``(B, F, base)``, unused channels zero.
-            share: ``(B, F, 1)`` how much of the base is there.
-            detail: ``(B, F, bands)`` kept coefficients, zeros elsewhere.
-            start: number of the first frame in the song, so that the noise is the same wherever a window begins.
+            share: ``(B, F, 1)`` share of the base's channels that are used.
+            detail: ``(B, F, bands)`` coefficients of the detail, zeros elsewhere.
+            start: index of the first frame in the song, so that the noise is the same wherever a window begins.
 
         Returns:
             Coefficients ``(B, F, bands)``.
         """
         kept = detail != 0
         size = detail.abs()
-        worth = torch.where(kept, size / self.spread, torch.inf).amin(dim=-1, keepdim=True)
-        # What was left out is worth less than the least that was kept; without any detail nothing is known.
-        known = torch.isfinite(worth)
-        # A frame without detail beside frames with some: whatever it has is worth less than the least of theirs.
-        least = worth.amin(dim=1, keepdim=True)
-        limit = torch.where(known, worth, torch.where(torch.isfinite(least), least, 1e3))
+        smallest = torch.where(kept, size / self.spread, torch.inf).amin(dim=-1, keepdim=True)
+        # What was left out has a smaller weighted magnitude than anything coded; without a detail nothing is known.
+        known = torch.isfinite(smallest)
+        # A frame without a detail among frames with one: its coefficients are below the smallest of those frames.
+        least = smallest.amin(dim=1, keepdim=True)
+        limit = torch.where(known, smallest, torch.where(torch.isfinite(least), least, 1e3))
         seen = torch.sign(detail) * torch.log1p(size * 300)
-        level = torch.where(known, torch.log10(worth.clamp(1e-5, 1e3)), 2.0)
+        level = torch.where(known, torch.log10(smallest.clamp(1e-5, 1e3)), 2.0)
         bands = torch.log10(detail**2 @ self.pooling + _QUIET) / 2 + 2
         with self._autocast(detail.device):
             h = self.decoder(torch.cat([base, share, level, seen, bands], dim=-1))
@@ -239,9 +240,9 @@ class Nested(Model):
 
 
 def _groups(bands: int, groups: int) -> tuple[Tensor, Tensor]:
-    """The group of each band ``(bands,)``, and the matrix ``(bands, groups)`` that averages over groups.
+    """Return the group of each band ``(bands,)``, and the matrix ``(bands, groups)`` that averages over groups.
 
-    Groups are one band wide as long as that is wider than an even division of the octaves would have them.
+    Groups are one band wide at low frequencies, and equal shares of an octave above.
     """
     narrow = groups // 4
     rest = np.geomspace(narrow, bands, groups - narrow + 1)[1:]

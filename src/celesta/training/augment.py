@@ -1,4 +1,4 @@
-"""Crops as other recordings would have them: mixed, band-limited, softer."""
+"""Augment training crops: mix, limit the band, attenuate."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SLOPE = 400.0  # Hz
 
 
 def augment(crops: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Change some of the crops, each kind of change drawn by itself.
+    """Change some of the crops; each change is drawn independently.
 
-    A tenth are mixed with the next crop, 0 to 12 dB softer; two fifths lose their high bands, most of them where
-    recordings of 22 050 Hz have none; three tenths get up to 20 dB softer. Louder than full scale they never get.
+    10 % are mixed with the next crop at 0 to -12 dB; 40 % are low-pass filtered, three quarters of them where
+    recordings at 22 050 Hz end; 30 % are attenuated by up to 20 dB. No crop exceeds full scale.
 
     Args:
         crops: ``(B, T)`` float32 within +-1.
@@ -41,7 +41,7 @@ def augment(crops: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np
 
 
 def band_limited(x: np.ndarray, sample_rate: int, edge: float) -> np.ndarray:
-    """``(T,)`` without what lies above ``edge`` Hz; a slope of 400 Hz keeps the ringing short."""
+    """Remove what is above ``edge`` Hz from ``(T,)``; a slope of 400 Hz keeps the ringing short."""
     spectrum = fft.rfft(x)
     frequencies = np.arange(len(spectrum)) * (sample_rate / len(x))
     spectrum *= np.clip((edge - frequencies) / _SLOPE + 1, 0, 1)

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture beside its log."""
+"""Draw the loss curves of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training music as one flat array of 16-bit samples, decoded once, so that the loop never waits for data."""
+"""Training music as one array of 16-bit samples, decoded once, so that the loop never waits for data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Corpus:
     """Decoded mono tracks in one array.
 
     Attributes:
-        samples: int16, all tracks one behind the other.
+        samples: int16, all tracks concatenated.
         offsets: ``(tracks + 1,)`` int64, where each begins.
         skipped: ``(file, reason)`` of tracks that could not be read.
     """
@@ -38,10 +38,10 @@ class Corpus:
         return len(self.offsets) - 1
 
     def crop(self, rng: np.random.Generator, window: int, length: int) -> np.ndarray:
-        """A random crop, scaled by the peak of the random window of ``window`` samples it lies in.
+        """Return a random crop ``(length,)`` float32, scaled by the peak of a random window around it.
 
-        The crop thus has the level it would have inside a whole peak-normalised window. Every track is equally
-        likely, whatever its length. Silent windows stay silent. Shape ``(length,)`` float32.
+        So the crop has the level that it would have in a whole peak-normalised window of ``window`` samples. Every
+        track is equally likely, whatever its length. Silent windows stay silent.
         """
         track = int(rng.integers(self.tracks))
         begin, end = int(self.offsets[track]), int(self.offsets[track + 1])
@@ -55,7 +55,7 @@ class Corpus:
         return x / peak
 
     def windows(self, count: int, window: int) -> np.ndarray:
-        """``count`` whole windows spread evenly over the tracks, each scaled to peak 1: ``(count, window)`` float32."""
+        """Return ``count`` windows spread evenly over the tracks, each scaled to peak 1: ``(count, window)`` float32."""
         out = np.zeros((count, window), np.float32)
         for i in range(count):
             track = i * self.tracks // count if count <= self.tracks else i % self.tracks
@@ -67,7 +67,7 @@ class Corpus:
 
 
 def cache_folder() -> Path:
-    """Where decoded music is kept: ``$CELESTA_CACHE``, else ``~/.cache/celesta``."""
+    """Return the folder of decoded music: ``$CELESTA_CACHE``, else ``~/.cache/celesta``."""
     return Path(os.environ.get("CELESTA_CACHE") or Path.home() / ".cache" / "celesta")
 
 
@@ -83,7 +83,7 @@ def build(
     Args:
         tracks: what to decode, in this order.
         sample_rate: Hz.
-        strict: stop at the first unreadable file instead of listing and skipping it.
+        strict: stop at the first unreadable file instead of skipping it.
         progress: called with (tracks done, tracks in all).
 
     Raises:
@@ -141,7 +141,7 @@ def _decode(
 
 
 def _key(tracks: Sequence[Track], sample_rate: int) -> str:
-    """Changes with any file's path, size or time of change."""
+    """Return a name that changes with any file's path, size or time of modification."""
     hasher = hashlib.sha256(f"{_VERSION} {sample_rate}".encode())
     for track in tracks:
         stat = track.path.stat()

@@ -1,4 +1,4 @@
-"""Training losses, by name: functions of the sound and its reconstruction."""
+"""Training losses, by name: functions of a signal and its reconstruction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def mse(x: Tensor, x_hat: Tensor) -> Tensor:
-    """Mean squared error in float32, the report's loss. Shapes ``(B, C, T)``; a scalar comes back."""
+    """Compute the mean squared error in float32, the 2024 report's loss, of two signals ``(B, C, T)``."""
     return F.mse_loss(x_hat.float(), x)
 
 
@@ -26,12 +26,12 @@ MEL_BANDS = (10, 20, 40, 80, 120, 160, 160)
 
 
 class MelDistance(nn.Module):
-    """Multi-scale mel distance of sounds at 44 100 Hz, as :func:`celesta.dsp.metrics.mel_distance` but smooth.
+    """Multi-scale mel distance of signals at 44 100 Hz, as :func:`celesta.dsp.metrics.mel_distance` but smooth.
 
-    Sum over scales of the mean |difference of log10 mel magnitudes|; the floor is added, not clipped, so that
-    gradients reach what is too quiet. Windows are those of the metric at 22 050 Hz, a half apart instead of a quarter:
-    the same on average at half the cost. Spectra of short windows are matrix products: with gradients that is faster
-    on CPUs than FFTs.
+    Sum over scales of the mean absolute difference of log10 mel magnitudes. The floor is added, not clipped, so that
+    gradients reach quiet bands. Windows are those of the metric at 22 050 Hz, half a window apart instead of a
+    quarter, which gives the same mean at half the cost. Spectra of short windows are matrix products, which with
+    gradients are faster on CPUs than FFTs.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class MelDistance(nn.Module):
             self.register_buffer(f"filters_{window}", torch.tensor(metrics.mel_filters(MEL_RATE, window, bands)))
 
     def forward(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """The distance of ``x_hat`` from ``x``, both ``(B, T)``; a scalar. Only ``x_hat`` gets a gradient."""
+        """Compute the distance of ``x_hat`` from ``x``, both ``(B, T)``; only ``x_hat`` gets a gradient."""
         total = x.new_zeros(())
         for window in MEL_WINDOWS:
             total = total + self.at(x, x_hat, window)
@@ -74,10 +74,10 @@ LOSSES: dict[str, Loss] = {"mse": mse}
 
 
 def get(name: str) -> Loss:
-    """The loss of that name.
+    """Return the loss of a name.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such loss.
     """
     if name not in LOSSES:
         raise UsageError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}")

@@ -1,4 +1,4 @@
-"""What a model is trained for: the batches it sees, its loss, and the held-out error that picks the best weights."""
+"""Training objectives by name: batches, losses, and the validation error that selects the best weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from celesta.training.task import Task
 
 
 class Autoencode(Task):
-    """The report's task: give back the crop, by the loss named in the settings; scored by mean squared error."""
+    """Reconstruct the crop, by the loss named in the settings; validated by mean squared error."""
 
     def __init__(self, model: Model, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config)
@@ -32,33 +32,34 @@ class Autoencode(Task):
         self.loss_of = losses.get(config.loss)
 
     def loss(self, x: Tensor, step: int) -> Tensor:
-        """The loss of a batch."""
+        """Compute the loss of a batch."""
         with self.autocast:
             x_hat = self.forward(x)
         return self.loss_of(x, x_hat)
 
     def held_out(self, window: Tensor, number: int) -> float:
-        """Mean squared error with the running statistics, as the model will be used."""
+        """Compute the mean squared error with running statistics, as in use."""
         with self.autocast:
             return torch.mean((self.model(window).float() - window) ** 2).item()
 
 
-SNR_WEIGHT = 0.005
-RATE_WEIGHT = 0.01
-BASE_STEP = 0.5
-FEW = 4
-SHIFT = 2_048
-LADDER = (0.0, 4.0, 16.0, 64.0)
+SNR_WEIGHT = 0.005  # mel distance per dB
+RATE_WEIGHT = 0.01  # mel distance per bit of a change of the base
+BASE_STEP = 0.5  # largest quantiser step size of the base in training; files have 0.4, see celesta.entropy.window
+VALID_STEP = 0.25  # of the base in validation; kept, so that errors of runs can be compared
+FEW = 4  # base channels of files with a detail
+SHIFT = 2_048  # samples by which the loss's windows are shifted at random: half of the longest
+LADDER = (0.0, 4.0, 16.0, 64.0)  # coefficients per frame in validation
 
 
 class Scalable(Task):
-    """The codec's task: any part of the file must decode as well as it can.
+    """Train the codec so that any part of a file decodes as well as it can.
 
-    Every crop draws how many base channels and which coefficients it may use, quantised as they will be in files.
-    Loss: multi-scale mel distance, a little of the error in dB, and the bits that changes of the base will cost.
+    Every crop draws how many base channels and which coefficients the decoder gets, quantised as in files. Loss:
+    multi-scale mel distance, the error in dB with a small weight, and the bits that changes of the base cost.
 
     Attributes:
-        snr_weight: of the error in dB in the loss.
+        snr_weight: weight of the error in dB in the loss.
     """
 
     snr_weight = SNR_WEIGHT
@@ -74,58 +75,58 @@ class Scalable(Task):
             self.mel.compile()
 
     def batch(self, corpus: Corpus, step: int) -> Tensor:
-        """The crops of one step, some of them mixed, band-limited or softer, ``(batch, 1, crop)``."""
+        """Return the crops of one step, some mixed, low-pass filtered or attenuated: ``(batch, 1, crop)``."""
         crops = super().batch(corpus, step).numpy()[:, 0]
         rng = np.random.default_rng([self.config.seed, step, 1])
         return torch.from_numpy(augment(crops, self.model.sample_rate, rng))[:, None]
 
     def loss(self, x: Tensor, step: int) -> Tensor:
-        """The loss of a batch."""
+        """Compute the loss of a batch."""
         rng, m = self.generator(step), self.nested
         with torch.no_grad():
             c = m.mdct(x[:, 0])
             detail = self.detail(c, rng)
         with self.autocast:
             base = m.base(x, c)
-        rough = self.roughness(base.shape, rng).to(self.device)
+        noise = self.roughness(base.shape, rng).to(self.device)
         kept = self.channels(len(x), rng).to(self.device)
-        used = (base + rough) * kept
+        used = (base + noise) * kept
         with self.autocast:
             c_hat = m.fill(
                 used, kept.mean(-1, keepdim=True).expand(-1, c.shape[1], 1), detail, int(rng.integers(NOISE_FRAMES))
             )
         x_hat = m.mdct.inverse(c_hat, x.shape[-1])
         error = (c_hat - c).square().sum((1, 2)) / (c.square().sum((1, 2)) + 1e-3)
-        # Without any detail no waveform can be met, and asking for it would only make the sound dull.
+        # Without a detail the waveform cannot be matched, and this term would only reduce the high bands.
         some = (detail != 0).any(-1).float().mean(-1)
         snr = (10 * torch.log10(error + 1e-4) * some).mean()
         change = (base[:, 1:] - base[:, :-1]).abs() * kept
         rate = torch.log2(1 + change / BASE_STEP).mean()
-        # The loss's windows lie elsewhere in every step.
+        # The loss's windows are at other places in every step.
         shift = int(rng.integers(min(SHIFT, x.shape[-1] // 2)))
         stop = x.shape[-1] - min(SHIFT, x.shape[-1] // 2) + shift
         loss: Tensor = self.mel(x[:, 0, shift:stop], x_hat[:, shift:stop]) + self.snr_weight * snr + RATE_WEIGHT * rate
         return loss
 
     def detail(self, c: Tensor, rng: np.random.Generator) -> Tensor:
-        """The coefficients that each crop may use, zeros elsewhere; ``(B, F, bands)`` to the same shape."""
+        """Return the coefficients that the decoder gets, zeros elsewhere: ``(B, F, bands)`` to the same shape."""
         return choose(c, self.nested.spread, rng)
 
     def roughness(self, shape: Sequence[int], rng: np.random.Generator) -> Tensor:
-        """Noise ``(B, F, base)`` as quantising the base leaves it, each crop's step drawn up to ``BASE_STEP``."""
+        """Return noise ``(B, F, base)`` like the base's quantisation error, each crop's step at most ``BASE_STEP``."""
         noise = torch.from_numpy(rng.uniform(-0.5, 0.5, tuple(shape)).astype(np.float32))
         return noise * torch.from_numpy(rng.uniform(0, BASE_STEP, (shape[0], 1, 1)).astype(np.float32))
 
     def channels(self, crops: int, rng: np.random.Generator) -> Tensor:
-        """Ones for the base channels that each crop may use, ``(crops, 1, base)``."""
+        """Return ones for the base channels that the decoder gets, ``(crops, 1, base)``."""
         return _channels(rng, crops, self.nested.config.base)
 
     def held_out(self, window: Tensor, number: int) -> float:
-        """Mel distance with all of the base and a number of coefficients a frame that goes up a ladder."""
+        """Compute the mel distance with the whole base and a number of coefficients that depends on ``number``."""
         m = self.nested
         with self.autocast:
             c = m.mdct(window[:, 0])
-            base = torch.round(m.base(window, c) / 0.25) * 0.25
+            base = torch.round(m.base(window, c) / VALID_STEP) * VALID_STEP
             detail = choose(c, m.spread, np.random.default_rng(0), mean=LADDER[number % len(LADDER)])
             c_hat = m.fill(base, torch.ones_like(base[..., :1]), detail)
         return float(self.mel(window[:, 0], m.mdct.inverse(c_hat, window.shape[-1])))
@@ -145,7 +146,7 @@ def create(model: Model, config: TrainConfig, train_set: Corpus) -> Task:
 
 
 def _channels(rng: np.random.Generator, crops: int, dim: int) -> Tensor:
-    """Ones for the channels that a crop may use, ``(crops, 1, dim)``: the first 4 in three fifths, all in a fifth."""
+    """Return ones for the channels of a crop, ``(crops, 1, dim)``: the first 4 in three fifths, all in a fifth."""
     kind = rng.random(crops)
     counts = np.where(kind < 0.2, dim, np.round(2 ** rng.uniform(1, np.log2(dim), crops)))
     counts = np.where(kind > 0.4, min(FEW, dim), counts)

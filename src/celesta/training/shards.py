@@ -1,4 +1,4 @@
-"""Training crops for the codec out of stereo shards: level, channel, bandwidth and mixtures vary, samples are real."""
+"""Training crops from stereo shards, with varied level, channel, bandwidth and mixture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SAMPLE_RATE = 44_100
 
 
 def is_shards(folder: Path) -> bool:
-    """Whether a folder holds shards as ``scripts/make_shards.py`` writes them."""
+    """Return whether a folder holds shards of ``scripts/make_shards.py``."""
     return (folder / "train.json").is_file() and (folder / "valid.json").is_file()
 
 
 class Shards(Corpus):
-    """Stereo music at 44 100 Hz in one int16 file; every piece is equally likely for each second that it lasts."""
+    """Stereo music at 44 100 Hz in one int16 file; the chance of a piece is proportional to its duration."""
 
     def __init__(self, folder: Path, split: str) -> None:
         index = folder / f"{split}.json"
@@ -45,10 +45,10 @@ class Shards(Corpus):
     cumulative: np.ndarray
 
     def crop(self, rng: np.random.Generator, window: int, length: int) -> np.ndarray:
-        """A random mono crop ``(length,)`` float32.
+        """Return a random mono crop ``(length,)`` float32.
 
-        Left, right, middle or side; a sixth are sums of two places; two in five are band-limited as music from lower
-        rates or lossy files is; the level varies by 30 dB.
+        Left, right, mid or side; one in six is a sum of two crops; two in five are band-limited, as music from lower
+        sample rates or lossy files is; the level varies by 30 dB.
         """
         x = self._piece(rng, length)
         if rng.random() < 1 / 6:
@@ -63,7 +63,7 @@ class Shards(Corpus):
         return np.asarray(x * min(gain, 1 / peak) if peak > 0 else x, np.float32)
 
     def windows(self, count: int, window: int) -> np.ndarray:
-        """``count`` mono windows spread evenly over the pieces ``(count, window)`` float32."""
+        """Return ``count`` mono windows, spread evenly over the pieces: ``(count, window)`` float32."""
         out = np.zeros((count, window), np.float32)
         for i in range(count):
             piece = i * self.tracks // count

@@ -1,4 +1,4 @@
-"""What every training objective gives the loop: batches, a loss, and a held-out error that picks the best weights."""
+"""Base of training objectives: batches, a loss, and the validation error that selects the best weights."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ class Task(ABC):
         self.autocast = _device.autocast(self.device, config.precision)
 
     def generator(self, step: int) -> np.random.Generator:
-        """The random numbers of a step."""
+        """Return the random numbers of a step."""
         return np.random.default_rng([self.config.seed, step])
 
     def batch(self, corpus: Corpus, step: int) -> Tensor:
-        """The crops of one step, ``(batch, 1, crop)``."""
+        """Return the crops of one step, ``(batch, 1, crop)``."""
         rng, c = self.generator(step), self.config
         crops = [corpus.crop(rng, self.model.window, c.crop) for _ in range(c.batch)]
         return torch.from_numpy(np.stack(crops))[:, None]
 
     @abstractmethod
     def loss(self, x: Tensor, step: int) -> Tensor:
-        """The loss of a batch."""
+        """Compute the loss of a batch."""
 
     @abstractmethod
     def held_out(self, window: Tensor, number: int) -> float:
-        """The error on one held-out window ``(1, 1, T)``, the model in evaluation mode."""
+        """Compute the error on one held-out window ``(1, 1, T)``, the model in evaluation mode."""
 
     @torch.no_grad()
     def validate(self, windows: Tensor) -> float:
-        """Mean held-out error over ``(n, 1, T)`` whole windows."""
+        """Compute the mean error over whole windows ``(n, 1, T)``."""
         self.model.eval()
         errors = [self.held_out(w[None].to(self.device), i) for i, w in enumerate(windows)]
         self.model.train()

@@ -1,8 +1,8 @@
 """The 2024 report's four autoencoders: 1-D convolutions, batch normalisation, max pooling, transposed convolutions.
 
 Shapes, channel plans, activations and sizes are those of the report; kernel sizes and the places of the pooling layers,
-which it does not state, are chosen here. The parameters are those of a 1-D network. They are applied as 2-D convolutions
-of height 1 in channels-last memory, which CPUs compute several times faster, with the same result.
+which it does not state, are chosen here. The parameters are those of a 1-D network. They are applied as 2-D
+convolutions of height 1 in channels-last memory, which CPUs compute several times faster, with the same result.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Corpus:
         return x / peak
 
     def windows(self, count: int, window: int) -> np.ndarray:
-        """Return ``count`` windows spread evenly over the tracks, each scaled to peak 1: ``(count, window)`` float32."""
+        """Return ``count`` windows spread evenly over the tracks, scaled to peak 1: ``(count, window)`` float32."""
         out = np.zeros((count, window), np.float32)
         for i in range(count):
             track = i * self.tracks // count if count <= self.tracks else i % self.tracks

@@ -31,10 +31,10 @@ def test_things_that_are_no_sound_file(tmp_path):
     refused(tmp_path / "missing.wav", "no such file")
     refused(tmp_path, "is a folder")
     refused(tmp_path / "empty.wav", "is empty")
-    refused(tmp_path / "text.mp3", "no sound file of a known kind")
-    refused(tmp_path / "short.wav", "no sound file of a known kind")
+    refused(tmp_path / "text.mp3", "is not an audio file of a known format")
+    refused(tmp_path / "short.wav", "is not an audio file of a known format")
     refused(tmp_path / "half.wav", "cut short")
-    refused(tmp_path / "pipe.wav", "no ordinary file")
+    refused(tmp_path / "pipe.wav", "not a regular file")
 
 
 def test_rates_and_channels_of_files_outside_the_limits(tmp_path):
@@ -78,8 +78,8 @@ def test_adpcm_and_its_like_never_reach_libsndfile(tmp_path, music, monkeypatch,
 
     monkeypatch.setattr(soundfile.SoundFile, "__init__", opened)
     monkeypatch.setattr(soundfile.SoundFile, "__del__", lambda self: None)
-    refused(data, "is not read; convert it")
-    refused(tmp_path / "tagged.mp3", "is not read; convert it")
+    refused(data, "is not supported; convert it")
+    refused(tmp_path / "tagged.mp3", "is not supported; convert it")
 
 
 def test_adpcm_behind_the_extensible_format_is_refused(tmp_path):

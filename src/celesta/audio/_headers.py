@@ -1,8 +1,8 @@
-"""What a sound file's first bytes say, read by us before any decoder sees them.
+"""Identify an audio file by its first bytes, before any decoder opens it.
 
 libsndfile's ADPCM readers are unsafe on hostile files, so the code of a file's compression is looked up here and the
-file refused before libsndfile opens it; only formats listed here get to a decoder at all. The declared length is
-noted too, because libsndfile shortens it to what the file can hold without a word.
+file refused before libsndfile opens it; only formats listed here get to a decoder at all. The length in the header is
+read too, because libsndfile shortens it to what the file can hold without saying so.
 
 Sources: Microsoft "Multimedia Programming Interface and Data Specifications 1.0" (RIFF), EBU Tech 3306 (RF64), Sony
 "Wave64", Apple "AIFF-C draft 1991-08-26", Sun's audio(4) for .au.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from celesta._files import printable
 from celesta.audio._flac import FlacHead, parse_flac_head
 from celesta.audio._layout import names_of
 from celesta.audio._mpeg import Mpeg, find_mpeg, inspect_mpeg
@@ -24,12 +25,12 @@ from celesta.errors import AudioError
 
 
 class AudioWarning(UserWarning):
-    """A sound file was read or written, but not all of it as it stands: cut short, clipped."""
+    """An audio file was read or written, but not all of it as it is: damaged, cut short, clipped, skipped."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What stands in a file's own header."""
+    """What a file's own header says."""
 
     container: str  # WAV RF64 W64 AIFF AU FLAC OGG MP3, or FFmpeg's name of what only PyAV reads
     n_samples: int | None = None  # a channel, as declared, even where the file is too short for it
@@ -51,7 +52,7 @@ _W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 _WAV_FINE = {0x0001: "PCM", 0x0003: "float", 0x0006: "A-law", 0x0007: "mu-law", 0x0055: "MP3"}
 _WAV_ADPCM = {0x0002, 0x0010, 0x0011, 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0017, 0x0020, 0x0036, 0x0038, 0x003B}
 _WAV_ADPCM |= {0x0040, 0x0045, 0x0061, 0x0062, 0x0064, 0x0065, 0x0069, 0x0085, 0x0097, 0x0098, 0x0125, 0x0200, 0x0210}
-_WAV_PIPED = (0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)  # what writers put that could not go back to fill in the length
+_WAV_PIPED = (0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)  # written where the length was not known: to a pipe
 _AIFF_FINE = {b"NONE", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"42ni", b"23ni"}
 _AIFF_FINE |= {b"fl32", b"FL32", b"fl64", b"FL64", b"ulaw", b"ULAW", b"alaw", b"ALAW"}
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
@@ -59,29 +60,31 @@ _MOST_CHUNKS = 10_000
 
 
 def inspect(path: Path) -> Header:
-    """Identify a file by its first bytes and refuse what no decoder shall see.
+    """Identify a file by its first bytes and refuse what no decoder may open.
 
     Raises:
-        AudioError: Missing, unreadable, empty, no known sound file, damaged header, or compressed as ADPCM.
+        AudioError: The file is missing, not readable, empty, of no known format, compressed as ADPCM, or its header is
+            damaged.
     """
     try:
         if path.is_dir():
-            raise AudioError(f"{path}: is a folder, not a sound file")
+            raise AudioError(f"{printable(path)}: is a folder, not an audio file")
         if not path.exists():
-            raise AudioError(f"{path}: no such file")
+            raise AudioError(f"{printable(path)}: no such file; check the path")
         if not path.is_file():
-            raise AudioError(f"{path}: is no ordinary file")
+            raise AudioError(f"{printable(path)}: is not a regular file")
         with open(path, "rb") as file:
             return _identify(path, file, path.stat().st_size)
     except (OSError, ValueError) as error:
-        raise AudioError(f"{path}: can't be read ({error})") from error
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise AudioError(f"{printable(path)}: cannot be read ({words}); check the path and its permissions") from None
     except struct.error as error:
-        raise AudioError(f"{path}: its header is cut short") from error
+        raise AudioError(f"{printable(path)}: its header is cut short") from error
 
 
 def _identify(path: Path, file: BinaryIO, size: int) -> Header:
     if size == 0:
-        raise AudioError(f"{path}: is empty")
+        raise AudioError(f"{printable(path)}: is empty")
     at = _skip_id3(file)
     file.seek(at)
     head = file.read(40)
@@ -97,7 +100,7 @@ def _identify(path: Path, file: BinaryIO, size: int) -> Header:
     if kind == b"fLaC":
         flac = parse_flac_head(file, at)
         if flac is None:
-            raise AudioError(f"{path}: its FLAC header is damaged (no STREAMINFO block)")
+            raise AudioError(f"{printable(path)}: its FLAC header is damaged (no STREAMINFO block)")
         return Header("FLAC", flac=flac, pieces=((flac.audio, size),))
     if kind == b"OggS":
         packed = find_ogg_flac(file, at, size)
@@ -116,7 +119,9 @@ def _identify(path: Path, file: BinaryIO, size: int) -> Header:
     if first is not None:
         mpeg = inspect_mpeg(file, first, size)
         return Header("MP3", None, mpeg)
-    raise AudioError(f"{path}: is no sound file of a known kind (WAV FLAC OGG Opus MP3, or M4A AAC with celesta[av])")
+    raise AudioError(
+        f"{printable(path)}: is not an audio file of a known format (WAV FLAC OGG Opus MP3; M4A AAC WMA with PyAV)"
+    )
 
 
 def _skip_id3(file: BinaryIO) -> int:
@@ -156,11 +161,13 @@ def _wav(path: Path, file: BinaryIO, at: int, size: int, kind: bytes) -> Header:
                 length = long_size
             unknown = length in _WAV_PIPED or 0xFFFFFF00 <= length <= 0xFFFFFFFF
             if length == 0 and size - at > 1024:
-                raise AudioError(f"{path}: its header says that it holds no sound, as after a crash of the recorder")
+                raise AudioError(
+                    f"{printable(path)}: its header says 0 bytes of audio, as after a crash of the recorder; repair it"
+                )
             whole = not unknown and block_align and code != 0x0055
             return Header(name, length // block_align if whole else None, speakers=speakers)
         at += 8 + length + (length & 1)
-    raise AudioError(f"{path}: its WAV header is damaged (no fmt chunk before the sound, or no sound)")
+    raise AudioError(f"{printable(path)}: its WAV header is damaged (no fmt chunk before the audio, or no audio)")
 
 
 def _check_fmt(path: Path, name: str, fmt: bytes, end: str) -> tuple[int, int]:
@@ -181,7 +188,9 @@ def _speakers(fmt: bytes, end: str) -> tuple[str, ...]:
 
 
 def _refusal(path: Path, name: str, what: str) -> AudioError:
-    return AudioError(f"{path}: {name} with {what} is not read; convert it first, say to FLAC by ffmpeg")
+    return AudioError(
+        f"{printable(path)}: {name} with {what} is not supported; convert it first, for example to FLAC with ffmpeg"
+    )
 
 
 def _w64(path: Path, file: BinaryIO, at: int, size: int) -> Header:
@@ -202,7 +211,7 @@ def _w64(path: Path, file: BinaryIO, at: int, size: int) -> Header:
         if length < 24 or at + length > size:
             break
         at += (length + 7) & ~7
-    raise AudioError(f"{path}: its W64 header is damaged (no fmt chunk before the sound, or no sound)")
+    raise AudioError(f"{printable(path)}: its W64 header is damaged (no fmt chunk before the audio, or no audio)")
 
 
 def _aiff(path: Path, file: BinaryIO, at: int) -> Header:
@@ -216,14 +225,14 @@ def _aiff(path: Path, file: BinaryIO, at: int) -> Header:
         length = struct.unpack(">I", head[4:])[0]
         if head[:4] == b"COMM":
             if n_samples is not None:
-                raise AudioError(f"{path}: its AIFF header is damaged (two COMM chunks)")
+                raise AudioError(f"{printable(path)}: its AIFF header is damaged (two COMM chunks)")
             comm = file.read(22)
             n_samples = struct.unpack(">I", comm[2:6])[0]
             if length >= 22 and comm[18:22] not in _AIFF_FINE:
                 raise _refusal(path, "AIFF", f"compression {comm[18:22]!r}")
         at += 8 + length + (length & 1)
     if n_samples is None:
-        raise AudioError(f"{path}: its AIFF header is damaged (no COMM chunk)")
+        raise AudioError(f"{printable(path)}: its AIFF header is damaged (no COMM chunk)")
     return Header("AIFF", n_samples)
 
 

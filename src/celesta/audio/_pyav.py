@@ -25,7 +25,7 @@ _LOUDEST = 8.0  # 18 dB above full scale: no lossy encoder makes that
 _MOST_ODD = 8  # frames of another rate or layout: so many are a change, fewer are damage
 _MOST_SILENCE = 60  # seconds in one place: more is a wrong time stamp rather than a damaged disk
 _FRAME = 1_024  # samples of a frame of AAC, the usual one
-_TAGS = (b"ID3", b"TAG", b"APE")
+_TIMED = ("ASF", "MATROSKA")  # containers whose time stamps show what their demuxer has left out
 
 
 class AvDecoder:
@@ -36,8 +36,7 @@ class AvDecoder:
         try:
             import av
         except ImportError as error:
-            text = f"{name}: {header.container} files need PyAV; install it: pip install 'celesta[av]'"
-            raise MissingExtraError(text) from error
+            raise MissingExtraError(f"{name}: this format needs PyAV, the extra [av]; pip install av") from error
         self._name = name
         self._errors = (av.error.FFmpegError, ValueError, OSError)
         self._file = open(path, "rb")  # noqa: SIM115  (closed by close())
@@ -120,25 +119,18 @@ class AvDecoder:
 
     def _packets(self, stream: Any) -> Iterator[tuple[Any, Fraction]]:
         """Packets, each with the seconds that are missing before it; `failure` says why they end early."""
-        end, count, n_bytes = None, 0, 0
+        expected: int | None = None
         try:
             for packet in self._container.demux(stream):
                 missing = Fraction(0)
-                if self.format == "AAC" and packet.pos is not None and packet.size:
-                    if end is not None and packet.pos > end and not self._is_tag(end):
-                        missing = round((packet.pos - end) * count / n_bytes) * self._seconds(packet)
-                    end, count, n_bytes = packet.pos + packet.size, count + 1, n_bytes + packet.size
+                if self.format in _TIMED and packet.pts is not None and packet.duration:
+                    late = 0 if expected is None else packet.pts - expected
+                    if late > 1.5 * packet.duration:
+                        missing = late * Fraction(packet.time_base)
+                    expected = packet.pts + packet.duration
                 yield packet, missing
         except self._errors as error:
             self.failure = _reason(error)
-
-    def _is_tag(self, at: int) -> bool:
-        """Whether a tag rather than damaged audio stands at an offset."""
-        place = self._file.tell()
-        self._file.seek(at)
-        head = self._file.read(3)
-        self._file.seek(place)
-        return head in _TAGS
 
     def _seconds(self, packet: Any) -> Fraction:
         if packet.duration and packet.time_base:

@@ -1,4 +1,4 @@
-"""Title, artist and the like, by mutagen. Tags are a courtesy: whatever is wrong with them costs only the tags."""
+"""Text tags (title, artist, ...) by mutagen; damaged tags never cost the audio."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LONGEST = 1_000  # characters
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """Text tags of a sound file with lower-case names; empty where there are none or they are damaged."""
+    """Read the text tags of an audio file, with lower-case names; empty where there are none or they are damaged."""
     try:
         file = mutagen.File(path, easy=True)
         items = list((file.tags or {}).items()) if file is not None else []
-    except Exception:  # a foreign parser on foreign bytes: whatever it raises, the sound can still be read
+    except Exception:  # a foreign parser on foreign bytes: whatever it raises, the audio can still be read
         return {}
     tags: dict[str, str] = {}
     for key, value in items:

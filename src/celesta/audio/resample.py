@@ -1,4 +1,4 @@
-"""Sample-rate conversion by soxr, streamed: the same samples whatever the size of the blocks, and an exact length."""
+"""Streaming sample-rate conversion by soxr: exact length, the same samples for any size of blocks."""
 
 from __future__ import annotations
 
@@ -11,34 +11,54 @@ MIN_RATE = 8_000
 MAX_RATE = 192_000
 MAX_CHANNELS = 8
 BLOCK = 65_536
-LOUDEST = 1e6  # 120 dB above full scale is no sound; below it, squares and filters stay finite in float32
+LOUDEST = 1e6  # 120 dB above full scale is not audio; below it, squares and filters stay finite in float32
 
 
 def check_rate(sample_rate: int, what: str = "sample_rate") -> int:
-    """Return the rate as an int.
+    """Check a sample rate and return it as an int.
 
     Args:
         sample_rate: Hz.
-        what: named in the message.
+        what: Name of the value in the message.
 
     Raises:
-        AudioError: Outside 8000-192000 Hz, or no whole number.
+        AudioError: Outside 8000 to 192000 Hz, or not an integer.
     """
     if isinstance(sample_rate, bool) or not MIN_RATE <= sample_rate <= MAX_RATE or int(sample_rate) != sample_rate:
-        raise AudioError(f"{what} is {sample_rate} Hz; whole rates from {MIN_RATE} to {MAX_RATE} Hz are supported")
+        raise AudioError(f"{what} is {sample_rate} Hz; integers from {MIN_RATE} to {MAX_RATE} Hz are supported")
     return int(sample_rate)
 
 
 def resampled_length(n: int, from_rate: int, to_rate: int) -> int:
-    """Samples after conversion: ceil(n * to_rate / from_rate), in exact integers."""
+    """Compute the number of samples after conversion: ceil(n * to_rate / from_rate), in exact integers.
+
+    Example:
+        >>> resampled_length(44_100, 44_100, 22_050)
+        22050
+    """
     return -(-n * to_rate // from_rate)
 
 
 class Resampler:
-    """Streaming sample-rate conversion (soxr, quality HQ) of (channels, n) float32 blocks.
+    """Convert the sample rate of (channels, n) float32 blocks, one after the other (soxr, quality HQ).
 
-    Everything given out adds up to exactly `resampled_length(all that was pushed)`, and is the same to the bit
-    however the input is cut into blocks. Equal rates pass through untouched.
+    The output has exactly `resampled_length(n, from_rate, to_rate)` samples for n input samples, and is bit-identical
+    however the input is cut into blocks. Equal sample rates pass through unchanged.
+
+    Args:
+        from_rate: Sample rate of the input, Hz.
+        to_rate: Sample rate of the output, Hz.
+        channels: 1 to 8.
+
+    Raises:
+        AudioError: A sample rate or the number of channels is outside the limits.
+
+    Example:
+        >>> import numpy as np
+        >>> resampler = Resampler(48_000, 24_000, 1)
+        >>> parts = [resampler.push(np.zeros((1, 1_000), np.float32)), resampler.finish()]
+        >>> sum(part.shape[1] for part in parts)
+        500
     """
 
     def __init__(self, from_rate: int, to_rate: int, channels: int) -> None:
@@ -54,18 +74,18 @@ class Resampler:
         self._soxr = None if same else soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Take (channels, n) samples, give back those that are ready: (channels, m), m may be 0."""
+        """Convert (channels, n) samples; returns those that are ready, (channels, m), m may be 0."""
         if self._finished:
-            raise AudioError("this Resampler is finished; make a new one for each sound")
+            raise AudioError("this Resampler is finished; make a new one for each signal")
         if block.ndim != 2 or block.shape[0] != self.channels:
             raise AudioError(f"a block of shape {block.shape}, expected ({self.channels}, n)")
         self._pushed += block.shape[1]
         return self._run(block, last=False)
 
     def finish(self) -> np.ndarray:
-        """The remaining (channels, m) samples; nothing can be pushed afterwards."""
+        """Return the remaining (channels, m) samples; nothing can be pushed afterwards."""
         if self._finished:
-            raise AudioError("this Resampler is finished; make a new one for each sound")
+            raise AudioError("this Resampler is finished; make a new one for each signal")
         self._finished = True
         # soxr rounds the length, we round up: a little silence behind the end brings out the one sample more.
         silence = np.zeros((self.channels, 2 + -(-self.from_rate // self.to_rate)), dtype=np.float32)
@@ -90,7 +110,12 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Convert (channels, n) float32 samples to (channels, resampled_length(n, from_rate, to_rate)).
 
     Raises:
-        AudioError: Rates or channels outside the limits.
+        AudioError: A sample rate or the number of channels is outside the limits.
+
+    Example:
+        >>> import numpy as np
+        >>> resample(np.zeros((2, 44_100), np.float32), 44_100, 48_000).shape
+        (2, 48000)
     """
     if samples.ndim != 2:
         raise AudioError(f"samples of shape {samples.shape}, expected (channels, n)")

@@ -1,4 +1,4 @@
-"""Every error a user can meet. The command line prints them as one line and exits non-zero."""
+"""All errors and warnings. The command line prints an error as one line and exits non-zero."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from __future__ import annotations
 class CelestaError(Exception):
     """Base of all errors that Celesta raises on purpose.
 
-    The message is one line that names the file or the argument at fault and, where there is one, the mend.
+    The message is one line that names the file or the argument at fault and, where there is one, the remedy.
     """
 
 
 class AudioError(CelestaError):
-    """A sound file cannot be read or written (missing, corrupt, unsupported, not finite)."""
+    """An audio file cannot be read or written (missing, corrupt, unsupported, not finite)."""
 
 
 class LatentError(CelestaError):
@@ -35,7 +35,7 @@ class LatentWarning(UserWarning):
 
 
 class UsageError(CelestaError):
-    """Arguments that contradict each other or lie outside their range."""
+    """Arguments of a wrong type or shape, outside their range, or contradicting each other."""
 
 
 class MissingExtraError(CelestaError):

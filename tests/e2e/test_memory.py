@@ -2,11 +2,17 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 
 from celesta.audio import Writer, probe
+from celesta.codec import Codec
+from celesta.latents import truncate
+from celesta.models import registry
+from celesta.models.nested import NestedConfig
 
 MINUTE = 60
 RATE = 22_050
@@ -58,3 +64,29 @@ def test_a_long_file_needs_no_more_memory(model, channels, long, tmp_path, music
     assert used[long][0] - used[1][0] < MOST_MORE, f"encode, decode in MB by minutes: {used}"
     assert used[long][1] - used[1][1] < MOST_MORE, f"encode, decode in MB by minutes: {used}"
     print(f"{model}: peak MB of encode and decode by minutes: {used}")
+
+
+def test_coded_files_need_no_more_memory_for_longer_songs(tmp_path, music):
+    """Issue 14, 1: encode, verify, decode and truncate of the codec hold a window at a time."""
+    torch.manual_seed(0)
+    small = NestedConfig(encoder_width=16, encoder_depth=1, decoder_width=16, decoder_depth=1)
+    codec = Codec("nested", registry.build(small), "0" * 64)
+    block = music(10 * 44_100, channels=1, sample_rate=44_100)
+    peaks = {}
+    for minutes in (2, 5):  # both are read twice: their windows do not fit the sample that is looked at first
+        song, cel, less = (tmp_path / f"{minutes}{suffix}" for suffix in (".flac", ".cel", "less.cel"))
+        with Writer(song, 44_100, 1) as writer:
+            for _ in range(6 * minutes):
+                writer.write(block)
+        for verb, work in (
+            ("encode", lambda song=song, cel=cel: codec.encode_file(song, cel, quality=1, verify=True)),
+            ("decode", lambda cel=cel: codec.decode_file(cel, tmp_path / "back.flac")),
+            ("truncate", lambda cel=cel, less=less: truncate(cel, less, channels=2)),
+        ):
+            tracemalloc.start()
+            work()
+            peaks[verb, minutes] = tracemalloc.get_traced_memory()[1] / 1e6
+            tracemalloc.stop()
+    print(f"peak MB: {peaks}")
+    for verb in ("encode", "decode", "truncate"):
+        assert peaks[verb, 5] < peaks[verb, 2] + 20, peaks

@@ -1,4 +1,4 @@
-"""The head of a .cel file: a safetensors header with our metadata, checked before anything is allocated.
+"""The header of a .cel file: a safetensors header with our metadata, checked before anything is allocated.
 
 Layout: 8 bytes little-endian length N, N bytes of JSON, then the tensors one behind the other (safetensors format).
 The metadata hold the SHA-256 of the payload and one of the rest of the header, so that every flipped bit shows.
@@ -84,11 +84,11 @@ class Tensor:
 
 
 def layout(meta: CelMeta) -> dict[str, Tensor]:
-    """The tensors that a file with these numbers has, in order: wide numbers first, so that each lies aligned.
+    """List the tensors of a file with these numbers, in order: wide numbers first, so that each lies aligned.
 
     ``float32`` and ``float16`` files hold base and values as such; ``bits-n`` files hold them as n-bit codes, packed
     window by window, and for each window and channel a ``scale`` and ``offset`` per row. Coded files hold for each
-    window and channel the sizes in bytes of the base's groups and of the detail, and the step's number, then the bytes.
+    window and channel the sizes in bytes of the base's groups and of the detail, and the step index, then the bytes.
     """
     w, c = meta.windows, meta.channels
     if meta.encoding == CODED:
@@ -134,7 +134,7 @@ def check(meta: CelMeta) -> None:
     for name, (smallest, largest) in numbers.items():
         value = getattr(meta, name)
         if isinstance(value, bool) or not isinstance(value, int) or not smallest <= value <= largest:
-            raise ValueError(f"{name} is {value!r}, not a whole number from {smallest} to {largest}")
+            raise ValueError(f"{name} is {value!r}, not an integer from {smallest} to {largest}")
     if meta.encoding not in _ENCODINGS:
         raise ValueError(f"unknown encoding {meta.encoding[:20]!r}")
     if meta.overlap >= meta.window:
@@ -200,16 +200,17 @@ def pack(meta: CelMeta, payload_sha256: str, *, escaped: bool | None = None) -> 
 
 
 def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
-    """Read the head of a file of ``file_size`` bytes: its metadata, the payload's SHA-256, where the payload begins.
+    """Read the header of a file of ``file_size`` bytes: its metadata, the payload's SHA-256, where the payload begins.
 
-    The header must be byte for byte what :func:`pack` writes for its own metadata, which leaves no room for lies.
+    The header must be byte for byte what :func:`pack` writes for its own metadata, so
+    that nothing in it can contradict the rest.
 
     Raises:
         LatentError: it is not a .cel file, is damaged, or is of a newer version.
     """
     length = int.from_bytes(head[:8], "little")
     if len(head) < 8 or not 2 <= length <= LARGEST_HEADER or 8 + length > file_size or len(head) < 8 + length:
-        raise LatentError(f"{where}: not a .cel file, or cut short; encode the sound again")
+        raise LatentError(f"{where}: not a .cel file, or cut short; encode the audio again")
     try:
         text = head[8 : 8 + length].decode("utf-8")
         metadata = json.loads(text, object_pairs_hook=_no_duplicates)["__metadata__"]
@@ -255,7 +256,7 @@ def _digest(metadata: Mapping[str, str]) -> str:
 
 
 def _digits(encoding: str) -> int:
-    """Hexadecimal digits that are kept of a SHA-256: 64 bits show any accident, and coded files are to be small."""
+    """Return how many hexadecimal digits of a SHA-256 are stored: fewer in coded files; 64 bits show any accident."""
     return 16 if encoding == CODED else 64
 
 
@@ -268,9 +269,9 @@ def _number(name: str, text: str) -> int:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
 def _damaged(where: str, how: str) -> LatentError:
-    return LatentError(f"{where}: damaged: {how}; encode the sound again or restore the file")
+    return LatentError(f"{where}: damaged: {how}; encode the audio again or restore the file")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-_PIECE = 1 << 16  # codes spread to single bits at a time (16 bytes each); a multiple of 8, so pieces end on whole bytes
+_PIECE = 1 << 16  # codes unpacked at a time, 16 bytes each; a multiple of 8, so pieces end on bytes
 
 
 def quantise(rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes, scale and offset of each row.
+    """Quantise each row uniformly over its range.
 
     A number comes back as ``code * scale + offset``, off by at most ``(high - low) / (2**bits - 1) / 2`` and the
     rounding of float32 (``2**-21`` of the row's largest magnitude). A row of equal numbers comes back exactly.
@@ -30,7 +30,7 @@ def quantise(rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def dequantise(codes: np.ndarray, scale: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """The numbers that :func:`quantise` coded, ``(..., n)`` float32; not finite where scale and offset do not fit."""
+    """Return the numbers that :func:`quantise` coded, ``(..., n)`` float32; not finite where these overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         rows: np.ndarray = codes.astype(np.float32) * scale[..., None] + offset[..., None]
     return rows
@@ -47,7 +47,7 @@ def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def unpack_bits(packed: np.ndarray, bits: int, count: int) -> np.ndarray:
-    """The ``count`` codes that :func:`pack_bits` packed, uint16."""
+    """Return the ``count`` codes that :func:`pack_bits` packed, uint16."""
     codes = np.empty(count, np.uint16)
     for first in range(0, count, _PIECE):
         n = min(_PIECE, count - first)

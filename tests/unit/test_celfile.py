@@ -72,7 +72,7 @@ def test_tensors_lie_aligned(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [{"dtype": "float32"}, {"dtype": "float16"}, {"bits": 7}])
 def test_streaming_gives_the_bytes_of_one_shot(tmp_path: Path, how: dict[str, Any]) -> None:
     write(tmp_path / "streamed.cel", **how)
-    arrays = [np.stack(part) for part in zip(*(window(i) for i in range(3)), strict=True)]
+    arrays = [np.stack(part) for part in zip(*(window(i)[:4] for i in range(3)), strict=True)]
     Latent(*arrays, **META, n_samples=4096 * 3).save(tmp_path / "whole.cel", **how)
     assert (tmp_path / "streamed.cel").read_bytes() == (tmp_path / "whole.cel").read_bytes()
 
@@ -83,7 +83,7 @@ def test_windows_in_any_order(tmp_path: Path) -> None:
         assert len(reader) == 3
         assert (reader.meta.model, reader.meta.n_samples, reader.meta.tags) == ("linear-4", 4096 * 3, META["tags"])
         for i in (2, 0, 1):
-            for got, wanted in zip(reader.window(i), window(i), strict=True):
+            for got, wanted in zip(reader.window(i)[:4], window(i)[:4], strict=True):
                 np.testing.assert_array_equal(got, wanted)
                 assert got.dtype == wanted.dtype
         for wrong in (-1, 3):
@@ -162,7 +162,7 @@ def test_values_too_large_for_the_precision_are_refused(tmp_path: Path) -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    base, places, values, gain = window()
+    base, places, values, gain, _ = window()
     wrong = [
         (base[0], places, values, gain),
         (base[:1], places, values, gain),

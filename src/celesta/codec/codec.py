@@ -94,8 +94,9 @@ class Codec:
         with SongSource(source, sample_rate, mono) as song:
             windows = list(encoding.encode_windows(self, song))
             n_samples, about = song.n_samples, song_metadata(self, song)
-        base, places, values, gain = (np.stack(arrays) for arrays in zip(*windows, strict=True))
-        arrays: dict[str, Any] = {"base": base, "places": places, "values": values, "gain": gain}
+        columns = zip(*windows, strict=True)
+        base, places, values, gain, envelope = (None if part[0] is None else np.stack(part) for part in columns)
+        arrays: dict[str, Any] = {"base": base, "places": places, "values": values, "gain": gain, "envelope": envelope}
         z = Latent(**arrays, **about, n_samples=n_samples)
         if self.network.codes_to_bitrate:
             origin = encoding.origin(self, source, sample_rate, mono, z)

@@ -10,6 +10,7 @@ import numpy as np
 from celesta.codec.windowing import Window
 from celesta.errors import LatentError, ModelError
 from celesta.latents import LatentWindow
+from celesta.latents.window import ENVELOPE_FRAMES
 
 if TYPE_CHECKING:
     from celesta.models.base import Model
@@ -55,7 +56,16 @@ class WindowNetwork:
             _joined([p["places"][..., keep].astype(np.uint16) for p in parts]),
             _joined([p["values"][..., keep] for p in parts]),
             gain,
+            self._envelope([p["envelope"] for p in parts], first),
         )
+
+    def _envelope(self, envelopes: list[np.ndarray], first: int) -> np.ndarray | None:
+        """Return a window's envelope of all channels, its context taken off; None where the model has none."""
+        if not envelopes[0].size:
+            return None
+        count = -(-self.model.window_frames // ENVELOPE_FRAMES)
+        columns = slice(first // ENVELOPE_FRAMES, first // ENVELOPE_FRAMES + count)
+        return _joined([one[..., columns] for one in envelopes])
 
     def decode(self, window: Callable[[int], LatentWindow], i: int, count: int) -> np.ndarray:
         """Decode window ``i`` of ``count`` to ``(channels, samples)``, its neighbours being its context.
@@ -78,13 +88,14 @@ class WindowNetwork:
         decoded = []
         for channel in range(len(around.base)):
             one = slice(channel, channel + 1)
-            made = self.runtime.decoder.run(
-                base=around.base[one].astype(np.float32),
-                places=around.places[one].astype(np.int64),
-                values=around.values[one].astype(np.float32),
-                length=total,
-                start=first,
-            )
+            parts = {
+                "base": around.base[one].astype(np.float32),
+                "places": around.places[one].astype(np.int64),
+                "values": around.values[one].astype(np.float32),
+            }
+            if around.envelope is not None:
+                parts["envelope"] = around.envelope[one].astype(np.float32)
+            made = self.runtime.decoder.run(**parts, length=total, start=first)
             decoded.append(made["out"][0, 0, start : start + length])
         samples = np.stack(decoded)
         if not np.isfinite(samples).all():
@@ -110,7 +121,9 @@ class WindowNetwork:
                 f" 0..{self.model.hop_length - 1}; the latent was changed, or is of another model"
             )
         base, values = (np.concatenate([getattr(p, part) for p in padded], axis=-1) for part in ("base", "values"))
-        return here, LatentWindow(base, places, values, here.gain)
+        envelopes = [part.envelope for part in padded if part.envelope is not None]
+        envelope = np.concatenate(envelopes, axis=-1) if envelopes else None
+        return here, LatentWindow(base, places, values, here.gain, envelope)
 
     # ---- for models that code to a bitrate
 

@@ -16,6 +16,7 @@ from typing import Any
 from celesta.entropy.window import BASE_GROUPS
 from celesta.errors import LatentError
 from celesta.latents.source import SourceFile
+from celesta.latents.window import ENVELOPE_FRAMES
 
 VERSION = 1
 LARGEST_HEADER = 1 << 20
@@ -39,6 +40,7 @@ _ENCODINGS = ("float32", "float16", *(f"bits-{n}" for n in range(1, 17)), CODED)
 _CODED_NUMBERS = {"payload_bytes": (0, 1 << 48), "mid_side": (0, 1)}
 _ALL_NUMBERS = (*_NUMBERS, *_CODED_NUMBERS)
 _MOST_CODED_FRAMES = 4_096
+_MOST_ROWS = 4_096
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class CelMeta:
     """The metadata of a .cel file. Numbers as in :class:`celesta.latents.Latent`.
 
     ``mid_side``: whether two channels are mid and side. ``payload_bytes`` (of range-coded windows) is 0 except in coded
-    files. ``source`` is the audio file that was encoded, where it was one.
+    files. ``envelope``: rows of the band envelope in files of plain numbers. ``source`` is the audio file that was
+    encoded, where it was one.
     """
 
     model: str
@@ -66,6 +69,7 @@ class CelMeta:
     tags: dict[str, str] = field(default_factory=dict)
     payload_bytes: int = 0
     mid_side: int = 0
+    envelope: int = 0
     source: SourceFile | None = None
 
 
@@ -113,6 +117,9 @@ def layout(meta: CelMeta) -> dict[str, Tensor]:
             ("values", kind, (w, c, *sparse)),
             ("places", "U16", (w, c, *sparse)),
         ]
+    if meta.envelope:
+        columns = -(-meta.frames // ENVELOPE_FRAMES)
+        wanted.insert(-1, ("envelope", "F16", (w, c, meta.envelope, columns)))
     return _placed(wanted)
 
 
@@ -148,6 +155,10 @@ def check(meta: CelMeta) -> None:
         raise ValueError(f"{meta.frames} coded frames do not make a window")
     if meta.mid_side not in (0, 1) or (meta.mid_side and meta.channels != 2):
         raise ValueError("only two channels are mid and side")
+    if isinstance(meta.envelope, bool) or not isinstance(meta.envelope, int) or not 0 <= meta.envelope <= _MOST_ROWS:
+        raise ValueError(f"envelope is {meta.envelope!r}, not a number of rows")
+    if meta.envelope and meta.encoding == CODED:
+        raise ValueError("coded files have their envelope in the payload")
     if not all(isinstance(text, str) for pair in meta.tags.items() for text in pair):
         raise ValueError("tags are not texts")
     for name in ("model", "weights"):
@@ -186,6 +197,8 @@ def pack(meta: CelMeta, payload_sha256: str, *, escaped: bool | None = None) -> 
         metadata |= {name: str(getattr(meta, name)) for name in _NUMBERS}
         if meta.mid_side:
             metadata["mid_side"] = "1"
+        if meta.envelope:
+            metadata["envelope"] = str(meta.envelope)
     if meta.source is not None:
         metadata["source"] = str(meta.source)
     metadata["header_sha256"] = _digest(metadata)[:digits]
@@ -227,7 +240,8 @@ def unpack(head: bytes, file_size: int, where: str) -> tuple[CelMeta, str, int]:
         if metadata["encoding"] == CODED:
             texts = dict(zip(_ALL_NUMBERS, metadata["numbers"].split(" "), strict=True))
         else:
-            texts = {name: metadata[name] for name in _NUMBERS} | {"mid_side": metadata.get("mid_side", "0")}
+            texts = {name: metadata[name] for name in _NUMBERS}
+            texts |= {name: metadata.get(name, "0") for name in ("mid_side", "envelope")}
         numbers = {name: _number(name, text) for name, text in texts.items()}
         tags = json.loads(metadata["tags"], object_pairs_hook=_no_duplicates)
         if not isinstance(tags, dict):

@@ -12,12 +12,13 @@ import numpy as np
 
 from celesta.entropy.tables import load_tables
 from celesta.errors import LatentError, UsageError
+from celesta.latents import envelopes
 from celesta.latents.coded import WrittenFile
 from celesta.latents.header import CODED
 from celesta.latents.reader import CelReader
 from celesta.latents.saving import Coding, save
 from celesta.latents.source import SourceFile
-from celesta.latents.window import LatentWindow, pad_detail
+from celesta.latents.window import ENVELOPE_FRAMES, LatentWindow, pad_detail
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,9 @@ class Latent:
         mid_side: whether the two channels are mid and side, ``(left + right) / sqrt(2)`` and
             ``(left - right) / sqrt(2)``.
         source: the audio file that was encoded, where it was one.
+        envelope: ``(windows, channels, rows, frames / 4)`` float32 dB, for models with a band envelope: the power of
+            each band, then the power of what the detail leaves out of it; None for other models. It may be edited: 6 dB
+            more in a row is 6 dB more of what is not in the detail.
         coding: how the latent is quantised when it is saved; None for models that do not code to a bitrate.
 
     Example:
@@ -65,6 +69,7 @@ class Latent:
     mid_side: bool = False
     source: SourceFile | None = None
     coding: Coding | None = None
+    envelope: np.ndarray | None = None
 
     __array_ufunc__ = None  # numpy scalars leave `number * latent` to __rmul__
 
@@ -76,6 +81,11 @@ class Latent:
             raise LatentError(f"latent: gain {self.gain.shape} does not fit {b[0]} windows of {b[1]} channels")
         if self.places.size and not (self.places.min() >= 0 and self.places.max() <= 0xFFFF):
             raise LatentError("latent: places must lie in 0..65535")
+        if self.envelope is not None:
+            columns = -(-b[3] // ENVELOPE_FRAMES)
+            if (self.envelope.ndim, *self.envelope.shape[:2], self.envelope.shape[-1]) != (4, *b[:2], columns):
+                raise LatentError(f"latent: envelope {self.envelope.shape} does not fit base {b}")
+            object.__setattr__(self, "envelope", self.envelope.astype(np.float32, copy=False))
         for name, kind in (("base", np.float32), ("places", np.uint16), ("values", np.float32), ("gain", np.float32)):
             object.__setattr__(self, name, getattr(self, name).astype(kind, copy=False))
 
@@ -146,7 +156,8 @@ class Latent:
 
     def window_latent(self, i: int) -> LatentWindow:
         """Return the latent of window ``i``."""
-        return LatentWindow(self.base[i], self.places[i], self.values[i], self.gain[i])
+        envelope = None if self.envelope is None else self.envelope[i]
+        return LatentWindow(self.base[i], self.places[i], self.values[i], self.gain[i], envelope)
 
     def replace(self, **arrays: np.ndarray) -> Latent:
         """Return the same latent with some of its arrays exchanged."""
@@ -169,9 +180,14 @@ class Latent:
         places, values = self.places, self.values
         if detail is not None and self.coding is not None and self.coding.steps is not None:
             places, values = _most_important(places, values)  # coded files hold them by place
-        return self.replace(
-            base=self.base[:, :, :latent_dim], places=places[:, :, :detail], values=values[:, :, :detail]
-        )
+        arrays = {
+            "base": self.base[:, :, :latent_dim],
+            "places": places[:, :, :detail],
+            "values": values[:, :, :detail],
+        }
+        if self.envelope is not None and detail is not None:
+            arrays["envelope"] = envelopes.without(self.envelope, places, values, detail)
+        return self.replace(**arrays)
 
     def save(
         self, path: str | Path, *, kbps: float | None = None, dtype: str | None = None, bits: int | None = None
@@ -233,12 +249,14 @@ class Latent:
             mid_side=bool(m.mid_side),
             source=m.source,
             coding=coding,
+            envelope=None if parts[0].envelope is None else np.stack([np.asarray(part.envelope) for part in parts]),
         )
 
     def __mul__(self, factor: float) -> Latent:
         if not isinstance(factor, Real):
             return NotImplemented
-        return self.replace(base=self.base * np.float32(factor), values=self.values * np.float32(factor))
+        envelope = envelopes.scaled(self.envelope, float(factor))
+        return self._changed(self.base * np.float32(factor), self.values * np.float32(factor), envelope)
 
     __rmul__ = __mul__
 
@@ -247,7 +265,8 @@ class Latent:
             return NotImplemented
         if divisor == 0:
             raise UsageError("a latent cannot be divided by 0")
-        return self.replace(base=self.base / np.float32(divisor), values=self.values / np.float32(divisor))
+        envelope = envelopes.scaled(self.envelope, 1 / float(divisor))
+        return self._changed(self.base / np.float32(divisor), self.values / np.float32(divisor), envelope)
 
     def __neg__(self) -> Latent:
         return self * -1.0
@@ -277,7 +296,12 @@ class Latent:
                 f"{self.model}: sparse details at different places have no sum; combine latents with the same places,"
                 " or truncate(detail=0) both"
             )
-        return self.replace(base=operation(self.base, other.base), values=operation(self.values, other.values))
+        envelope = envelopes.mixed(self.envelope, other.envelope)
+        return self._changed(operation(self.base, other.base), operation(self.values, other.values), envelope)
+
+    def _changed(self, base: np.ndarray, values: np.ndarray, envelope: np.ndarray | None) -> Latent:
+        arrays = {} if envelope is None else {"envelope": envelope}
+        return self.replace(base=base, values=values, **arrays)
 
 
 def _most_important(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

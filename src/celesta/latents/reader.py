@@ -118,9 +118,10 @@ class CelReader:
             base, values = rows[:, : self.meta.latent_dim], rows[:, self.meta.latent_dim :]
         else:
             base, values = self._part("base", i).astype(np.float32), self._part("values", i).astype(np.float32)
-        if not (np.isfinite(base).all() and np.isfinite(values).all() and np.isfinite(gain).all()):
+        envelope = self._part("envelope", i).astype(np.float32) if self.meta.envelope else None
+        if not all(x is None or np.isfinite(x).all() for x in (base, values, gain, envelope)):
             raise LatentError(f"{self.name}: window {i} holds values that are not finite; encode the audio again")
-        return LatentWindow(base, places, values, gain)
+        return LatentWindow(base, places, values, gain, envelope)
 
     def numbers(self, i: int) -> list[bits_window.Numbers]:
         """Read the quantised window ``i`` of a coded file, one entry per audio channel.

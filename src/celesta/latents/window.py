@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+ENVELOPE_FRAMES = 4
+"""Frames of a column of the envelope."""
+
 
 class LatentWindow(NamedTuple):
     """The latent of one window of the grid, all audio channels.
@@ -15,6 +18,8 @@ class LatentWindow(NamedTuple):
         places: ``(channels, k, frames)`` uint16, the coefficient that each detail value belongs to.
         values: ``(channels, k, frames)`` float32, the sparse part; ``k`` is 0 for dense models.
         gain: ``(channels,)`` float32, what the window was divided by before encoding (1 where the model does not).
+        envelope: ``(channels, rows, frames / 4)`` float32 dB, for models with a band envelope: the power of each band,
+            then the power of what the detail leaves out of it. None for other models.
 
     Example:
         >>> import numpy as np
@@ -27,6 +32,7 @@ class LatentWindow(NamedTuple):
     places: np.ndarray
     values: np.ndarray
     gain: np.ndarray
+    envelope: np.ndarray | None = None
 
     @classmethod
     def dense(cls, base: np.ndarray, gain: np.ndarray | None = None) -> LatentWindow:
@@ -36,8 +42,14 @@ class LatentWindow(NamedTuple):
         return cls(base, none.astype(np.uint16), none, np.ones(channels, np.float32) if gain is None else gain)
 
     def frames(self, which: slice) -> LatentWindow:
-        """Return some of the frames."""
-        return LatentWindow(self.base[..., which], self.places[..., which], self.values[..., which], self.gain)
+        """Return some of the frames; with an envelope, whole groups of four."""
+        envelope = self.envelope
+        if envelope is not None:
+            first, last, _ = which.indices(self.base.shape[-1])
+            envelope = envelope[..., first // ENVELOPE_FRAMES : -(-last // ENVELOPE_FRAMES)]
+        return LatentWindow(
+            self.base[..., which], self.places[..., which], self.values[..., which], self.gain, envelope
+        )
 
     def padded(self, size: int) -> LatentWindow:
         """Return the same latent with ``size`` detail values per frame; the added ones are 0 and change nothing."""

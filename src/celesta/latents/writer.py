@@ -16,7 +16,7 @@ from celesta._files import disk_errors, printable, write_whole
 from celesta.errors import LatentError, UsageError
 from celesta.latents.header import CelMeta, check, layout, pack
 from celesta.latents.packing import dequantise, pack_bits, quantise
-from celesta.latents.window import LatentWindow
+from celesta.latents.window import ENVELOPE_FRAMES, LatentWindow
 
 _BLOCK = 1 << 20
 
@@ -53,12 +53,12 @@ class CelWriter:
         self._bits = bits
         self._encoding = f"bits-{bits}" if bits else dtype
         self._spools: dict[str, IO[bytes]] = {}
-        self._shape: tuple[int, int, int, int] | None = None
+        self._shape: tuple[int, int, int, int, int] | None = None
         self._windows = 0
         self._closed = False
         # Shows bad metadata before hours of work.
         fewest = 2 if self._meta.get("mid_side") else 1
-        self._head((fewest, 1, 0, 1), windows=1 << 20, n_samples=1, sha256="0" * 64)
+        self._head((fewest, 1, 0, 1, 0), windows=1 << 20, n_samples=1, sha256="0" * 64)
 
     def append(self, window: LatentWindow) -> None:
         """Add a window.
@@ -69,12 +69,18 @@ class CelWriter:
         """
         if self._closed:
             raise LatentError(f"{self.name}: the writer is closed; open another one")
-        base, places, values, gain = window
+        base, places, values, gain, envelope = window
         fits = base.ndim == values.ndim == 3 and base.shape[::2] == values.shape[::2] and gain.shape == base.shape[:1]
         if not fits or places.shape != values.shape:
             shapes = f"base {base.shape}, places {places.shape}, values {values.shape}, gain {gain.shape}"
             raise LatentError(f"{self.name}: window {self._windows}: {shapes} do not fit together")
-        shape = (base.shape[0], base.shape[1], values.shape[1], base.shape[2])
+        columns = -(-base.shape[2] // ENVELOPE_FRAMES)
+        if envelope is not None and (envelope.ndim, *envelope.shape[::2]) != (3, len(base), columns):
+            raise LatentError(
+                f"{self.name}: window {self._windows}: envelope {envelope.shape} does not fit {base.shape}"
+            )
+        rows = 0 if envelope is None else envelope.shape[1]
+        shape = (base.shape[0], base.shape[1], values.shape[1], base.shape[2], rows)
         if self._shape is None:
             self._head(shape, windows=1 << 20, n_samples=1, sha256="0" * 64)
             self._shape = shape
@@ -121,9 +127,9 @@ class CelWriter:
         self._drop()
 
     def _head(
-        self, shape: tuple[int, int, int, int], windows: int, n_samples: int, sha256: str
+        self, shape: tuple[int, int, int, int, int], windows: int, n_samples: int, sha256: str
     ) -> tuple[bytes, CelMeta]:
-        sizes = dict(zip(("channels", "latent_dim", "detail_size", "frames"), shape, strict=True))
+        sizes = dict(zip(("channels", "latent_dim", "detail_size", "frames", "envelope"), shape, strict=True))
         rest: dict[str, Any] = {"windows": windows, "n_samples": n_samples, "encoding": self._encoding}
         try:
             meta = CelMeta(**{**self._meta, **sizes, **rest})
@@ -135,15 +141,17 @@ class CelWriter:
             raise LatentError(f"{self.name}: cannot be written: {error}") from None
 
     def _encoded(self, window: LatentWindow) -> dict[str, np.ndarray]:
-        base, places, values, gain = window
+        base, places, values, gain, envelope = window
         where = f"{self.name}: window {self._windows}"
         if places.size and not (places.min() >= 0 and places.max() <= 0xFFFF):
             raise LatentError(f"{where}: places must lie in 0..65535")
         kind = np.dtype("<f4" if self._encoding != "float16" else "<f2")
         with np.errstate(over="ignore"):  # shows as infinite
             numbers = {"base": base.astype(kind), "values": values.astype(kind), "gain": gain.astype("<f4")}
+        if envelope is not None:
+            numbers["envelope"] = envelope.astype("<f2")
         if not all(np.isfinite(x).all() for x in numbers.values()):
-            if all(np.isfinite(x).all() for x in (base, values, gain)):
+            if all(np.isfinite(x).all() for x in window if x is not None):
                 raise LatentError(f"{where}: values are too large for {kind.name}; use float32 or make them smaller")
             raise LatentError(f"{where}: values are not finite, so they cannot be saved")
         numbers["places"] = places.astype("<u2")

@@ -88,7 +88,7 @@ class WindowNetwork:
         decoded = []
         for channel in range(len(around.base)):
             one = slice(channel, channel + 1)
-            parts = {
+            parts: dict[str, np.ndarray] = {
                 "base": around.base[one].astype(np.float32),
                 "places": around.places[one].astype(np.int64),
                 "values": around.values[one].astype(np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 
 import pytest
@@ -25,20 +26,21 @@ def sound(length: int, batch: int = 1, seed: int = 0) -> torch.Tensor:
     return (0.3 * noise).clamp(-1, 1)
 
 
-@lru_cache
-def model_of(name: str) -> Model:
-    return fresh(name).eval()
-
-
-@torch.no_grad()
 def fresh(name: str) -> Model:
+    """A copy that a test may change."""
+    return copy.deepcopy(model_of(name)).train()
+
+
+@lru_cache
+@torch.no_grad()
+def model_of(name: str) -> Model:
     """Random weights, with running statistics of the batch normalisation that let the sound through."""
     torch.manual_seed(1)
     model = create(name).train()
     if any(isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d) for module in model.modules()):
         for seed in range(30):
             model(sound(2048, batch=2, seed=seed))
-    return model
+    return model.eval()
 
 
 @torch.no_grad()

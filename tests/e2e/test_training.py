@@ -112,6 +112,8 @@ def test_wrong_use_is_one_line(straight, folder):
         (["train", "--resume", "music"], "training run"),
         ([*start("strict"), "--strict"], "broken.flac"),
         (["train"], "--resume RUN"),
+        (["train", "--resume", "straight", "--batch", "4"], "not --batch"),
+        (["train", "--resume", "straight", "--steps", "100"], "done 200 steps already"),
     ):
         code, _, err = celesta(folder, *args)
         assert code in (1, 2), err

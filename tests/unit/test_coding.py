@@ -19,7 +19,7 @@ def tables(music):
 
 
 def test_comes_back_exactly(music, tables):
-    x = next(latent_coder.spread_out(latent(music, seed=2), 0))
+    x = next(latent_coder.dense_rows(latent(music, seed=2), 0))
     q = latent_coder.quantise(x, tables.steps)
     assert np.abs(q).max() > 0
     assert np.array_equal(latent_coder.decode(latent_coder.encode(q, tables), tables), q)
@@ -36,7 +36,7 @@ def test_any_integers_come_back(frames, seed, largest):
 
 
 def test_size_is_near_the_tables_code_length_and_falls_with_the_step(music):
-    x = next(latent_coder.spread_out(latent(music, seed=2), 0))
+    x = next(latent_coder.dense_rows(latent(music, seed=2), 0))
     sizes = []
     for step in (0.005, 0.02, 0.08):
         tables = latent_coder.fit_tables([latent(music, seed=1)], step, relative=False)
@@ -51,7 +51,7 @@ def test_size_is_near_the_tables_code_length_and_falls_with_the_step(music):
 
 
 def test_context_pays(music):
-    q = latent_coder.quantise(next(latent_coder.spread_out(latent(music, seed=2), 0)), np.full(16, 0.02, np.float32))
+    q = latent_coder.quantise(next(latent_coder.dense_rows(latent(music, seed=2), 0)), np.full(16, 0.02, np.float32))
     tables = latent_coder.fit_tables([latent(music, seed=1)], 0.02, relative=False)
     rows = np.repeat(tables.counts.mean(axis=1, keepdims=True), latent_coder.CONTEXTS, axis=1)
     blind = latent_coder.Tables(tables.steps, latent_coder._as_integers(rows), 0)
@@ -61,7 +61,7 @@ def test_context_pays(music):
 def test_sparse_detail_comes_back(music):
     z = latent(music, "sparse-16", seed=3)
     tables = latent_coder.fit_tables([latent(music, "sparse-16")], 0.02, relative=False, bands=512)
-    rows = next(latent_coder.spread_out(z, 512))
+    rows = next(latent_coder.dense_rows(z, 512))
     assert np.count_nonzero(rows) <= z.values.size
     base, _places, values = latent_coder.gather(rows, z, 0, 512)
     assert len(base) == 0
@@ -71,7 +71,7 @@ def test_sparse_detail_comes_back(music):
 
 
 def test_every_damaged_byte_is_noticed(music, tables):
-    q = latent_coder.quantise(next(latent_coder.spread_out(latent(music, seed=2), 0)), tables.steps)
+    q = latent_coder.quantise(next(latent_coder.dense_rows(latent(music, seed=2), 0)), tables.steps)
     data = latent_coder.encode(q, tables)
     for at in range(0, len(data), 7):
         broken = bytearray(data)

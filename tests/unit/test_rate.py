@@ -67,7 +67,7 @@ def test_kbps_is_that_of_the_coded_bytes(name, found, sounds):
         total += 8 * len(data)
         q = latent_coder.decode(data, tables)  # one channel, so all the bytes are one stream
         np.testing.assert_array_equal(
-            q, latent_coder.quantise(next(latent_coder.spread_out(back, bands)), tables.steps)
+            q, latent_coder.quantise(next(latent_coder.dense_rows(back, bands)), tables.steps)
         )
         errors.append(mse(x.samples, codec.decode(back).samples))
     (point,) = [p for p in found[name] if p.setting == step]

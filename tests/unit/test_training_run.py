@@ -149,7 +149,7 @@ def test_what_begins_is_reported_before_it_takes_time(data, tmp_path):
         decoded=lambda done, total: seen.append(f"{done}/{total}"),
         watch=lambda p: seen.append((p.step, p.steps)),
     )
-    assert seen == ["decoding", "1/1", "1/1", "training", (2, 2)]
+    assert seen == ["decoding", "1/1", "1/1", "training", "validating", (2, 2)]
 
 
 def test_progress_comes_every_second_whatever_a_step_takes(data, tmp_path, monkeypatch):

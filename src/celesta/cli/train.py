@@ -61,6 +61,10 @@ def train(
     run = resume or output
     if run is None or (model is not None and not data):
         raise UsageError("a new run needs --model, --data and --output")
+    ignored = [name for name in (*settings, "data", "output", "lists") if name != "steps" and _given(context, name)]
+    if resume is not None and ignored:
+        name = ignored[0].replace("_", "-")
+        raise UsageError(f"--resume: of the settings only --steps can be changed, not --{name}")
     with working("train", "loading") as meter:
         from celesta.training import run as runs
         from celesta.training.loop import Interrupted

@@ -1,10 +1,10 @@
-"""Latents to bytes and back: uniform quantisation, static integer tables, range coding.
+"""Code latents for rate-distortion curves: uniform quantisation, static integer tables, range coding.
 
-What the rate-distortion study measures with. A latent's rows (dense channels, then the sparse detail spread out over
-the coefficients it is chosen from, zeros between) become integers ``q = round(x / step)``. Row after row they are
-range-coded; the table of each number is picked by its row and by how large its already coded neighbours are (the same
-frame and the ones beside it in the row before, the same frame in the three rows before that). Tables are counts fitted
-on other music, turned into integers once, so that the same bytes decode to the same integers on every machine.
+A latent's rows (dense channels, then the sparse detail as a dense array of all coefficients, zeros between) become
+integers ``q = round(x / step)``. Row after row they are range-coded. The table of each integer is selected by its row
+and by the magnitudes of its already coded neighbours: the same frame and the adjacent ones in the row before, the same
+frame in the three rows before that. Tables are counts fitted on other music, converted to integers once, so that the
+same bytes decode to the same integers on every machine.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _HEAD = 24
 
 @dataclass(frozen=True)
 class Tables:
-    """Static tables of one model at one step.
+    """Static tables of one model at one step size.
 
     Attributes:
-        steps: ``(rows,)`` float32, the quantiser's step of each row.
-        counts: ``(rows, CONTEXTS, symbols)`` int32, each table adding up to 65 536, no symbol below 1.
+        steps: ``(rows,)`` float32, the quantiser step size of each row.
+        counts: ``(rows, CONTEXTS, symbols)`` int32; each table has the sum 65 536 and no symbol below 1.
         bands: coefficients that the detail is chosen from (0: no detail).
     """
 
@@ -45,13 +45,14 @@ class Tables:
 
 
 def fit_tables(latents: Iterable[Latent], step: float, *, relative: bool, bands: int = 0) -> Tables:
-    """Fit tables for a step on training latents.
+    """Fit tables for a step size on training latents.
 
     Args:
-        latents: of one model, from music that will not be scored.
-        step: the quantiser's step.
-        relative: whether ``step`` is in units of each row's spread (for learnt latents, whose rows have scales of
-            their own) or the same in all rows (for orthonormal transforms, where that is optimal at high rates).
+        latents: of one model, from music that is not scored.
+        step: quantiser step size.
+        relative: whether ``step`` is in units of each row's standard deviation (for learned latents, whose rows have
+            different scales) or the same in all rows (for orthonormal transforms, where that is optimal at high
+            bitrates).
         bands: coefficients that a sparse detail is chosen from.
 
     Raises:
@@ -59,13 +60,13 @@ def fit_tables(latents: Iterable[Latent], step: float, *, relative: bool, bands:
     """
     if not step > 0:
         raise UsageError(f"the step must be positive, got {step}")
-    rows = [x for z in latents for x in spread_out(z, bands)]
+    rows = [x for z in latents for x in dense_rows(z, bands)]
     if not rows:
         raise UsageError("tables need at least one latent to be fitted on")
     steps = np.full(len(rows[0]), step, np.float32)
     if relative:
-        spread = np.sqrt(np.mean([x.astype(np.float64).var(axis=1) for x in rows], axis=0))
-        steps *= np.maximum(spread, 1e-6).astype(np.float32)
+        deviation = np.sqrt(np.mean([x.astype(np.float64).var(axis=1) for x in rows], axis=0))
+        steps *= np.maximum(deviation, 1e-6).astype(np.float32)
     counts = np.zeros((len(steps), CONTEXTS, _SYMBOLS), np.int64)
     for x in rows:
         q = quantise(x, steps)
@@ -77,8 +78,8 @@ def fit_tables(latents: Iterable[Latent], step: float, *, relative: bool, bands:
     return Tables(steps, _as_integers(counts), bands)
 
 
-def spread_out(z: Latent, bands: int) -> Iterator[np.ndarray]:
-    """Each sound channel's latent as ``(rows, frames)`` float32, the detail spread out over ``bands`` rows."""
+def dense_rows(z: Latent, bands: int) -> Iterator[np.ndarray]:
+    """Return each audio channel's latent as ``(rows, frames)`` float32, the detail as ``bands`` rows with zeros."""
     base, places, values = z.timeline()
     for c in range(z.channels):
         detail = np.zeros((bands, base.shape[-1]), np.float32)
@@ -88,9 +89,9 @@ def spread_out(z: Latent, bands: int) -> Iterator[np.ndarray]:
 
 
 def gather(rows: np.ndarray, z: Latent, channel: int, bands: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The inverse of :func:`spread_out` for one channel: base, places and values, at the places that ``z`` has.
+    """Invert :func:`dense_rows` for one channel: base, places and values, at the places of ``z``.
 
-    Coefficients that were quantised to zero come back as zeros at their place, which decodes to the same sound.
+    Coefficients that were quantised to zero are zeros at their places, which decode to the same signal.
     """
     base = rows[: len(rows) - bands]
     places = z.timeline()[1][channel]
@@ -99,12 +100,12 @@ def gather(rows: np.ndarray, z: Latent, channel: int, bands: int) -> tuple[np.nd
 
 
 def quantise(x: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """``(rows, frames)`` floats to int32 by ``round(x / step)``."""
+    """Quantise ``(rows, frames)`` floats to int32 by ``round(x / step)``."""
     return np.asarray(np.rint(x / steps[:, None]), np.int32)
 
 
 def encode(q: np.ndarray, tables: Tables) -> bytes:
-    """Range-code ``(rows, frames)`` integers. The bytes begin with a checksum of the rest.
+    """Range-code ``(rows, frames)`` integers. The bytes begin with a checksum of the remaining bytes.
 
     Raises:
         UsageError: the number of rows is not the tables'.
@@ -126,13 +127,13 @@ def encode(q: np.ndarray, tables: Tables) -> bytes:
 
 
 def decode(data: bytes, tables: Tables) -> np.ndarray:
-    """The integers that :func:`encode` coded.
+    """Decode the integers that :func:`encode` coded.
 
     Raises:
-        LatentError: the bytes are damaged, or are of other tables.
+        LatentError: the bytes are damaged, or were coded with other tables.
     """
     if len(data) < _HEAD or hashlib.sha256(data[8:]).digest()[:8] != data[:8]:
-        raise LatentError("coded latent: damaged (its checksum does not fit); encode the sound again")
+        raise LatentError("coded latent: damaged (its checksum does not match); encode the audio again")
     frames, size = (int(v) for v in np.frombuffer(data[8:_HEAD], "<u8"))
     rows = len(tables.steps)
     if frames * rows > MOST_CELLS or size % 4 or _HEAD + size > len(data):
@@ -156,7 +157,7 @@ def decode(data: bytes, tables: Tables) -> np.ndarray:
 
 
 def _contexts(q: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each row's number and its ``(frames,)`` contexts from the rows before; reads them as they are at that time."""
+    """Yield each row's index and its ``(frames,)`` contexts from the rows before, as they are at that time."""
     frames = q.shape[1]
     for r in range(len(q)):
         near = np.zeros(frames, np.int64)
@@ -175,7 +176,7 @@ def _symbol(q: np.ndarray) -> np.ndarray:
 
 
 def _as_integers(counts: np.ndarray) -> np.ndarray:
-    """Counts smoothed by the row's and then a flat table, scaled to add up to 65 536 with no zero."""
+    """Smooth counts by the row's table and then a flat one, and scale them to the sum 65 536 without a zero."""
     row = counts.sum(axis=1, keepdims=True) + 0.05
     smooth = counts + 8 * row / row.sum(axis=2, keepdims=True)
     scaled = np.floor(smooth / smooth.sum(axis=2, keepdims=True) * (_TOTAL - _SYMBOLS)).astype(np.int64) + 1
@@ -191,7 +192,7 @@ def _model(counts: np.ndarray) -> object:
 
 
 def _pack_escaped(q: np.ndarray) -> bytes:
-    """What escaped, as zigzag variable-length bytes."""
+    """Pack escaped integers as zigzag variable-length bytes."""
     out = bytearray()
     for value in np.where(q >= 0, 2 * q.astype(np.int64), -2 * q.astype(np.int64) - 1).tolist():
         while value >= 128:
@@ -214,12 +215,12 @@ def _unpack_escaped(data: bytes) -> Iterator[int]:
 
 
 def code(z: Latent, tables: Tables) -> tuple[bytes, Latent]:
-    """A latent as bytes, and the latent that these bytes decode to (read back from them, not from ``z``).
+    """Code a latent as bytes; return them with the latent that they decode to.
 
-    The gains are kept as they are; at 8 bits a window they would not show in the size.
+    Gains are not coded: at 8 bits per window they would not change the size.
     """
     data, base, values = [], [], []
-    for channel, rows in enumerate(spread_out(z, tables.bands)):
+    for channel, rows in enumerate(dense_rows(z, tables.bands)):
         data.append(encode(quantise(rows, tables.steps), tables))
         back = decode(data[-1], tables) * tables.steps[:, None]
         b, _, v = gather(back, z, channel, tables.bands)

@@ -2,8 +2,8 @@
 
 The coefficients of the detail are decoded unchanged. The decoder adds what they leave out (holes, high bands, noise),
 never louder than what the encoder would have coded. So the reconstruction goes from a sketch (base alone) to
-transparent (all coefficients) as the file grows. The layers are those of ConvNeXt over frames (Liu et al. 2022; in audio: Siuzdak
-2023, "Vocos").
+transparent (all coefficients) as the file grows. The layers are those of ConvNeXt over frames (Liu et al. 2022; in
+audio: Siuzdak 2023, "Vocos").
 """
 
 from __future__ import annotations

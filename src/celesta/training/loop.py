@@ -134,6 +134,7 @@ def train(
             session.facts |= {"step": done, "seconds": spent + now - began}
             last = done == config.steps
             if done % config.valid_every == 0 or last:
+                doing("validating")
                 _validate(session)
             log = done % LOG_EVERY == 0 or last
             if log or session.fresh_valid is not None or now - told > WATCH_EVERY:

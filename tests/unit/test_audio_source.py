@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import builtins
 import doctest
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -93,3 +96,68 @@ def test_audio_prints_short_and_plays_in_notebooks(music):
 
 def test_the_examples_in_the_docs_run():
     assert doctest.testmod(audio_io).failed == 0
+
+
+LOCALES = """
+import os, sys, warnings
+import mutagen
+import numpy as np
+from celesta import audio
+from celesta.errors import AudioError
+folder = os.fsencode(sys.argv[1])
+sound = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 48_000)).astype(np.float32)
+for suffix in (".wav", ".flac", ".ogg", ".opus", ".mp3"):
+    for name in (b"b\\xe9", b"\\xff\\x1b[2J\\x07", "日本".encode()):
+        path = os.fsdecode(os.path.join(folder, name + suffix.encode()))
+        audio.write(path, sound, 48_000)
+        if suffix != ".wav":
+            with open(path, "rb+") as file:
+                tags = mutagen.File(file, easy=True)
+                if tags.tags is None:
+                    tags.add_tags()
+                tags["title"] = "Für"
+                file.seek(0)
+                tags.save(file)
+        assert audio.read(path).samples.shape == (2, 48_000)
+        info = audio.info(path)
+        assert suffix == ".wav" or info.tags["title"] == "Für", info
+        with open(path, "rb+") as file:
+            file.truncate(os.path.getsize(path) * 3 // 4)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            audio.read(path)
+        text = str(caught[0].message)
+        assert text.isprintable() and "\\x1b" not in text, text
+        text.encode("utf-8")
+        try:
+            audio.read(path + "x")
+            sys.exit("read")
+        except AudioError as error:
+            assert str(error).isprintable(), error
+            print(error)
+found = audio.find_audio(sys.argv[1])
+assert len(found) == 15, found
+print("fine")
+"""
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"LC_ALL": "C.UTF-8"},
+        {"LC_ALL": "en_US.UTF-8"},
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ],
+    ids=lambda locale: "-".join(locale.values()),
+)
+def test_names_of_any_bytes_in_every_locale(tmp_path, locale):
+    """Issue 14, fault 4: reading, writing, tags and messages with names that are not UTF-8."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), **locale}
+    env.pop("PYTHONIOENCODING", None)
+    (tmp_path / "script.py").write_text(LOCALES, encoding="utf-8")
+    (tmp_path / "music").mkdir()
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "music")]
+    done = subprocess.run(command, env=env, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
+    assert done.stdout.rstrip().endswith(b"fine")

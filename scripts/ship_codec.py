@@ -1,8 +1,8 @@
-"""Fit the codec's bit tables on training music and ship the weights of a run.
+"""Fit the codec's bit tables on training music, and ship the weights of a run.
 
 Run: python scripts/ship_codec.py runs/nested --shards cache/free-music
 
-Made: src/celesta/weights/nested.safetensors (half precision) and nested-bits.safetensors (whole numbers).
+Output: src/celesta/weights/nested.safetensors (half precision) and nested-bits.safetensors (integers).
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from celesta import codec
 from celesta.entropy import window as bits
 from celesta.entropy.base import BaseCounts
 from celesta.entropy.detail import DetailCounts
 from celesta.entropy.tables import FILE, BitTables
+from celesta.models import weights
 from celesta.models.nested import Nested
 
 PIECES, SECONDS, DRAWS = 240, 6, 3
@@ -31,7 +30,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--shards", type=Path, required=True)
     args = parser.parse_args()
-    model = codec.load(args.run).model
+    model = codec.load(args.run, device="cpu").model
     assert isinstance(model, Nested)
     spread = model.spread.numpy().astype(np.float32)
     index = json.loads((args.shards / "train.json").read_text())["pieces"]
@@ -42,24 +41,21 @@ def main() -> None:
     for number in rng.choice(len(index), min(PIECES, len(index)), replace=False):
         piece = index[number]
         x = pcm[piece["start"] : piece["start"] + min(piece["frames"], SECONDS * 44_100)].astype(np.float32) / 32_768
-        mixes = {"left": x[:, 0], "middle": x.sum(1) * 0.5**0.5, "side": (x[:, 0] - x[:, 1]) * 0.5**0.5}
-        sound = torch.from_numpy(np.ascontiguousarray(mixes[str(rng.choice(list(mixes), p=[0.4, 0.4, 0.2]))]))[None]
+        mixes = {"left": x[:, 0], "mid": x.sum(1) * 0.5**0.5, "side": (x[:, 0] - x[:, 1]) * 0.5**0.5}
+        signal = torch.from_numpy(np.ascontiguousarray(mixes[str(rng.choice(list(mixes), p=[0.4, 0.4, 0.2]))]))[None]
         with torch.inference_mode():
-            c = model.mdct(sound)
-            base = model.base(sound[:, None], c)[0].T.numpy()
+            c = model.mdct(signal)
+            base = model.base(signal[:, None], c)[0].T.numpy()
         c = c[0].T.numpy()
-        # From one to four hundred coefficients a frame: the tables serve every bitrate.
+        # From 1 to 400 coefficients per frame: the tables serve every bitrate.
         for share in np.exp(rng.uniform(0, np.log(400), DRAWS)) / len(spread):
             least = float(np.quantile(np.abs(c) / spread[:, None], 1 - share))
             details.add(bits.quantise(base, c, bits.step_keeping(least), blank).detail)
         bases.add(bits.quantise(base, c, bits.NO_DETAIL, blank).base)
     found, size = details.tables()
-    save_file({"found": found, "size": size, "move": bases.table(), "spread": spread}, FILE)
-    with safe_open(args.run / "best.safetensors", "np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        metadata = file.metadata()
-    halved = {name: a.astype(np.float16) if a.ndim > 1 else a for name, a in arrays.items()}
-    save_file(halved, FILE.with_name("nested.safetensors"), metadata)
+    weights.write(FILE, {"found": found, "size": size, "move": bases.table(), "spread": spread}, {})
+    trained = weights.read(args.run / "best.safetensors")
+    weights.write(weights.FOLDER / "nested.safetensors", weights.in_half(trained.tensors), trained.metadata)
     print(f"{FILE}: {FILE.stat().st_size:,} bytes")
 
 

@@ -99,12 +99,12 @@ def write(golden: Golden) -> tuple[Path, dict[str, object]]:
     """Write one file; return its path, and what its header must say and what it must decode to."""
     codec = celesta.load(golden.model)
     # From the third second on: several clips begin softly.
-    sound = read(CLIPS / f"{golden.clip}.ogg", start=3.0, duration=golden.seconds, mono=golden.channels == 1)
+    signal = read(CLIPS / f"{golden.clip}.ogg", start=3.0, duration=golden.seconds, mono=golden.channels == 1)
     path = TARGET / f"{golden.name}.cel"
     if golden.kbps:
-        codec.encode_file(sound, path, kbps=golden.kbps)
+        codec.encode_file(signal, path, kbps=golden.kbps)
     else:
-        codec.encode(sound).save(path, dtype=golden.dtype, bits=golden.bits)
+        codec.encode(signal).save(path, dtype=golden.dtype, bits=golden.bits)
     with CelReader(path) as reader:
         meta = reader.meta
     latent = Latent.load(path)
@@ -134,16 +134,16 @@ def digest(latent: Latent) -> str:
     return found.hexdigest()
 
 
-def expected(sound: Audio) -> dict[str, object]:
+def expected(signal: Audio) -> dict[str, object]:
     """Describe decoded audio: shape, each channel's mean square, up to 2000 samples spread over it, in millionths."""
-    channels, n = sound.samples.shape
+    channels, n = signal.samples.shape
     at = np.unique(np.linspace(0, n - 1, min(POINTS // channels, n)).astype(int))
     return {
-        "sample_rate": sound.sample_rate,
+        "sample_rate": signal.sample_rate,
         "shape": [channels, n],
-        "power": [float(np.mean(channel.astype(np.float64) ** 2)) for channel in sound.samples],
+        "power": [float(np.mean(channel.astype(np.float64) ** 2)) for channel in signal.samples],
         "at": at.tolist(),
-        "millionths": np.rint(sound.samples[:, at].astype(np.float64) * SCALE).astype(int).tolist(),
+        "millionths": np.rint(signal.samples[:, at].astype(np.float64) * SCALE).astype(int).tolist(),
     }
 
 

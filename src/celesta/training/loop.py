@@ -121,7 +121,7 @@ def train(
     with _device.threads(config.threads), torch.random.fork_rng(devices=[]), stop_signals() as asked_to_stop:
         session = _set_up(run, config, train_set, valid_set)
         began, first, spent = time.monotonic(), session.facts["step"], session.facts["seconds"]
-        told = began
+        watched = began
         compiles = config.compile and first < config.steps
         doing("compiling" if compiles else "training")
         for step in range(first, config.steps):
@@ -137,11 +137,11 @@ def train(
                 doing("validating")
                 _validate(session)
             log = done % LOG_EVERY == 0 or last
-            if log or session.fresh_valid is not None or now - told > WATCH_EVERY:
+            if log or session.fresh_valid is not None or now - watched > WATCH_EVERY:
                 pace = (step - first) / max(1e-9, time.monotonic() - began)  # the first step compiles
                 speed = pace * config.batch * config.crop / session.model.sample_rate
                 watch(Progress(done, config.steps, float(np.mean(session.recent)), session.fresh_valid, speed))
-                told = now
+                watched = now
             if log:
                 _log(session)
             stop = asked_to_stop()

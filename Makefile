@@ -23,6 +23,7 @@ test: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/memory.py
 
 # encodec names torchaudio as a need, which the benchmark does without: see benchmarks/_codec_speed.py
 bench-codec: $(VENV)/installed

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from celesta.audio import Writer, probe
+from celesta.audio import Writer, info, probe
 from celesta.codec import Codec
 from celesta.latents import truncate
 from celesta.models import registry
@@ -24,7 +24,13 @@ torch.set_num_threads(1)
 from celesta import codec
 verb, model, source, target = sys.argv[1:]
 loaded = codec.load(model)
-loaded.encode_file(source, target) if verb == "encode" else loaded.decode_file(source, target)
+if verb == "encode":
+    loaded.encode_file(source, target)
+elif verb == "decode":
+    loaded.decode_file(source, target)
+else:
+    from celesta.variations import Step, transform_file
+    transform_file(loaded, source, target, [Step("gain", 1.2), Step("noise", 0.1), Step("smooth", 5)])
 status = pathlib.Path("/proc/self/status")
 if status.exists():  # Linux counts what the parent had before exec into ru_maxrss, but not into VmHWM
     print(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
@@ -90,3 +96,15 @@ def test_coded_files_need_no_more_memory_for_longer_songs(tmp_path, music):
     print(f"peak MB: {peaks}")
     for verb in ("encode", "decode", "truncate"):
         assert peaks[verb, 5] < peaks[verb, 2] + 20, peaks
+
+
+def test_a_long_file_needs_no_more_memory_to_be_varied(tmp_path, music):
+    """Issue 14, section 1: transform of a 10 min FLAC needed 3 GB."""
+    block = music(10 * RATE, channels=2, sample_rate=RATE)
+    used = {}
+    for minutes in (1, 10):
+        song, out = tmp_path / f"{minutes}.flac", tmp_path / f"{minutes}.wav"
+        write_song(song, minutes, block)
+        used[minutes] = peak("transform", "linear-64", song, out)
+        assert info(out).n_samples == minutes * MINUTE * RATE
+    assert used[10] - used[1] < MOST_MORE, f"MB by minutes: {used}"

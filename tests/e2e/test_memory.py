@@ -23,14 +23,17 @@ import torch
 torch.set_num_threads(1)
 from celesta import codec
 verb, model, source, target = sys.argv[1:]
-loaded = codec.load(model)
-if verb == "encode":
-    loaded.encode_file(source, target)
+if verb == "predict":
+    from celesta.predict import SongPredictor
+    song = SongPredictor(["genre", "mood", "tags"]).predict(source)
+    assert song.probabilities["genre"].max() > 0, song
+elif verb == "encode":
+    codec.load(model).encode_file(source, target)
 elif verb == "decode":
-    loaded.decode_file(source, target)
+    codec.load(model).decode_file(source, target)
 else:
     from celesta.variations import Step, transform_file
-    transform_file(loaded, source, target, [Step("gain", 1.2), Step("noise", 0.1), Step("smooth", 5)])
+    transform_file(codec.load(model), source, target, [Step("gain", 1.2), Step("noise", 0.1), Step("smooth", 5)])
 status = pathlib.Path("/proc/self/status")
 if status.exists():  # Linux counts what the parent had before exec into ru_maxrss, but not into VmHWM
     print(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")))
@@ -108,3 +111,12 @@ def test_a_long_file_needs_no_more_memory_to_be_varied(tmp_path, music):
         used[minutes] = peak("transform", "linear-64", song, out)
         assert info(out).n_samples == minutes * MINUTE * RATE
     assert used[10] - used[1] < MOST_MORE, f"MB by minutes: {used}"
+
+
+def test_predictions_of_a_long_song_need_no_more_memory(tmp_path, music):
+    block = music(10 * RATE, channels=2, sample_rate=RATE)
+    used = {}
+    for minutes in (1, 12):
+        write_song(tmp_path / f"{minutes}.flac", minutes, block)
+        used[minutes] = peak("predict", "-", tmp_path / f"{minutes}.flac", "-")
+    assert used[12] - used[1] < MOST_MORE, f"peak MB by minutes: {used}"

@@ -10,6 +10,7 @@ import pytest
 import celesta
 from celesta import audio
 from celesta.errors import UsageError
+from celesta.features import spectral
 from celesta.features.spectral import NAMES, frames, handcrafted
 
 RATE = 22_050
@@ -121,6 +122,15 @@ def test_rate_does_not_matter() -> None:
     low, high = handcrafted(sine(440), RATE), handcrafted(sine(440, rate=44_100), 44_100)
     for name in ("centroid.mean", "rms.mean", "chroma_9.mean", "rolloff.mean"):
         assert low[NAMES.index(name)] == pytest.approx(high[NAMES.index(name)], rel=0.02)
+
+
+@pytest.mark.parametrize("frames", [1, 8, 9, 10, 50, 4096, 4100, 4110, 9000])
+def test_slopes_in_blocks_are_those_of_the_whole(frames: int) -> None:
+    rows = np.random.default_rng(frames).standard_normal((3, frames)).astype(np.float32)
+    blocks = list(spectral._slopes(rows))
+    assert np.array_equal(np.concatenate([block for block, _ in blocks], axis=1), rows)
+    wanted = spectral._slope(rows)
+    assert np.allclose(np.concatenate([slope for _, slope in blocks], axis=1), wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 100)), np.zeros(0), np.array([0.0, np.nan]), np.array([np.inf])])

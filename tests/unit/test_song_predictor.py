@@ -11,7 +11,7 @@ from celesta import audio
 from celesta.audio import Audio, AudioWarning
 from celesta.dsp.mono import MonoMix
 from celesta.errors import AudioError
-from celesta.predict import Predictor, SongPredictor, Status
+from celesta.predict import Predictor, SongPrediction, SongPredictor, Status
 from celesta.predict.song import stretches
 
 RATE = 22_050
@@ -82,7 +82,9 @@ def test_a_silent_stretch_has_no_probabilities(predictor, music):
     song = predictor.predict(Audio(samples, RATE))
     assert np.isnan(song.over_time["style"]).all(axis=1).tolist() == [False, True, False]
     assert song.to_dict()["over_time"]["style"][1] == [None, None]
-    json.dumps(song.to_dict(), allow_nan=False)
+    again = SongPrediction.from_dict(json.loads(json.dumps(song.to_dict(), allow_nan=False)))
+    assert again.to_dict() == song.to_dict()
+    assert np.isnan(again.over_time["style"][1]).all()
 
 
 def test_many_songs_come_one_by_one_and_failures_are_recorded(predictor, music, tmp_path):

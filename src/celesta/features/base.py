@@ -14,7 +14,7 @@ from celesta.errors import UsageError
 Arrays = dict[str, np.ndarray]
 """Named parts of a song's vector, in order."""
 PRECISIONS = ("float32", "bfloat16")
-_IN_MEMORY = 8 << 20  # bytes of an analysis that stay in memory
+_IN_MEMORY = 2 << 20  # bytes of rows that stay in memory
 
 
 class Analysis(Protocol):
@@ -61,7 +61,7 @@ class Extractor:
 
 
 class Rows:
-    """Rows of numbers that a song's analysis leaves behind: in memory up to 8 MB, beyond that in a temporary file.
+    """Rows of numbers that a song's analysis leaves behind: in memory up to 2 MB, beyond that in a temporary file.
 
     Args:
         width: numbers of a row, float32.

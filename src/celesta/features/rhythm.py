@@ -20,6 +20,7 @@ FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
 TEMPO_EDGES = np.geomspace(40.0, 240.0, 17)
 """Beats a minute between which the 16 bins of the tempo histogram lie."""
 _WINDOW = 768  # frames of a local autocorrelation, 8.9 s, as the tempogram of Grosche, Mueller and Kurth 2010
+_WINDOWS = 64  # that are transformed at once
 _GRID = 16  # tempos that are looked at in each bin
 
 
@@ -141,9 +142,12 @@ def _autocorrelation(flux: np.ndarray) -> np.ndarray:
     """Compute the autocorrelation ``(768,)`` of the onset strength in Hann windows of 8.9 s; silence: 0."""
     flux = np.pad(flux, (0, max(0, _WINDOW - flux.size)))
     windows = np.lib.stride_tricks.sliding_window_view(flux, _WINDOW)[:: _WINDOW // 4]
-    local = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(_WINDOW)
-    power = np.mean(np.abs(np.fft.rfft(local, 2 * _WINDOW)) ** 2, axis=0)
-    repeats: np.ndarray = np.fft.irfft(power)[:_WINDOW]
+    power = np.zeros(_WINDOW + 1)
+    for first in range(0, len(windows), _WINDOWS):
+        some = windows[first : first + _WINDOWS]
+        local = (some - some.mean(axis=1, keepdims=True)) * np.hanning(_WINDOW)
+        power += np.sum(np.abs(np.fft.rfft(local, 2 * _WINDOW)) ** 2, axis=0)
+    repeats: np.ndarray = np.fft.irfft(power / len(windows))[:_WINDOW]
     return repeats / repeats[0] if repeats[0] > 1e-12 else np.zeros(_WINDOW)
 
 

@@ -7,6 +7,7 @@ with area-normalised triangles), but for the chroma, which takes A4 = 440 Hz as 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import scipy.fft
@@ -142,10 +143,12 @@ class SpectralAnalysis:
             made = _finished(block, loudest)
             mfcc.append(made["mfcc"])
             moments.add(np.concatenate([made[name] for name in _SIZES if not name.startswith("mfcc")]))
+        both = _Moments()
         coefficients = np.concatenate(mfcc, axis=1)
-        both = np.concatenate([coefficients, _slope(coefficients)]).astype(np.float32).astype(np.float64)
-        mean = np.concatenate([both.mean(axis=1), moments.mean()])
-        std = np.concatenate([both.std(axis=1), moments.std()])
+        for block, slope in _slopes(coefficients):
+            both.add(np.concatenate([block, slope]))
+        mean = np.concatenate([both.mean(), moments.mean()])
+        std = np.concatenate([both.std(), moments.std()])
         return {"mean": mean.astype(np.float32), "std": std.astype(np.float32)}
 
 
@@ -240,6 +243,17 @@ def _slope(rows: np.ndarray) -> np.ndarray:
     mode = "interp" if rows.shape[1] >= _DELTA_WIDTH else "nearest"
     slope: np.ndarray = scipy.signal.savgol_filter(rows, _DELTA_WIDTH, polyorder=1, deriv=1, axis=1, mode=mode)
     return slope
+
+
+def _slopes(rows: np.ndarray, size: int = 4096) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows ``(d, F)`` and their slopes in blocks, so that memory is flat."""
+    reach = _DELTA_WIDTH // 2
+    # The last block is long enough for the line at the end of the signal.
+    edges = [*range(0, max(rows.shape[1] - _DELTA_WIDTH, 1), size), rows.shape[1]]
+    for first, last in itertools.pairwise(edges):
+        before, after = min(reach, first), min(reach, rows.shape[1] - last)
+        slope = _slope(rows[:, first - before : last + after])[:, before : before + last - first]
+        yield rows[:, first:last], slope.astype(np.float32)
 
 
 def _zero_crossings(frames: np.ndarray) -> np.ndarray:

@@ -102,6 +102,25 @@ class SongPrediction:
             data |= {"valence": round(mood[0], 4), "arousal": round(mood[1], 4)}
         return data
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SongPrediction:
+        """Make a prediction of what :meth:`to_dict` returned.
+
+        Raises:
+            KeyError, ValueError, TypeError: something is missing or not as it was.
+        """
+        found = {name: dict(values) for name, values in data["probabilities"].items()}
+        return cls(
+            None if data["path"] is None else Path(data["path"]),
+            Status(data["status"]),
+            str(data["reason"]),
+            float(data["duration"]),
+            {name: tuple(values) for name, values in found.items()},
+            {name: np.array(list(values.values()), float) for name, values in found.items()},
+            np.array(data["times"], float),
+            {name: np.array(rows, float) for name, rows in data["over_time"].items()},
+        )
+
     def __repr__(self) -> str:
         said = [f"{self.duration:.1f} s"]
         said += [f"{name}: {best[0]} {best[1]:.0%}" for name in self.classes for best in self.top(name, 1)]

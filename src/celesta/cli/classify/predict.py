@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from celesta.cli import console
@@ -60,7 +59,7 @@ def predict(
         files = [file for file, _ in inputs(sources)]
         ready_folder(output)
         meter.doing("loading")
-        from celesta.predict import SongPredictor
+        from celesta.predict import SongPrediction, SongPredictor
         from celesta.predict.predictor import SHIPPED
         from celesta.report.predictions import write_page
 
@@ -77,7 +76,7 @@ def predict(
 
         each_file(meter, files, work, strict=strict, as_json=as_json)
         meter.doing(f"writing {PAGE}")
-        songs = [_restored(record) for record in map(results.find, files) if record is not None]
+        songs = [SongPrediction.from_dict(record) for record in map(results.find, files) if record is not None]
         page = write_page(songs, output / PAGE) if songs else None
     if page is not None and not as_json and not as_csv:
         console.say(f"data: {output / RESULTS}")
@@ -118,19 +117,3 @@ def _best(record: Mapping[str, Any], name: str, count: int) -> list[Any]:
     found = record["probabilities"].get(name, {})
     ordered = sorted(found.items(), key=lambda pair: -pair[1])[:count]
     return [cell for label, p in ordered for cell in (MOODS.get(label, label), p)] or [""] * (2 * count)
-
-
-def _restored(record: Mapping[str, Any]) -> Any:
-    """Make the page's object from a saved record."""
-    from celesta.predict import SongPrediction, Status
-
-    return SongPrediction(
-        Path(record["path"]),
-        Status(record["status"]),
-        record["reason"],
-        record["duration"],
-        {name: tuple(found) for name, found in record["probabilities"].items()},
-        {name: np.array(list(found.values())) for name, found in record["probabilities"].items()},
-        np.array(record["times"]),
-        {name: np.array(rows, float) for name, rows in record["over_time"].items()},
-    )

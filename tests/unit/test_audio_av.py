@@ -126,3 +126,22 @@ def test_names_of_any_bytes(tmp_path, music):
     with pytest.raises(AudioError) as caught:
         audio.read(path)
     assert r"b\xe9\x1b[31m.m4a: " in str(caught.value)
+
+
+@pytest.mark.parametrize("fill", ["zeros", "noise"])
+def test_damage_in_raw_aac_keeps_the_time(tmp_path, music, fill):
+    """Issue 14, fault 19: FFmpeg leaves damaged frames of raw AAC out without a word."""
+    encode_with_av(tmp_path / "a.aac", music(200_000, 2), 44_100, "aac")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = audio.read(tmp_path / "a.aac").samples
+    data = bytearray((tmp_path / "a.aac").read_bytes())
+    at = len(data) // 2
+    data[at : at + 4_096] = bytes(4_096) if fill == "zeros" else np.random.default_rng(1).bytes(4_096)
+    (tmp_path / "b.aac").write_bytes(data)
+    with pytest.warns(audio.AudioWarning, match=r"damaged: 0\.\d{3} s of audio are lost and silent, at"):
+        samples = audio.read(tmp_path / "b.aac").samples
+    assert abs(samples.shape[1] - expected.shape[1]) <= 1_024  # frames differ in size
+    (tmp_path / "c.aac").write_bytes((tmp_path / "a.aac").read_bytes()[:-50])
+    with pytest.warns(audio.AudioWarning, match=r"read only up to .* s: the last \d+ bytes are no complete frame"):
+        audio.read(tmp_path / "c.aac")

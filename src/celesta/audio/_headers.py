@@ -11,11 +11,12 @@ Sources: Microsoft "Multimedia Programming Interface and Data Specifications 1.0
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from celesta._files import printable
+from celesta.audio._adts import scan_adts
 from celesta.audio._flac import FlacHead, parse_flac_head
 from celesta.audio._layout import names_of
 from celesta.audio._mpeg import Mpeg, find_mpeg, inspect_mpeg
@@ -37,8 +38,10 @@ class Header:
     mpeg: Mpeg | None = None
     ogg: OggFile | None = None
     flac: FlacHead | None = None
-    pieces: tuple[Piece, ...] = ()  # where the frames of a FLAC stream stand
+    pieces: tuple[Piece, ...] = ()  # where the frames of FLAC or raw AAC stand
     speakers: tuple[str, ...] = ()  # of its channels, where it says
+    missing: dict[int, int] = field(default_factory=dict)  # frames lost before a frame of raw AAC, by its index
+    remark: str = ""  # what a reader of raw AAC misses at the end
 
     @property
     def needs_av(self) -> bool:
@@ -114,7 +117,8 @@ def _identify(path: Path, file: BinaryIO, size: int) -> Header:
     if kind == b"\x30\x26\xb2\x75":
         return Header("asf")
     if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:
-        return Header("aac")
+        good, missing, remark = scan_adts(file, at, size)
+        return Header("aac", pieces=good, missing=missing, remark=remark)
     first = find_mpeg(file, at)
     if first is not None:
         mpeg = inspect_mpeg(file, first, size)

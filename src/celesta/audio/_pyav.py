@@ -16,6 +16,7 @@ import numpy as np
 from celesta._files import printable
 from celesta.audio._headers import Header
 from celesta.audio._lost import Lost
+from celesta.audio._virtual import VirtualFile
 from celesta.errors import AudioError, MissingExtraError
 
 _CODECS = {"aac", "alac", "mp3", "mp3float", "mp2", "mp2float", "opus", "libopus", "vorbis", "libvorbis", "flac"}
@@ -39,7 +40,8 @@ class AvDecoder:
             raise MissingExtraError(f"{name}: this format needs PyAV, the extra [av]; pip install av") from error
         self._name = name
         self._errors = (av.error.FFmpegError, ValueError, OSError)
-        self._file = open(path, "rb")  # noqa: SIM115  (closed by close())
+        self._missing, self._remark = header.missing, header.remark
+        self._file: Any = VirtualFile(path, header.pieces) if header.pieces else open(path, "rb")  # noqa: SIM115
         self._container: Any = None
         try:
             self._open(av, header)
@@ -121,14 +123,15 @@ class AvDecoder:
         """Packets, each with the seconds that are missing before it; `failure` says why they end early."""
         expected: int | None = None
         try:
-            for packet in self._container.demux(stream):
-                missing = Fraction(0)
+            for index, packet in enumerate(self._container.demux(stream)):
+                missing = self._missing.get(index, 0) * self._seconds(packet)
                 if self.format in _TIMED and packet.pts is not None and packet.duration:
                     late = 0 if expected is None else packet.pts - expected
                     if late > 1.5 * packet.duration:
                         missing = late * Fraction(packet.time_base)
                     expected = packet.pts + packet.duration
                 yield packet, missing
+            self.failure = self._remark
         except self._errors as error:
             self.failure = _reason(error)
 

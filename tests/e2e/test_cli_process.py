@@ -18,10 +18,10 @@ from celesta.cli.files import Kind, plan
 NAME = os.fsdecode(b"b\xe9\x1b[31m.wav")
 SHOWN = r"b\xe9\x1b[31m.wav"
 RUN = """
-import sys, typer
+import os, sys
 from celesta.cli.main import app
-for line in sys.stdin.read().split("\\n\\n"):
-    arguments = [part.encode("latin-1").decode("utf-8", "surrogateescape") for part in line.split("\\n") if part]
+for line in sys.stdin.buffer.read().split(b"\\n\\n"):
+    arguments = [os.fsdecode(part) for part in line.split(b"\\n") if part]
     try:
         app(arguments)
     except SystemExit as end:
@@ -66,10 +66,10 @@ def test_a_name_that_is_no_text_in_every_verb(env, labelled, tmp_path):
         ("classify", "predict", song, "-m", out / "m.safetensors", "-o", out / "p"),
         ("classify", "predict", song, "-m", out / "m.safetensors", "-o", out / "p", "--csv"),
     ]
-    text = "\n\n".join("\n".join(os.fsencode(str(part)).decode("latin-1") for part in one) for one in calls)
+    text = b"\n\n".join(b"\n".join(os.fsencode(str(part)) for part in one) for one in calls)
     done = subprocess.run(
         [sys.executable, "-c", RUN],
-        input=text.encode(),
+        input=text,
         capture_output=True,
         env={**os.environ, "CELESTA_CACHE": str(tmp_path / "cache"), **env},
         timeout=300,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.classify.results import Results
 from celesta.cli.files import each_file, inputs, ready_folder
@@ -95,7 +96,7 @@ def _printer(names: Sequence[str], *, as_csv: bool, as_json: bool) -> Any:
 
     def row(record: Mapping[str, Any]) -> None:
         cells = [cell for name in names for cell in _best(record, name, 1)]
-        writer.writerow([record["path"], *cells, *(record.get(key, "") for key in plane)])
+        writer.writerow([printable(record["path"]), *cells, *(record.get(key, "") for key in plane)])
         sys.stdout.flush()
 
     return row

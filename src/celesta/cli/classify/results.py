@@ -34,7 +34,11 @@ class Results:
     def find(self, file: Path) -> dict[str, Any] | None:
         """Return the record of a song that has not changed since; None if there is none with all predictors."""
         record = self._records.get(plain(file))
-        if record is None or any(record.get(key) != value for key, value in _state(file).items()):
+        try:
+            state = _state(file)
+        except OSError:  # deleted meanwhile, or a link to nothing
+            return None
+        if record is None or any(record.get(key) != value for key, value in state.items()):
             return None
         return record if set(self._predictors) <= set(record.get("predictors", ())) else None
 

@@ -66,7 +66,10 @@ def ship_genre(tracks: list[Track], features: Features, cache: FeatureCache) -> 
         "altered copies": "one of each: band limit, other coder, other level",
         "licence": "research only",
     }
-    made = predictors.train(X, labels, groups, features=KIND, blocks=weighed, extra=extra, about=about)
+    contents = [cache.content(t.path) for t in training]
+    made = predictors.train(
+        X, labels, groups, features=KIND, blocks=weighed, extra=extra, about=about, contents=contents
+    )
     plain = predictors.train(X, labels, groups, features=KIND, blocks=weighed)
     shared = np.isin(labels, list(SAME_GENRE.values()))
     which = np.array([t.dataset == "4qaed" for t in training])
@@ -125,14 +128,22 @@ def main() -> None:
         "macro-F1, artists apart": row["score"],
         "interval": f"{row['low']:.3f} to {row['high']:.3f}",
     }
-    ship("mood", predictors.train(X, mood.labels, mood.groups, features=KIND, blocks=weighed, about=about))
+    contents = [cache.content(t.path) for t in mood.tracks]
+    ship(
+        "mood",
+        predictors.train(X, mood.labels, mood.groups, features=KIND, blocks=weighed, about=about, contents=contents),
+    )
     tags = protocols.tags(tracks)
     row = cross_validation.run(tags, X, blocks=weighed).row()
     about = {
         "classes": list(tags.classes), "trained on": "4QAED, 720 clips",
         "ROC-AUC, artists apart (LR with SVM)": row["score"], "PR-AUC": row["PR-AUC"],
     }  # fmt: skip
-    ship("tags", predictors.train(X, tags.labels, tags.groups, features=KIND, blocks=weighed, about=about))
+    contents = [cache.content(t.path) for t in tags.tracks]
+    ship(
+        "tags",
+        predictors.train(X, tags.labels, tags.groups, features=KIND, blocks=weighed, about=about, contents=contents),
+    )
     ship_genre(tracks, features, cache)
 
 

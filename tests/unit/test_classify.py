@@ -7,8 +7,9 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from celesta.errors import CelestaError, DataError, ModelError
+from celesta.features.cache import content_hash
 from celesta.predict import predictor as predictors
-from celesta.predict.predictor import Predictor
+from celesta.predict.predictor import Predictor, song_hash
 
 
 def songs(n=240, classes=3, seed=0):
@@ -128,3 +129,16 @@ def test_precision_is_stored(tmp_path):
     predictors.train(X, names, groups, features="x", precision="bfloat16").save(tmp_path / "a.safetensors")
     assert Predictor.load(tmp_path / "a.safetensors").precision == "bfloat16"
     assert Predictor.load("genre").precision == "float32"
+
+
+@pytest.mark.parametrize(("name", "songs"), [("genre", 462), ("mood", 720), ("tags", 720)])
+def test_shipped_predictors_know_their_training_songs(name, songs):
+    """Item 25: the songs of the collections that they were trained on are found by their content."""
+    predictor = Predictor.load(name)
+    assert len(predictor.trained_on) == songs == predictor.about["songs"]
+
+
+def test_a_training_clip_is_recognised(real_music):
+    predictor = Predictor.load("mood")
+    clip = min((real_music / "4qaed").glob("*.ogg"))
+    assert song_hash(content_hash(clip)) in predictor.trained_on

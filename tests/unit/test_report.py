@@ -7,6 +7,7 @@ import math
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
@@ -18,6 +19,7 @@ import soundfile
 
 import celesta
 from celesta.audio import Audio, read, write
+from celesta.dsp import metrics
 from celesta.errors import DataError, LatentError, ModelError, UsageError
 from celesta.evaluation.reconstruction import reconstruct
 from celesta.report import compare as comparing
@@ -446,7 +448,19 @@ def test_an_index_lists_songs_that_went_through_a_model(song, tmp_path):
     seen, text = inspect(reconstruct_index(made, tmp_path / "index.html"))
     links = [a["href"] for t, a in seen.tags if t == "a" and a["href"] != "#main"]
     assert links == ["A/song.html", "A/song.flac", "B/song.html", "B/song.flac"]
-    assert f"{made[0].scores.si_sdr:.2f}" in text
+    assert all(cell in text for cell in made[0].row)
+    assert str(Path("A", "song.wav")) in text
+
+
+def test_scores_are_of_the_audio_that_is_played(song, tmp_path, need_weights):
+    """A page of the codec showed the scores of 12 kbit/s beside audio of another bitrate."""
+    need_weights("nested")
+    made = reconstruct_song(celesta.load("nested"), song, tmp_path / "x.html")
+    original, decoded = read(song), read(made.flac)
+    kbps = (tmp_path / "x.cel").stat().st_size * 8 / 1000 / (original.samples.shape[1] / original.sample_rate)
+    found = metrics.scores(original.samples, decoded.samples, original.sample_rate)
+    assert made.row[1] == f"{kbps:.1f} kbit/s"
+    assert made.row[4] == f"{found.si_sdr:.2f}"
 
 
 def test_what_a_variation_did_is_measured(song):

@@ -146,30 +146,34 @@ def variation_page(
             raise UsageError(f"{printable(path)}: exists already; overwrite it with --force")
     target.parent.mkdir(parents=True, exist_ok=True)
     transform_file(codec, file, flac, steps, start=start, stop=stop, progress=progress)
+    page = _described(codec, file, audio.read(flac, duration=SHOWN), steps, start or 0.0)
+    page.files([audio_link(flac, target)])
+    return page.write(target, f"Made with the model {codec.name}.")
+
+
+def _described(codec: Codec, file: Path, varied: Audio, steps: Sequence[Step], begin: float) -> Page:
+    """Compare the beginning of the varied audio with the same stretch of the original and of the reconstruction."""
     name = ", ".join(map(str, steps))
-    begin = start or 0.0
-    varied = audio.read(flac, duration=SHOWN)
     seconds = varied.samples.shape[1] / varied.sample_rate
     with open_song(codec, file) as song:
         whole = seconds >= song.seconds - 0.001
         wanted, blocks = song.decode((), begin, begin + seconds)
-        plain = Audio(np.concatenate(list(blocks), axis=1), wanted.sample_rate)
+        unchanged = Audio(np.concatenate(list(blocks), axis=1), wanted.sample_rate)
+    plain, effect = measure(unchanged, unchanged), measure(varied, unchanged)
     tracks, rows = [], []
     if file.suffix.lower() != ".cel":
         original = audio.read(file, start=begin, duration=seconds)
         tracks.append(Track("original", original))
-        rows.append(measure(original, plain).row("original"))
-    effect = measure(varied, plain)
-    tracks += [Track(f"{codec.name}, unchanged", plain), Track(name, varied)]
-    rows += [measure(plain, plain).row(f"{codec.name}, unchanged"), effect.row(name)]
+        rows.append(measure(original, unchanged).row("original"))
+    tracks += [Track(f"{codec.name}, unchanged", unchanged), Track(name, varied)]
+    rows += [plain.row(f"{codec.name}, unchanged"), effect.row(name)]
     shown = "the whole song" if whole else f"{clock(begin)} to {clock(begin + seconds)} of the song"
     page = Page(f"{file.name}: {name}", f"The latent of {codec.name}, changed and decoded; played here: {shown}.")
     page.player(tracks, f"Player: {file.name}")
     page.table(HEAD, rows, label="What the variation changed")
-    for text in filter(None, (remark(step, measure(plain, plain), effect) for step in steps if len(steps) == 1)):
+    for text in filter(None, (remark(step, plain, effect) for step in steps if len(steps) == 1)):
         page.note(text)
-    page.files([audio_link(flac, target)])
-    return page.write(target, f"Made with the model {codec.name}.")
+    return page
 
 
 def audio_link(file: Path, page: Path) -> Link:

@@ -154,3 +154,16 @@ def test_a_stream_is_read_forwards_only(z):
     window(1)
     with pytest.raises(UsageError, match="passed"):
         window(0)
+
+
+def test_a_band_envelope_is_scaled_with_the_latent(z):
+    """A gain on a latent with an envelope is the product, in memory and window by window."""
+    columns = -(-z.frames // 4)
+    levels = np.random.default_rng(0).normal(-40, 10, (z.windows, z.channels, 6, columns)).astype(np.float32)
+    with_envelope = z.replace(envelope=levels)
+    wanted = with_envelope * 0.5
+    made = basic.gain(with_envelope, 0.5)
+    np.testing.assert_array_equal(made.envelope, wanted.envelope)
+    assert not np.array_equal(made.envelope, levels)
+    for changed in (basic.noise(with_envelope, 0.1), basic.smooth(with_envelope, 3)):
+        np.testing.assert_array_equal(changed.envelope, levels)

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from celesta.errors import LatentError, UsageError
-from celesta.latents import Latent, LatentWindow
+from celesta.latents import Latent, LatentWindow, envelopes
 from celesta.variations.stream import WindowStream
 
 _BASE, _DETAIL = 0, 1  # keys of the generators of noise
 
 
 def gain(z: Latent, factor: float) -> Latent:
-    """Multiply base and detail by ``factor``; 1 changes no bit.
+    """Multiply base, detail and band envelope by ``factor``; 1 changes no bit.
 
     Args:
         z: the latent.
@@ -40,7 +40,8 @@ def noise(z: Latent, sigma: float, seed: int = 0) -> Latent:
     """Add Gaussian noise of ``sigma`` times the standard deviation of each latent channel; 0 changes no bit.
 
     The standard deviation is that of the channel over the whole song. Of a sparse detail only the coefficients that
-    are there change. The noise of a frame depends on the seed and on the frame's place in the song alone.
+    are there change; a band envelope stays. The noise of a frame depends on the seed and on the frame's place in the
+    song alone.
 
     Args:
         z: the latent.
@@ -61,7 +62,8 @@ def smooth(z: Latent, width: int) -> Latent:
 
     An even width reaches one frame further back. At the ends the average is over the frames that are there. Latents
     whose windows follow each other are smoothed across the borders of windows, overlapping ones within each window. A
-    sparse detail has no neighbours to average (its places change from frame to frame) and stays as it is.
+    sparse detail has no neighbours to average (its places change from frame to frame) and stays as it is; so does a
+    band envelope.
 
     Args:
         z: the latent.
@@ -110,7 +112,8 @@ def gain_stream(stream: WindowStream, factor: float) -> WindowStream:
 
     def windows() -> Iterator[LatentWindow]:
         for w in stream.windows():
-            yield w._replace(base=w.base * scale, values=w.values * scale)
+            envelope = envelopes.scaled(w.envelope, float(factor))
+            yield w._replace(base=w.base * scale, values=w.values * scale, envelope=envelope)
 
     return stream.changed(windows)
 

@@ -51,9 +51,8 @@ class WindowStream:
 
     def collect(self, z: Latent) -> Latent:
         """Return the windows as a latent like ``z``, of which they are a change."""
-        parts = list(self.windows())
-        arrays = (np.stack([getattr(part, name) for part in parts]) for name in LatentWindow._fields)
-        return z.replace(**dict(zip(LatentWindow._fields, arrays, strict=True)))
+        fields = zip(LatentWindow._fields, zip(*self.windows(), strict=True), strict=True)
+        return z.replace(**{name: np.stack(parts) for name, parts in fields if parts[0] is not None})
 
 
 class InOrder:

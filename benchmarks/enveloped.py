@@ -10,6 +10,7 @@ mono; with --stereo, 44 100 Hz stereo of the validation packages. ViSQOL on some
 from __future__ import annotations
 
 import argparse
+import functools
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -123,7 +124,7 @@ class Clip:
             b, envelope, rest_, detail = (torch.from_numpy(a.T.astype(np.float32))[None] for a in arrays)
             share = torch.full_like(b[..., :1], len(n.base) / model.config.base)
             with torch.inference_mode():
-                c = model.fill(b, share, envelope, rest_, detail, i * (NOISE_FRAMES // 2))
+                c = model.fill(b, share, envelope, rest_, detail, i * (NOISE_FRAMES // 2), decorrelated=i > 0)
             filled.append(c[0].T.numpy())
         pair = np.stack(filled)
         if self.angles is not None:
@@ -157,9 +158,14 @@ def clips(args: argparse.Namespace, ears: Ears) -> list[Audio]:
     return [audio.read(track.path, mono=True, start=START, duration=args.seconds) for track in some]
 
 
+@functools.cache
+def _shipped_codec() -> codec.Codec:
+    return codec.load("nested")
+
+
 def shipped(x: Audio, kbps: float) -> tuple[Audio, int]:
     """A clip through a real file of the codec that ships."""
-    coder = codec.load("nested")
+    coder = _shipped_codec()
     with tempfile.TemporaryDirectory() as folder:
         file, back = Path(folder) / "x.cel", Path(folder) / "x.wav"
         bitrate.encode_file(coder, x, file, bitrate.Target(kbps=kbps))

@@ -186,7 +186,15 @@ class Nested2(Model):
         return torch.cat([(bands + 4) / 2, (torch.log10(pieces.square().mean(-1) + _QUIET) + 6) / 2], dim=-1)
 
     def fill(
-        self, base: Tensor, share: Tensor, envelope: Tensor, rest: Tensor, detail: Tensor, start: int = 0
+        self,
+        base: Tensor,
+        share: Tensor,
+        envelope: Tensor,
+        rest: Tensor,
+        detail: Tensor,
+        start: int = 0,
+        *,
+        decorrelated: bool = False,
     ) -> Tensor:
         """Add to the kept coefficients what was left out, at its coded power.
 
@@ -197,6 +205,8 @@ class Nested2(Model):
             rest: ``(B, F / 4, 25)`` indices of the mean power of what was left out.
             detail: ``(B, F, bands)`` kept coefficients, zeros elsewhere.
             start: index of the first frame in the song, so that the noise does not depend on windows.
+            decorrelated: give each added coefficient a random sign, for the second of two rotated channels: what is
+                added to it must not follow the first one, or left and right get the wrong powers.
 
         Returns:
             Coefficients ``(B, F, bands)``.
@@ -205,7 +215,11 @@ class Nested2(Model):
             h = self.decoder(self.sees(base, share, envelope, rest, detail))
             tonal, shape = self.tonal(h), self.shape(h)
         rows = (start + torch.arange(detail.shape[1], device=detail.device)) % NOISE_FRAMES
-        return self.shaped(tonal, shape, rest, detail, self.noise[rows])
+        made = self.shaped(tonal, shape, rest, detail, self.noise[rows])
+        if not decorrelated:
+            return made
+        sign = torch.sign(self.noise[(rows + NOISE_FRAMES // 3) % NOISE_FRAMES])
+        return torch.where(detail != 0, detail, made * sign)
 
     def sees(self, base: Tensor, share: Tensor, envelope: Tensor, rest: Tensor, detail: Tensor) -> Tensor:
         """Inputs of the decoder ``(B, tokens, inputs)``."""

@@ -24,8 +24,8 @@ from celesta.errors import DataError, LatentError, ModelError, UsageError
 from celesta.evaluation.reconstruction import reconstruct
 from celesta.report import compare as comparing
 from celesta.report.demo import CLIPS, build_demo
-from celesta.report.figures import curves, envelope, png, spectrograms, waveforms
-from celesta.report.media import height_of, opus_uri, spectrogram_uri
+from celesta.report.figures import curves, envelope, png, svg
+from celesta.report.media import height_of, line_path, opus_uri, spectrogram_uri, waveform_path
 from celesta.report.page import Link, Page, clean, relative_url
 from celesta.report.player import Track, player
 from celesta.report.reconstruct import reconstruct_index, reconstruct_page, reconstruct_song
@@ -142,7 +142,7 @@ def test_every_text_of_a_page_is_escaped(tmp_path):
     page.note(HOSTILE)
     page.table([HOSTILE], [[HOSTILE]])
     page.figure(curves({"a": [(1, 2), (2, 3)]}, "x", ["y"]), HOSTILE)
-    page.sounds([(HOSTILE, Audio(np.full((1, 4_000), 0.1, np.float32), RATE))])
+    page.player([Track(HOSTILE, Audio(np.full((1, 4_000), 0.1, np.float32), RATE))])
     seen, text = inspect(page.write(tmp_path / "page.html", HOSTILE))
     assert text.count(HOSTILE) == 10 + 1  # title, h1, lead, h2, h3, text, note, th, td, name of the version, footer
     images = [attributes for tag, attributes in seen.tags if tag == "img"]
@@ -264,12 +264,25 @@ def test_sound_in_a_page_is_lowered_where_it_would_clip():
     assert 0.6 < np.sqrt(np.mean(samples**2)) < 0.75  # a sine of full scale: 0.707; a clipped one would have 0.9
 
 
+def pixels(uri):
+    """The image of a WebP data URI, (rows, columns) from 0 to 255."""
+    with PIL.Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
+        return np.asarray(image.convert("L")).astype(float)
+
+
+def levels(path):
+    """The heights of an SVG path."""
+    return [int(point.split(",")[1]) for point in path.strip("MZ").split()]
+
+
 @pytest.mark.parametrize("n", [1, 2, 30, 1_023, 40_000])
-def test_figures_of_any_length(n, music):
+def test_pictures_of_audio_of_any_length(n, music):
     x = music(max(n, 4_000), sample_rate=RATE)[0, :n]
-    look(png(waveforms({"a": x, "b": -x, "c": 0.5 * x}, RATE)))
-    if n > 1:
-        look(png(spectrograms({"a": x, "b": x}, RATE)))
+    assert pixels(spectrogram_uri(x, RATE, RATE / 2)).shape[1] <= 640
+    peak = float(np.abs(x).max()) or 1.0
+    for path in (waveform_path(x, peak, 300), line_path(x, peak, 300)):
+        assert path.startswith("M")
+        assert all(0 <= level <= 200 for level in levels(path))
     t, low, high = envelope(x, RATE)
     assert len(t) == len(low) == len(high)
     assert low.min() >= x.min()
@@ -277,18 +290,26 @@ def test_figures_of_any_length(n, music):
     assert (low <= high).all()
 
 
-def test_figures_of_silence_are_finite():
+def test_pictures_of_silence_are_dark_and_flat():
     x = np.zeros(5_000, np.float32)
-    look(png(waveforms({"a": x, "b": x}, RATE)))
-    look(png(spectrograms({"a": x, "b": x}, RATE)))
+    assert pixels(spectrogram_uri(x, RATE, RATE / 2)).max() < 10
+    assert set(levels(waveform_path(x, 1.0, 300))) == {99, 101}
 
 
-def test_figures_show_a_difference(music):
+def test_pictures_show_a_difference(music):
     x = music(20_000, sample_rate=RATE)[0]
-    for draw in (waveforms, spectrograms):
-        same = look(png(draw({"original": x, "model": x}, RATE)))
-        other = look(png(draw({"original": x, "model": 0.3 * x[::-1]}, RATE)))
-        assert same.shape != other.shape or np.abs(same - other).max() > 0.1
+    other = 0.3 * x[::-1]
+    assert (
+        np.abs(pixels(spectrogram_uri(x, RATE, RATE / 2)) - pixels(spectrogram_uri(other, RATE, RATE / 2))).max() > 25
+    )
+    assert max(levels(waveform_path(x, 1.0, 300))) > max(levels(waveform_path(other, 1.0, 300)))
+
+
+def test_a_figure_is_the_same_svg_each_time():
+    first, second = (svg(curves({"a": [(1, 2), (2, 3)]}, "x", ["y"])) for _ in range(2))
+    assert first == second
+    assert b"prefers-color-scheme: dark" in first
+    look(png(curves({"a": [(1, 2), (2, 3)]}, "x", ["y"])))
 
 
 def test_demo_of_one_clip(tmp_path):

@@ -9,7 +9,18 @@ import celesta
 from celesta.audio import Audio
 from celesta.errors import LatentError, UsageError
 from celesta.latents import CelReader, Latent
-from celesta.variations import VARIATIONS, Step, WindowStream, apply, apply_stream, basic, open_song, transform_file
+from celesta.variations import (
+    VARIATIONS,
+    Parameter,
+    Step,
+    Variation,
+    WindowStream,
+    apply,
+    apply_stream,
+    basic,
+    open_song,
+    transform_file,
+)
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +178,22 @@ def test_a_band_envelope_is_scaled_with_the_latent(z):
     assert not np.array_equal(made.envelope, levels)
     for changed in (basic.noise(with_envelope, 0.1), basic.smooth(with_envelope, 3)):
         np.testing.assert_array_equal(changed.envelope, levels)
+
+
+def test_a_variation_of_one_function_is_enough_for_files(tmp_path, monkeypatch):
+    """A newcomer's variation needs no form that works window by window; the whole latent is held in memory then."""
+    flip = Variation(
+        "flip", "Turn the sign.", (Parameter("share", float, "How much.", 1.0),), lambda z, share: z * -share
+    )
+    monkeypatch.setitem(VARIATIONS, "flip", flip)
+    codec = celesta.load("linear-16")
+    song, cel = tmp_path / "song.wav", tmp_path / "song.cel"
+    x = np.random.default_rng(1).normal(0, 0.1, (1, 150_000)).clip(-1, 1).astype(np.float32)
+    celesta.audio.write(song, Audio(x, 22_050), subtype="FLOAT")
+    z = codec.encode(song)
+    z.save(cel, dtype="float32")
+    for source in (song, cel):
+        with open_song(codec, source) as opened:
+            _, blocks = opened.decode([Step("flip", 0.5)])
+            made = np.concatenate(list(blocks), axis=1)
+        np.testing.assert_allclose(made, -0.5 * codec.decode(z).samples, atol=1e-6)

@@ -12,6 +12,7 @@ from celesta.evaluation.comparison import MEASURES
 from celesta.evaluation.rate_distortion import RatePoint
 from celesta.report.figures import curves
 from celesta.report.page import Page
+from celesta.report.player import Track
 from celesta.report.tables import SCORE_HEAD, mean_rows, size_notes
 
 
@@ -20,8 +21,8 @@ class Comparison(comparison.Comparison):
     """Result of a comparison that can be written as a page."""
 
     def to_html(self, path: str | Path) -> Path:
-        """Write the page; its path comes back."""
-        page = Page("Comparison of models", "How near each model comes, with how many numbers, and at how many bits.")
+        """Write the page and return its path."""
+        page = Page("Comparison of models", "Quality against the size of the latent and against bitrate.")
         page.section("Scores")
         page.table(SCORE_HEAD, mean_rows(self.rows, intervals=True))
         page.text(
@@ -30,23 +31,26 @@ class Comparison(comparison.Comparison):
         )
         for text in size_notes(self.rows):
             page.note(text)
-        page.section("Quality against floats a second")
+        page.section("Quality against floats per second")
         means, found = self.means(), self.by_model()
         panels = [
             {name: [(found[name][0].floats_per_second, means[name][key][0])] for name in found} for key, _ in MEASURES
         ]
-        page.figure(curves({}, "floats/s", [label for _, label in MEASURES], panels), "quality against floats a second")
+        page.figure(
+            curves({}, "floats/s", [label for _, label in MEASURES], panels), "quality against floats per second"
+        )
         if self.curves:
             self._add_rates(page)
-        page.section("Waveforms")
+        page.section("Listen")
         for made in self.examples:
             page.heading(made.scores.model)
-            page.sounds([("original", made.x), (made.scores.model, made.x_hat)], f"Player: {made.scores.model}")
+            tracks = [Track("original", made.x), Track(made.scores.model, made.x_hat)]
+            page.player(tracks, f"Player: {made.scores.model}")
         about = "; ".join(f"{key}: {value}" for key, value in self.about.items())
         return page.write(Path(path), about)
 
     def _add_rates(self, page: Page) -> None:
-        page.section("Quality against bits")
+        page.section("Quality against bitrate")
         grouped: dict[str, list[RatePoint]] = {}
         for point in self.curves:
             grouped.setdefault(point.model, []).append(point)
@@ -56,12 +60,12 @@ class Comparison(comparison.Comparison):
         ]
         page.figure(curves({}, "kbit/s", [label for _, label in MEASURES], panels), "quality against kbit/s")
         page.text(
-            "Each latent is quantised at several steps (a share of each row's spread for learnt latents, one step for"
-            " all rows for the baselines) and range-coded with static tables fitted on other music; the size is that of"
-            " the bytes that were decoded again. The codec nested, Opus and MP3: sizes of the files. "
+            "Each latent is quantised at several steps (relative to each row's standard deviation for trained models,"
+            " one step for all rows for the baselines) and range-coded with static tables fitted on other music; the"
+            " size is that of the bytes that were decoded again. For nested, Opus and MP3 it is the size of the files. "
             f"{self.about.get('rate-distortion', '')}"
         )
-        head = ("model", "step or kbit/s asked", "kbit/s", *(label for _, label in MEASURES))
+        head = ("model", "step or target kbit/s", "kbit/s", *(label for _, label in MEASURES))
         page.table(
             head,
             [

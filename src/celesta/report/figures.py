@@ -1,4 +1,4 @@
-"""Figures of curves and waveforms as PNG or SVG, without pyplot: no display and no global state."""
+"""Matplotlib figures as PNG or SVG, without pyplot: no display and no global state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
-import scipy.signal
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -49,56 +48,8 @@ def png(figure: Figure, dpi: int = 84) -> bytes:
     return out.getvalue()
 
 
-def waveforms(sounds: Mapping[str, np.ndarray], sample_rate: int, zoom: float = 0.02) -> Figure:
-    """Waveforms over each other, whole on the left and ``zoom`` seconds of the loudest moment on the right.
-
-    Args:
-        sounds: name to ``(n,)`` samples; the first is the original.
-        sample_rate: Hz.
-        zoom: seconds.
-    """
-    figure = Figure(figsize=(_WIDTH, 1.9), layout="constrained")
-    whole, near = figure.subplots(1, 2, width_ratios=[1.5, 1])
-    colours = (ORIGINAL, CHANGED, THIRD)
-    first = next(iter(sounds.values()))
-    width = round(zoom * sample_rate)
-    power = np.convolve(first**2, np.ones(min(width, len(first))), "valid")
-    at = int(np.argmax(power))
-    for (name, x), colour in zip(sounds.items(), colours, strict=False):
-        t, low, high = envelope(x, sample_rate)
-        whole.fill_between(t, low, high, color=colour, alpha=0.6, lw=0, label=name)
-        part = x[at : at + width]
-        near.plot(np.arange(len(part)) / sample_rate * 1000, part, color=colour, lw=1.1, alpha=0.9, label=name)
-    whole.set(xlabel="s", xlim=(0, len(first) / sample_rate))
-    near.set(xlabel=f"ms after {at / sample_rate:.3f} s")
-    whole.legend(loc="upper right", fontsize=7, framealpha=0.8)
-    for axes in (whole, near):
-        axes.tick_params(labelsize=7)
-        axes.grid(alpha=0.25)
-    return figure
-
-
-def spectrograms(sounds: Mapping[str, np.ndarray], sample_rate: int) -> Figure:
-    """Spectrograms side by side on one scale of 90 dB."""
-    figure = Figure(figsize=(_WIDTH, 2.0), layout="constrained")
-    panes = figure.subplots(1, len(sounds), sharey=True, squeeze=False)[0]
-    top = None
-    for axes, (name, x) in zip(panes, sounds.items(), strict=True):
-        window = min(1_024, len(x))
-        hop = max(1, window // 2, len(x) // 700)
-        f, t, z = scipy.signal.stft(x, sample_rate, nperseg=window, noverlap=window - min(hop, window), boundary=None)
-        level = 20 * np.log10(np.abs(z) + 1e-7)
-        top = float(level.max()) if top is None else top
-        axes.pcolormesh(t, f / 1000, level, vmin=top - 90, vmax=top, cmap="magma", rasterized=True)
-        axes.set_title(name, fontsize=8)
-        axes.set_xlabel("s", fontsize=7)
-        axes.tick_params(labelsize=7)
-    panes[0].set_ylabel("kHz", fontsize=7)
-    return figure
-
-
 def envelope(x: np.ndarray, sample_rate: int, points: int = 900) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times, minima and maxima of ``(n,)`` samples in about ``points`` pieces."""
+    """Return times, minima and maxima of ``(n,)`` samples in about ``points`` pieces."""
     size = max(1, len(x) // points)
     whole = x[: len(x) // size * size].reshape(-1, size)
     return np.arange(len(whole)) * size / sample_rate, whole.min(axis=1), whole.max(axis=1)
@@ -110,12 +61,12 @@ def curves(
     ylabels: Sequence[str],
     panels: Sequence[Mapping[str, Sequence[tuple[float, float]]]] | None = None,
 ) -> Figure:
-    """Quality against size, one panel a measure, logarithmic along x.
+    """Draw quality against size, one panel per measure, logarithmic along x.
 
     Args:
         series: name to points, when there is one panel.
         xlabel: what x is.
-        ylabels: what y is, one a panel.
+        ylabels: what y is, one per panel.
         panels: series of each panel, instead of ``series``.
     """
     wanted = panels or [series]

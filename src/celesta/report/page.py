@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 from celesta._files import atomic, printable
 from celesta._version import __version__
-from celesta.audio import Audio
 from celesta.errors import UsageError
 from celesta.report.figures import POINTS_PER_INCH, svg
 from celesta.report.player import Track, player
@@ -101,20 +100,11 @@ class Page:
         width, height = (round(inches * POINTS_PER_INCH) for inches in figure.get_size_inches())
         self.add("figure.html", uri=uri, alt=alt, width=width, height=height)
 
-    def sounds(self, sounds: Sequence[tuple[str, Audio]], label: str = "") -> None:
+    def player(self, tracks: Sequence[Track], label: str = "", *, compact: bool = False) -> None:
         """Add a player that switches between versions of one clip while it plays.
 
         Args:
-            sounds: name and audio of each version; waveforms and spectrograms are drawn from them.
-            label: name of the player for screen readers.
-        """
-        self.player([Track(name, audio) for name, audio in sounds], label)
-
-    def player(self, tracks: Sequence[Track], label: str = "", *, compact: bool = False) -> None:
-        """Add a player as :meth:`sounds` does, with a note for each version.
-
-        Args:
-            tracks: versions of one clip.
+            tracks: the versions; waveforms and spectrograms are drawn from them.
             label: name of the player for screen readers.
             compact: store the audio at a lower bitrate, for pages with many clips.
         """

@@ -1,4 +1,4 @@
-"""The tables that every page shares: scores, and what a variation did to the sound."""
+"""Tables that pages share: scores of models, their means, and notes on sizes."""
 
 from __future__ import annotations
 

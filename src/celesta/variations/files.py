@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from celesta import audio
 from celesta.codec import Codec, decoding, encoding, windowing
 from celesta.codec.decoding import Stretch, WindowSource
 from celesta.codec.source import SongSource
-from celesta.latents import CelReader, Progress
-from celesta.variations.registry import Step, apply_stream
+from celesta.latents import CelReader, Latent, Progress
+from celesta.variations.registry import Step, apply, apply_stream
 from celesta.variations.stream import InOrder, WindowStream
 
 
@@ -29,6 +30,7 @@ class OpenedSong:
         channels: audio channels.
         source_rate: Hz of the source.
         n_samples: of the source, at its sample rate.
+        load: gives the whole latent, for variations that cannot work window by window.
         mid_side: whether two channels are mid and side.
     """
 
@@ -38,6 +40,7 @@ class OpenedSong:
     channels: int
     source_rate: int
     n_samples: int
+    load: Callable[[], Latent]
     mid_side: bool = False
 
     @property
@@ -61,8 +64,11 @@ class OpenedSong:
         Raises:
             UsageError: the seconds are out of range.
         """
-        changed = InOrder(apply_stream(self.stream, steps))
-        source = WindowSource(changed, self.count, self.source_rate, self.n_samples, self.mid_side)
+        if all(step.variation.stream is not None for step in steps):
+            changed = InOrder(apply_stream(self.stream, steps))
+            source = WindowSource(changed, self.count, self.source_rate, self.n_samples, self.mid_side)
+        else:
+            source = WindowSource.of_latent(apply(self.load(), steps))
         wanted = Stretch.of(source, None, start, stop)
         return wanted, decoding.decode_blocks(self.codec.network, source, wanted)
 
@@ -81,7 +87,7 @@ def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
             codec.check(m.model, m.weights, m.latent_dim, m.detail_size)
             yield OpenedSong(
                 codec, WindowStream.of_reader(reader), len(reader), m.channels, m.source_rate, m.n_samples,
-                bool(m.mid_side),
+                lambda: Latent.load(source), bool(m.mid_side),
             )  # fmt: skip
         return
     with SongSource(source) as song:
@@ -92,7 +98,8 @@ def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
         stream = WindowStream(
             lambda: encoding.encode_windows(codec, song), codec.name, model.latent_dim, model.overlap == 0
         )
-        yield OpenedSong(codec, stream, count, song.channels, song.sample_rate, song.n_samples)
+        whole = functools.partial(codec.encode, source)
+        yield OpenedSong(codec, stream, count, song.channels, song.sample_rate, song.n_samples, whole)
 
 
 def transform_file(
@@ -105,7 +112,9 @@ def transform_file(
     stop: float | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Change the latent of a song and write the decoded audio, holding a few windows at a time.
+    """Change the latent of a song and write the decoded audio.
+
+    A few windows are held at a time, unless a step's variation needs the whole latent.
 
     Args:
         codec: with which to encode and decode.

@@ -40,3 +40,7 @@ class UsageError(CelestaError):
 
 class MissingExtraError(CelestaError):
     """An optional package is needed; the message says which extra installs it."""
+
+
+class LibraryError(CelestaError):
+    """A music library cannot be opened, read or written, or lacks what is asked of it."""

@@ -1,0 +1,1 @@
+"""A music library by sound in one SQLite file: scan, identity, similarity, duplicates, playlists, search."""

@@ -1,0 +1,159 @@
+"""Open a library file: SQLite in WAL mode, one clear error for each thing that can be wrong with the file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from celesta._files import atomic, printable
+from celesta.errors import LibraryError
+from celesta.library.schema import migrate
+
+ENVIRONMENT = "CELESTA_LIBRARY"
+BUSY_SECONDS = 60.0
+"""How long a writer waits for another process's transaction."""
+
+
+def default_path() -> Path:
+    """Return the library file that is used where none is named.
+
+    ``$CELESTA_LIBRARY`` if set, else ``library.db`` in the user's data folder.
+    """
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("celesta", appauthor=False)) / "library.db"
+
+
+class Store:
+    """A connection to a library file.
+
+    The file is opened in WAL mode: several processes may read and write it at once, and a process that is killed at
+    any moment loses at most its open transaction.
+
+    Args:
+        path: the file; made with its folder if it does not exist.
+        create: whether a missing file is made.
+
+    Raises:
+        LibraryError: the file is damaged, read-only, of another program or of a newer version, or its folder cannot
+            be written.
+    """
+
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+        self.path = Path(path)
+        self.name = printable(self.path)
+        if not self.path.exists() and not create:
+            raise LibraryError(f"{self.name}: no such library; make it with: celesta library add FOLDER")
+        with self.errors():
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            with self.errors():
+                self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA foreign_keys = ON")
+        migrate(self._connection, self.name)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; open transactions are rolled back."""
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn SQLite's and the system's errors into one clear line each."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise LibraryError(f"{self.name}: {_reason(error)}") from None
+        except OSError as error:
+            raise LibraryError(f"{self.name}: cannot be written ({error.strerror or error})") from None
+
+    def rows(self, sql: str, values: tuple[object, ...] | dict[str, object] = ()) -> list[tuple[Any, ...]]:
+        """Run a query and return all of its rows."""
+        with self.errors():
+            return self._connection.execute(sql, values).fetchall()
+
+    def execute(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        """Run one statement; outside of :meth:`transaction` it commits by itself."""
+        with self.errors():
+            return self._connection.execute(sql, values)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Store]:
+        """Commit what the block does as a whole, or nothing of it if it raises."""
+        with self.errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self
+            with self.errors():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def check(self) -> str:
+        """Return ``ok``, or what SQLite's integrity check found."""
+        rows = self.rows("PRAGMA integrity_check") + self.rows("PRAGMA foreign_key_check")
+        return "; ".join(" ".join(map(str, row)) for row in rows)
+
+    def backup(self, target: str | Path) -> None:
+        """Copy the library to another file while it is in use (SQLite's online backup).
+
+        Raises:
+            LibraryError: the target exists or cannot be written.
+        """
+        target = Path(target)
+        if target.exists():
+            raise LibraryError(f"{printable(target)}: exists; choose another name for the backup")
+        with self.errors(), atomic(target, LibraryError) as temporary:
+            copy = sqlite3.connect(temporary)
+            try:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+            finally:
+                copy.close()
+
+
+def now() -> float:
+    """Seconds since 1970, as the library stores times."""
+    return time.time()
+
+
+def _reason(error: sqlite3.DatabaseError) -> str:
+    text = str(error)
+    if "not a database" in text:
+        return "not an SQLite file; choose another file with --library"
+    if "malformed" in text or "corrupt" in text:
+        return "the file is damaged; restore a backup, or delete it and run: celesta library add FOLDER"
+    if "readonly" in text:
+        return "the file or its folder is read-only; change its permissions or choose another with --library"
+    if "full" in text or "disk I/O" in text:
+        return f"cannot be written ({text}); check the free space of the disk"
+    if "unable to open" in text:
+        return "cannot be opened; does its folder exist, and may it be written?"
+    if "locked" in text or "busy" in text:
+        return f"another process has used it for more than {BUSY_SECONDS:.0f} s; try again"
+    return text

@@ -1,0 +1,213 @@
+"""A library's files: identity survives moves and tags, rows are never lost, faults are one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import mutagen
+import numpy as np
+import pytest
+import soundfile
+
+from celesta.errors import LibraryError
+from celesta.library.payload import payload_id
+from celesta.library.scan import scan
+from celesta.library.schema import VERSION
+from celesta.library.store import Store
+
+FORMATS = ("flac", "mp3", "ogg", "opus", "wav", "aiff")
+
+
+def song(path: Path, seed: int = 0, seconds: float = 0.5) -> Path:
+    rng = np.random.default_rng(seed)
+    samples = 0.1 * rng.standard_normal((round(48_000 * seconds), 2))
+    if path.suffix == ".opus":
+        soundfile.write(path, samples, 48_000, format="OGG", subtype="OPUS")
+    else:
+        soundfile.write(path, samples, 48_000)
+    return path
+
+
+def tag(path: Path, title: str) -> None:
+    file = mutagen.File(path, easy=path.suffix not in (".wav", ".aiff"))
+    if file.tags is None:
+        file.add_tags()
+    if path.suffix in (".wav", ".aiff"):
+        file.tags.add(mutagen.id3.TIT2(encoding=3, text=[title]))
+    else:
+        file["title"] = title
+    file.save()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    with Store(tmp_path / "library.db") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_tags_and_names_leave_the_identity_alone(tmp_path: Path, suffix: str) -> None:
+    path = song(tmp_path / f"a.{suffix}")
+    before = payload_id(path)
+    assert before.startswith(suffix.replace("opus", "ogg") + ":")
+    for title in ("short", "a much longer title " * 200, "x"):
+        tag(path, title)
+        assert payload_id(path) == before
+    assert payload_id(path.rename(tmp_path / f"b.{suffix}")) == before
+    assert payload_id(song(tmp_path / f"other.{suffix}", seed=1)) != before
+
+
+def test_trailing_tags_of_an_mp3(tmp_path: Path) -> None:
+    path = song(tmp_path / "a.mp3")
+    plain = path.read_bytes()
+    id3v1 = b"TAG" + b"Title".ljust(125, b"\0")
+    ape = b"APETAGEX" + (2000).to_bytes(4, "little") + (32).to_bytes(4, "little") + bytes(16)
+    lyrics = b"LYRICSBEGIN" + b"words" + b"000016" + b"LYRICS200"
+    for tail in (id3v1, ape, ape + id3v1, lyrics + id3v1):
+        path.write_bytes(plain + tail)
+        assert payload_id(path) == payload_id(song(tmp_path / "b.mp3"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"f", b"fLaC", b"OggS", b"RIFF", b"FORM", b"ID3\4\0\0\0\0\0\x7f", b"\xff\xfb" * 9]
+)
+def test_fragments_have_an_identity_too(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_bytes(data)
+    assert payload_id(path) == payload_id(path)
+
+
+def test_scanning_again_finds_nothing_to_do(store: Store, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    (music / "album").mkdir(parents=True)
+    song(music / "a.flac")
+    song(music / "album" / "b.mp3", seed=1)
+    first = scan(store, [music])
+    assert (first.new, first.attached, first.unchanged, first.missing) == (2, 0, 0, 0)
+    again = scan(store, [music])
+    assert (again.new, again.attached, again.unchanged, again.missing) == (0, 0, 2, 0)
+
+
+def test_a_moved_and_tagged_folder_is_attached(store: Store, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    for i in range(6):
+        song(old / f"{i}.{FORMATS[i]}", seed=i)
+    scan(store, [old])
+    new = tmp_path / "new"
+    shutil.move(old, new)
+    for i in range(0, 6, 2):
+        tag(new / f"{i}.{FORMATS[i]}", f"title {i}")
+    result = scan(store, [tmp_path])
+    assert (result.new, result.attached, result.missing) == (0, 6, 6)
+    assert store.rows("SELECT count(*) FROM recordings") == [(6,)]
+    assert store.rows("SELECT count(*) FROM files WHERE missing_since IS NULL") == [(6,)]
+    shutil.move(new, old)
+    back = scan(store, [tmp_path])
+    assert (back.new, back.attached, back.missing) == (0, 6, 6)
+    assert store.rows("SELECT count(*) FROM files") == [(12,)]
+
+
+def test_changed_audio_is_another_recording(store: Store, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    song(music / "a.flac")
+    scan(store, [music])
+    song(music / "a.flac", seed=5)
+    assert scan(store, [music]).new == 1
+    assert store.rows("SELECT count(*) FROM recordings") == [(2,)]
+
+
+def test_loops_hidden_files_odd_names_and_unreadable_folders(store: Store, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    song(music / "a.flac")
+    os.symlink(music, music / "loop")
+    shutil.copy(music / "a.flac", music / "._a.flac")
+    shutil.copy(song(tmp_path / "x.flac", seed=3), os.fsencode(music) + b"/b\xe9.flac")
+    (music / "cover.jpg").write_bytes(b"x")
+    os.symlink(tmp_path / "nowhere.flac", music / "broken.flac")
+    result = scan(store, [music])
+    assert (result.new, result.attached) == (2, 0)
+    assert "x5" not in str(result.to_dict())
+
+
+def test_a_folder_that_cannot_be_listed_loses_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    music = tmp_path / "music"
+    (music / "album").mkdir(parents=True)
+    song(music / "album" / "a.flac")
+    scan(store, [music])
+    listing = os.scandir
+
+    def refusing(path: bytes) -> object:
+        if os.fsencode(path).endswith(b"album"):
+            raise PermissionError(13, "Permission denied", path)
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    result = scan(store, [music])
+    assert result.missing == 0
+    assert result.skipped == [(music / "album", "Permission denied")]
+    with pytest.raises(LibraryError, match="is its disk mounted"):
+        scan(store, [tmp_path / "gone"])
+
+
+def test_files_that_are_no_library(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("hello" * 1000)
+    with pytest.raises(LibraryError, match="not an SQLite file"):
+        Store(tmp_path / "text.db")
+    with sqlite3.connect(tmp_path / "foreign.db") as other:
+        other.execute("CREATE TABLE t (x)")
+    with pytest.raises(LibraryError, match="another program"):
+        Store(tmp_path / "foreign.db")
+    Store(tmp_path / "new.db").close()
+    with sqlite3.connect(tmp_path / "new.db") as newer:
+        newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(LibraryError, match="Update Celesta"):
+        Store(tmp_path / "new.db")
+    with pytest.raises(LibraryError, match="no such library"):
+        Store(tmp_path / "gone.db", create=False)
+
+
+def test_a_damaged_library_is_one_line(store: Store, tmp_path: Path) -> None:
+    for i in range(200):
+        store.execute("INSERT INTO recordings (payload, added) VALUES (?, 0)", (f"x:{i}" * 50,))
+    store.close()
+    path = tmp_path / "library.db"
+    data = bytearray(path.read_bytes())
+    data[4096 * 3 : 4096 * 6] = b"\xa5" * (4096 * 3)
+    path.write_bytes(data)
+
+    def read_all() -> None:
+        with Store(path) as broken:
+            for table in ("recordings ORDER BY payload", "files", "tags", "vectors", "errors"):
+                broken.rows(f"SELECT * FROM {table}")
+
+    with pytest.raises(LibraryError, match="the file is damaged; restore a backup"):
+        read_all()
+
+
+def test_backup_and_integrity(store: Store, tmp_path: Path) -> None:
+    store.execute("INSERT INTO recordings (payload, added) VALUES ('a:1', 0)")
+    store.backup(tmp_path / "copy.db")
+    with Store(tmp_path / "copy.db") as copy:
+        assert copy.rows("SELECT payload FROM recordings") == [("a:1",)]
+        assert copy.check() == "ok"
+    with pytest.raises(LibraryError, match="exists"):
+        store.backup(tmp_path / "copy.db")
+
+
+def test_an_error_inside_a_transaction_takes_it_back(store: Store) -> None:
+    def stopped() -> None:
+        with store.transaction():
+            store.execute("INSERT INTO recordings (payload, added) VALUES ('a:1', 0)")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        stopped()
+    assert store.rows("SELECT count(*) FROM recordings") == [(0,)]

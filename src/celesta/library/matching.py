@@ -1,0 +1,148 @@
+"""Find and align fingerprints: which stretch of one recording is which stretch of another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from celesta.library.fingerprint import FRAME_RATE
+
+BLOCK = 128
+"""Sub-fingerprints that are aligned as a whole: 6 s, in which 1 % of speed shifts by little more than a frame."""
+ERROR_LIMIT = 0.32
+"""Share of differing bits below which a block counts as the same audio; unrelated music has .5, seldom below .4."""
+_STRIDE = 64
+_COMMON = 64  # a key in more recordings than this says nothing
+
+
+@dataclass(frozen=True)
+class Match:
+    """How two fingerprints align.
+
+    Attributes:
+        overlap: seconds of the first that are the same audio in the second.
+        share: overlap as a share of the shorter one's audible length, 0 to 1.
+        error: share of differing bits in the overlap.
+        offset: seconds to add to a time of the first for the time in the second, at the first's start.
+        speed: of the second relative to the first, 1 within about .0005.
+    """
+
+    overlap: float
+    share: float
+    error: float
+    offset: float
+    speed: float
+
+
+class Index:
+    """Look up which recordings share sub-fingerprints with a query.
+
+    Args:
+        prints: fingerprints ``(frames,)`` uint32 of all recordings.
+    """
+
+    def __init__(self, prints: Sequence[np.ndarray]) -> None:
+        lengths = np.array([len(p) for p in prints], np.int64)
+        keys = np.concatenate([*prints, np.zeros(0, np.uint32)])
+        owners = np.repeat(np.arange(len(prints), dtype=np.int32), lengths)
+        audible = keys != 0
+        keys, owners = keys[audible], owners[audible]
+        order = np.argsort(keys, kind="stable")
+        self._keys, self._owners = keys[order], owners[order]
+
+    def candidates(self, query: np.ndarray, least: int = 2) -> list[int]:
+        """Return recordings that share at least ``least`` different sub-fingerprints, most first."""
+        unique = np.unique(query[query != 0])
+        first = np.searchsorted(self._keys, unique, side="left")
+        last = np.searchsorted(self._keys, unique, side="right")
+        found: Counter[int] = Counter()
+        for a, b in zip(first, last, strict=True):
+            owners = np.unique(self._owners[a:b])
+            if len(owners) <= _COMMON:
+                found.update(owners.tolist())
+        return [owner for owner, count in found.most_common() if count >= least]
+
+
+def align(first: np.ndarray, second: np.ndarray) -> Match:
+    """Align two fingerprints, allowing for offsets, cuts and a slightly different speed.
+
+    Each block of 6 s of the shorter one is compared with every place of the longer one; the blocks that agree with few
+    errors and lie on one line (offset and speed) are the overlap.
+
+    Args:
+        first, second: ``(frames,)`` uint32.
+    """
+    swapped = len(first) > len(second)
+    a, b = (second, first) if swapped else (first, second)
+    starts = _block_starts(a)
+    if not len(starts) or len(b) < BLOCK:
+        return Match(0.0, 0.0, 0.5, 0.0, 1.0)
+    at, errors = _best_places(a, b, starts)
+    good = errors < ERROR_LIMIT
+    if good.any():
+        offset, speed, good = _line(starts, at, errors, good)
+    if not good.any():
+        return Match(0.0, 0.0, float(errors.min()), 0.0, 1.0)
+    covered = np.zeros(len(a), bool)
+    for start in starts[good]:
+        covered[start : start + BLOCK] = True
+    audible = max(1, int((a != 0).sum()))
+    overlap = int((covered & (a != 0)).sum())
+    if swapped:
+        offset, speed = -offset / speed, 1 / speed
+    seconds = 1 / FRAME_RATE
+    return Match(
+        overlap * seconds, min(1.0, overlap / audible), float(errors[good].mean()), float(offset * seconds), float(speed)
+    )
+
+
+def _block_starts(a: np.ndarray) -> np.ndarray:
+    """Starts of the blocks that are mostly audible, the last one at the end."""
+    last = len(a) - BLOCK
+    if last < 0:
+        return np.zeros(0, np.int64)
+    starts = np.unique(np.append(np.arange(0, last + 1, _STRIDE), last))
+    audible = np.concatenate([[0], np.cumsum(a != 0)])
+    return starts[audible[starts + BLOCK] - audible[starts] >= BLOCK * 3 // 4]
+
+
+def _best_places(a: np.ndarray, b: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each block of ``a`` the place in ``b`` with the fewest differing bits, and their share."""
+    size = 1 << int(np.ceil(np.log2(len(b) + BLOCK)))
+    spectrum = np.fft.rfft(_signs(b), size, axis=0)
+    known = np.fft.rfft((b != 0).astype(np.float32), size)
+    places, errors = np.zeros(len(starts), np.int64), np.full(len(starts), 0.5)
+    for i, start in enumerate(starts):
+        block = a[start : start + BLOCK]
+        agree = np.fft.irfft((spectrum * np.fft.rfft(_signs(block), size, axis=0).conj()).sum(1), size)
+        both = 32 * np.fft.irfft(known * np.fft.rfft((block != 0).astype(np.float32), size).conj(), size)
+        share = np.where(both >= 32 * BLOCK / 2, 0.5 - 0.5 * agree / np.maximum(both, 1), 0.5)[: len(b) - BLOCK + 1]
+        places[i] = int(share.argmin())
+        errors[i] = float(share[places[i]])
+    return places, errors
+
+
+def _signs(prints: np.ndarray) -> np.ndarray:
+    """``(frames, 32)`` of -1 and 1, rows of zeros where a frame is silent."""
+    bits = np.unpackbits(prints.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
+    return (2.0 * bits.astype(np.float32) - 1) * (prints != 0)[:, None]
+
+
+def _line(
+    starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """The line through most good blocks, its speed within 2.5 % of 1: offset, speed, and the blocks on it."""
+    best = (0.0, 1.0, np.zeros(len(starts), bool))
+    x, y = starts.astype(float), at.astype(float)
+    for i in np.flatnonzero(good)[np.argsort(errors[good])][:8]:
+        for speed in np.linspace(0.975, 1.025, 41):
+            on = good & (np.abs(y - y[i] - speed * (x - x[i])) <= 3)
+            if on.sum() > best[2].sum():
+                slope = speed
+                if on.sum() >= 3:
+                    slope = float(np.clip(np.polyfit(x[on], y[on], 1)[0], 0.975, 1.025))
+                best = (float(np.mean(y[on] - slope * x[on])), slope, on)
+    return best

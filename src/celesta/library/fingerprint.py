@@ -1,8 +1,8 @@
 """Fingerprints of audio: 32 bits for each 46 ms, which survive lossy codecs, other levels and filtering.
 
 Each bit is the sign of a difference of band energies in time and frequency. Source: Haitsma and Kalker 2002, "A highly
-robust audio fingerprinting system"; here with longer steps and with logarithms of energies, so that an equaliser changes
-few bits.
+robust audio fingerprinting system"; here with longer steps and with logarithms of energies, so that an equaliser
+changes few bits.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ def align(first: np.ndarray, second: np.ndarray) -> Match:
     errors and lie on one line (offset and speed) are the overlap.
 
     Args:
-        first, second: ``(frames,)`` uint32.
+        first: ``(frames,)`` uint32.
+        second: of the other recording.
     """
     swapped = len(first) > len(second)
     a, b = (second, first) if swapped else (first, second)
@@ -95,7 +96,11 @@ def align(first: np.ndarray, second: np.ndarray) -> Match:
         offset, speed = -offset / speed, 1 / speed
     seconds = 1 / FRAME_RATE
     return Match(
-        overlap * seconds, min(1.0, overlap / audible), float(errors[good].mean()), float(offset * seconds), float(speed)
+        overlap * seconds,
+        min(1.0, overlap / audible),
+        float(errors[good].mean()),
+        float(offset * seconds),
+        float(speed),
     )
 
 
@@ -131,9 +136,7 @@ def _signs(prints: np.ndarray) -> np.ndarray:
     return (2.0 * bits.astype(np.float32) - 1) * (prints != 0)[:, None]
 
 
-def _line(
-    starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarray
-) -> tuple[float, float, np.ndarray]:
+def _line(starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarray) -> tuple[float, float, np.ndarray]:
     """The line through most good blocks, its speed within 2.5 % of 1: offset, speed, and the blocks on it."""
     best = (0.0, 1.0, np.zeros(len(starts), bool))
     x, y = starts.astype(float), at.astype(float)

@@ -1,0 +1,106 @@
+"""Say in words why two songs are similar, from what was measured of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+QUADRANTS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
+_CLEAR = 0.5  # probability from which a song is called by a label
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a song in words and numbers.
+
+    Attributes:
+        values: descriptor to value: ``tempo`` (beats a minute), ``key`` (0 C to 11 B), ``mode`` (1 major, 0 minor),
+            ``loudness`` (LUFS), ``brightness`` (spectral centroid, Hz).
+        labels: predictor to label to probability.
+    """
+
+    values: Mapping[str, float]
+    labels: Mapping[str, Mapping[str, float]]
+
+
+def reasons(a: Facts, b: Facts, most: int = 4) -> list[str]:
+    """Return up to ``most`` reasons why two songs are alike, the strongest first; [] where nothing known agrees.
+
+    Example:
+        >>> one = Facts({"tempo": 121.0, "mode": 0.0}, {"mood": {"Q4": 0.8}})
+        >>> two = Facts({"tempo": 122.0, "mode": 0.0}, {"mood": {"Q4": 0.7}})
+        >>> reasons(one, two)
+        ['tempo 121/122', 'both calm', 'both minor']
+    """
+    found = [given for rule in _RULES for given in [rule(a, b)] if given is not None]
+    found += _shared_tags(a, b)
+    return [text for _, text in sorted(found, key=lambda pair: -pair[0])][:most]
+
+
+Reason = tuple[float, str]
+
+
+def _tempo(a: Facts, b: Facts) -> Reason | None:
+    one, two = a.values.get("tempo", 0.0), b.values.get("tempo", 0.0)
+    if one <= 0 or two <= 0:
+        return None
+    for factor, words in ((1.0, ""), (2.0, " (double)"), (0.5, " (half)")):
+        apart = abs(one * factor / two - 1)
+        if apart < 0.04:
+            return 1.0 - 10 * apart - (0.3 if words else 0.0), f"tempo {one:.0f}/{two:.0f}{words}"
+    return None
+
+
+def _key(a: Facts, b: Facts) -> Reason | None:
+    if "mode" not in a.values or a.values["mode"] != b.values.get("mode"):
+        return None
+    minor = a.values["mode"] == 0
+    if "key" in a.values and a.values["key"] == b.values.get("key"):
+        return 0.7, f"both in {PITCHES[int(a.values['key']) % 12]} {'minor' if minor else 'major'}"
+    return 0.4, f"both {'minor' if minor else 'major'}"
+
+
+def _mood(a: Facts, b: Facts) -> Reason | None:
+    return _same_label(a, b, "mood", 0.85, lambda label: QUADRANTS.get(label, label))
+
+
+def _genre(a: Facts, b: Facts) -> Reason | None:
+    return _same_label(a, b, "genre", 0.8, str)
+
+
+def _same_label(a: Facts, b: Facts, predictor: str, strength: float, word: Callable[[str], str]) -> Reason | None:
+    one, two = a.labels.get(predictor, {}), b.labels.get(predictor, {})
+    if not one or not two:
+        return None
+    label = max(one, key=lambda name: one[name])
+    if label != max(two, key=lambda name: two[name]) or min(one[label], two[label]) < _CLEAR:
+        return None
+    return strength * min(one[label], two[label]) + 0.1, f"both {word(label)}"
+
+
+def _brightness(a: Facts, b: Facts) -> Reason | None:
+    one, two = a.values.get("brightness", 0.0), b.values.get("brightness", 0.0)
+    if one <= 0 or two <= 0:
+        return None
+    if max(one, two) < 1_200:
+        return 0.5, "little brightness in both"
+    return (0.5, "both bright") if min(one, two) > 3_000 else None
+
+
+def _loudness(a: Facts, b: Facts) -> Reason | None:
+    one, two = a.values.get("loudness"), b.values.get("loudness")
+    if one is None or two is None:
+        return None
+    if max(one, two) < -23:
+        return 0.45, "both quiet"
+    return (0.35, "both loud") if min(one, two) > -10 else None
+
+
+def _shared_tags(a: Facts, b: Facts) -> list[Reason]:
+    one, two = a.labels.get("tags", {}), b.labels.get("tags", {})
+    shared: Sequence[tuple[float, str]] = [(min(p, two[tag]), tag) for tag, p in one.items() if tag in two]
+    return [(0.9 * p, f"both {tag}") for p, tag in sorted(shared, reverse=True)[:2] if p >= _CLEAR]
+
+
+_RULES: tuple[Callable[[Facts, Facts], Reason | None], ...] = (_tempo, _key, _mood, _genre, _brightness, _loudness)

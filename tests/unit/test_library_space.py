@@ -1,0 +1,143 @@
+"""Similarity, reasons and playlists on made-up songs whose answers are known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from celesta.errors import UsageError
+from celesta.library.playlists import around, path, worst_step
+from celesta.library.reasons import Facts, reasons
+from celesta.library.space import Reference, Space, Weights, occurrence_skew, top
+
+ALL = Weights({"timbre": 1.0, "rhythm": 0.5})
+
+
+def library(songs: int = 300, clusters: int = 6, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    rng = np.random.default_rng(seed)
+    centres = {"timbre": 3 * rng.standard_normal((clusters, 40)), "rhythm": 3 * rng.standard_normal((clusters, 8))}
+    label = rng.integers(clusters, size=songs)
+    return {k: c[label] + rng.standard_normal((songs, c.shape[1])) for k, c in centres.items()}, label
+
+
+def test_neighbours_are_of_the_same_cluster_whatever_the_units() -> None:
+    blocks, label = library()
+    blocks["timbre"] = blocks["timbre"] * 1e6 + 5e6
+    space = Space(blocks)
+    found = [space.nearest(song, ALL, 10) for song in range(50)]
+    assert np.mean([label[rows] == label[song] for song, rows in enumerate(found)]) > 0.98
+    assert all(song not in rows for song, rows in enumerate(found))
+    itself = space.similarities({k: v[3] for k, v in blocks.items()}, ALL)
+    assert int(itself.argmax()) == 3
+    assert itself.min() >= 0
+    assert itself.max() <= 1
+
+
+def test_by_asks_one_block_only() -> None:
+    blocks, _ = library()
+    blocks["rhythm"][7] = blocks["rhythm"][3]
+    space = Space(blocks)
+    assert space.nearest(3, Weights({"rhythm": 1.0}), 1).tolist() == [7]
+    with pytest.raises(UsageError, match="no such block; choose from timbre, rhythm"):
+        space.nearest(3, Weights({"colour": 1.0}), 1)
+    with pytest.raises(UsageError, match="at least one block"):
+        space.nearest(3, Weights({"rhythm": 0.0}), 1)
+
+
+def test_shrinkage_keeps_scales_sane_in_a_library_of_two_songs() -> None:
+    reference = {"timbre": Reference(np.zeros(4), np.ones(4))}
+    near = np.array([[0.0, 0, 0, 0], [0.01, 0, 0, 0]])
+    one, two = Space({"timbre": near}, reference)._points["timbre"]
+    assert np.abs(one - two).max() < 0.05  # without the reference they would be two deviations apart
+    plain = Space({"timbre": near})._points["timbre"]
+    assert np.abs(plain[0] - plain[1]).max() > 0.5
+
+
+def test_hubs_occur_less_often() -> None:
+    rng = np.random.default_rng(1)
+    points = rng.standard_normal((600, 200))
+    space = Space({"timbre": points})
+    weights = Weights({"timbre": 1.0})
+    mutual = np.stack([space.nearest(i, weights, 10) for i in range(600)])
+    standard = (points - points.mean(0)) / points.std(0)
+    squares = (standard**2).sum(1)
+    apart = squares[:, None] + squares[None] - 2 * standard @ standard.T
+    np.fill_diagonal(apart, np.inf)
+    plain = np.argsort(apart, axis=1)[:, :10]
+    assert occurrence_skew(mutual, 600) < 0.5 * occurrence_skew(plain, 600)
+
+
+def test_top_is_ordered_and_bounded() -> None:
+    values = np.array([0.5, 0.9, 0.9, 0.1])
+    assert top(values, 3).tolist() == [1, 2, 0]
+    assert top(values, 9).tolist() == [1, 2, 0, 3]
+    assert top(values, 0).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "words"),
+    [
+        ({"tempo": 60.0}, {"tempo": 120.5}, "tempo 60/120 (double)"),
+        ({"tempo": 120.0}, {"tempo": 150.0}, None),
+        ({"mode": 0.0, "key": 9.0}, {"mode": 0.0, "key": 9.0}, "both in A minor"),
+        ({"mode": 0.0}, {"mode": 1.0}, None),
+        ({"brightness": 900.0}, {"brightness": 1000.0}, "little brightness in both"),
+        ({"loudness": -30.0}, {"loudness": -25.0}, "both quiet"),
+        ({}, {}, None),
+    ],
+)
+def test_reasons_name_what_agrees(one: dict[str, float], two: dict[str, float], words: str | None) -> None:
+    assert reasons(Facts(one, {}), Facts(two, {})) == ([words] if words else [])
+
+
+def test_unsure_labels_are_no_reason() -> None:
+    sure, unsure = {"genre": {"jazz": 0.9, "rock": 0.1}}, {"genre": {"jazz": 0.4, "rock": 0.35}}
+    assert reasons(Facts({}, sure), Facts({}, sure)) == ["both jazz"]
+    assert reasons(Facts({}, sure), Facts({}, unsure)) == []
+
+
+def rows(points: np.ndarray):
+    return lambda song: np.exp(-((points - points[song]) ** 2))
+
+
+def test_a_path_goes_through_what_lies_between() -> None:
+    points = np.linspace(0, 4, 41)
+    rng = np.random.default_rng(0)
+    shuffled = rng.permutation(41)
+    start, end = int(np.flatnonzero(shuffled == 0)[0]), int(np.flatnonzero(shuffled == 40)[0])
+    similar = rows(points[shuffled])
+    found = path(start, end, 9, similar, [""] * 41)
+    assert (found[0], found[-1], len(found)) == (start, end, 9)
+    assert len(set(found)) == 9
+    assert worst_step(found, similar) > np.exp(-0.4)  # the even way has exp(-0.25)
+    straight = [start, *rng.permutation([s for s in range(41) if s not in (start, end)])[:7].tolist(), end]
+    assert worst_step(found, similar) > worst_step(straight, similar)
+
+
+def test_no_artist_twice_in_a_row_and_none_at_all_if_asked() -> None:
+    similar = rows(np.linspace(0, 3, 31))
+    artists = [f"a{i // 3}" for i in range(31)]
+    found = path(0, 30, 7, similar, artists)
+    assert all(artists[a] != artists[b] for a, b in itertools.pairwise(found))
+    once = path(0, 30, 7, similar, artists, once=True)
+    assert len({artists[song] for song in once}) == len(once)
+    listed = around([0, 1], similar, artists, [200.0] * 31, songs=10)
+    assert listed[:2] == [0, 1]
+    assert len(set(listed)) == 10
+    assert all(artists[a] != artists[b] for a, b in itertools.pairwise(listed[1:]))
+
+
+def test_length_in_minutes() -> None:
+    similar = rows(np.linspace(0, 3, 31))
+    found = around([4], similar, [""] * 31, [240.0] * 31, seconds=3600.0)
+    assert abs(sum(240.0 for _ in found) - 3600) <= 240
+    small = around([4], similar, [""] * 31, [240.0] * 31, songs=99)
+    assert sorted(small) == list(range(31))
+
+
+@pytest.mark.parametrize("call", [lambda s: path(0, 0, 5, s, [""] * 9), lambda s: path(0, 1, 1, s, [""] * 9)])
+def test_paths_that_cannot_be(call) -> None:
+    with pytest.raises(UsageError):
+        call(rows(np.linspace(0, 1, 9)))

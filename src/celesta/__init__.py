@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from celesta.audio import Audio, AudioSource, info, probe, read, stream, write
     from celesta.codec import Codec, WrittenFile, load, truncate
     from celesta.latents import Latent
+    from celesta.library.library import Library
     from celesta.predict.song import SongPrediction, SongPredictor
     from celesta.report.compare import compare
     from celesta.variations.basic import gain, morph, noise, smooth
@@ -42,6 +43,7 @@ _WHERE = {
     "WrittenFile": "celesta.codec",
     "truncate": "celesta.codec",
     "Latent": "celesta.latents",
+    "Library": "celesta.library.library",
     "gain": "celesta.variations.basic",
     "noise": "celesta.variations.basic",
     "smooth": "celesta.variations.basic",
@@ -59,6 +61,7 @@ __all__ = [
     "CelestaError",
     "Codec",
     "Latent",
+    "Library",
     "SongPrediction",
     "SongPredictor",
     "WrittenFile",

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from celesta.cli.main import app
+from celesta.cli.verbs import GROUPS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(REPOSITORY / "scripts" / "cli_reference.py"))
@@ -40,7 +41,13 @@ def test_words_mean_the_same_in_every_verb():
                 meant.setdefault(flag, set()).add(long)
             if option.name == "model" and option.default:
                 defaults.add(option.default)
-    assert meant == {"-o": {"--output"}, "-m": {"--model"}, "-f": {"--features"}, "-K": {"--channels"}}
+    assert meant == {
+        "-o": {"--output"},
+        "-m": {"--model"},
+        "-f": {"--features"},
+        "-K": {"--channels"},
+        "-n": {"--number"},
+    }
     assert defaults == {"nested"}
 
 
@@ -59,8 +66,8 @@ def test_commands_in_the_docs_exist(page):
         words = shlex.split(text.replace("'", ""), comments=True)
         if not words or words[0].startswith("-") or not words[0].islower() or not words[0].isalpha():
             continue
-        name = " ".join(words[:2]) if words[0] == "classify" else words[0]
-        if name == "classify" or len(words) == 1:
+        name = " ".join(words[:2]) if words[0] in GROUPS else words[0]
+        if name in GROUPS or len(words) == 1:
             continue
         assert name in VERBS, f"{page.name}: celesta {text}"
         known = {flag for option in VERBS[name].params for flag in (*option.opts, *option.secondary_opts)} | {"--help"}

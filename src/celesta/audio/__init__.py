@@ -2,6 +2,7 @@
 
 from celesta.audio._headers import AudioWarning
 from celesta.audio._info import AudioInfo
+from celesta.audio._tags import read_tags
 from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, SkippedWarning, find_audio, find_files
 from celesta.audio.io import Audio, info, probe, read, stream, write
 from celesta.audio.resample import Resampler, check_rate, resample, resampled_length
@@ -25,6 +26,7 @@ __all__ = [
     "info",
     "probe",
     "read",
+    "read_tags",
     "resample",
     "resampled_length",
     "stream",

@@ -81,6 +81,15 @@ Folds = Annotated[
         show_default=False,
     ),
 ]
+LibraryFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="FILE",
+        help="The library; by default $CELESTA_LIBRARY, else library.db in the user's data folder.",
+        show_default=False,
+    ),
+]
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Songs that are analysed at once.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers.")]
 

@@ -12,8 +12,12 @@ from celesta.cli import (
     doctor,
     encode,
     info,
+    library,
     models,
+    playlist,
     reconstruct,
+    search,
+    similar,
     study,
     train,
     transform,
@@ -37,6 +41,14 @@ VERBS: dict[str, Callable[..., None]] = {
     "classify predict": predict.predict,
     "classify evaluate": evaluate.evaluate,
     "cluster": cluster.cluster,
+    "library add": library.add,
+    "library status": library.status,
+    "library update": library.update,
+    "library errors": library.errors,
+    "library backup": library.backup,
+    "similar": similar.similar,
+    "search": search.search,
+    "playlist": playlist.playlist,
     "study": study.study,
     "train": train.train,
     "models": models.models,
@@ -44,5 +56,8 @@ VERBS: dict[str, Callable[..., None]] = {
 }
 """The words after ``celesta`` to the function that does it, in the order of the help."""
 
-GROUPS = {"classify": "Train, use and score classifiers of songs."}
+GROUPS = {
+    "classify": "Train, use and score classifiers of songs.",
+    "library": "Keep a library of analysed songs in one file.",
+}
 """The first word of verbs of two words, with its help."""

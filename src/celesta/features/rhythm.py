@@ -112,11 +112,15 @@ class RhythmAnalysis:
 
     def summary(self, start: float = 0.0, stop: float | None = None) -> Arrays:
         """Return ``descriptors`` ``(42,)`` from ``start`` to ``stop`` seconds."""
-        rhythm, tonal = self.rhythm(start, stop), self._tonal.facts(start, stop)
+        rhythm, tonal = self.rhythm(start, stop), self.tonal(start, stop)
         loudness = self._loudness.facts(start, stop)
         tempo = np.log2(rhythm.tempo) if rhythm.tempo else 0.0
         numbers = [*rhythm.histogram, tempo, *rhythm[2:], *loudness, *_key_numbers(tonal)]
         return {"descriptors": np.asarray(numbers, np.float32)}
+
+    def tonal(self, start: float = 0.0, stop: float | None = None) -> TonalFacts:
+        """Find the key from ``start`` to ``stop`` seconds."""
+        return self._tonal.facts(start, stop)
 
     def rhythm(self, start: float = 0.0, stop: float | None = None) -> RhythmFacts:
         """Compute the rhythm from ``start`` to ``stop`` seconds."""

@@ -1,1 +1,18 @@
-"""A music library by sound in one SQLite file: scan, identity, similarity, duplicates, playlists, search."""
+"""A music library by audio in one SQLite file: scan, identity, similarity, search, playlists."""
+
+from celesta.library.library import AddResult, FileError, Library, LibraryStatus
+from celesta.library.neighbours import Similar
+from celesta.library.playlist_files import write_playlist
+from celesta.library.records import Song
+from celesta.library.store import default_path
+
+__all__ = [
+    "AddResult",
+    "FileError",
+    "Library",
+    "LibraryStatus",
+    "Similar",
+    "Song",
+    "default_path",
+    "write_playlist",
+]

@@ -7,8 +7,6 @@ changes few bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from celesta.audio import Resampler
@@ -25,46 +23,57 @@ _SILENCE = 1e-6  # power of a frame relative to the loudest frame: 60 dB below i
 _FRAMES = 1_024  # frames computed at once
 
 
-def fingerprint(blocks: Iterable[np.ndarray], sample_rate: int) -> np.ndarray:
-    """Compute the fingerprint of a stream of audio.
+class FingerprintAnalysis:
+    """The fingerprint of a stream, mono at :data:`SAMPLE_RATE`."""
+
+    def __init__(self) -> None:
+        self._held = np.zeros(0, np.float32)
+        self._energies: list[np.ndarray] = []
+
+    def push(self, x: np.ndarray) -> None:
+        """Take samples ``(n,)``, full scale +-1."""
+        self._held = np.concatenate([self._held, x])
+        while len(self._held) >= FRAME + HOP * (_FRAMES - 1):
+            self._add(np.lib.stride_tricks.sliding_window_view(self._held, FRAME)[: _FRAMES * HOP : HOP])
+            self._held = self._held[_FRAMES * HOP :]
+
+    def finish(self) -> None:
+        """End the stream."""
+        if len(self._held) >= FRAME:
+            self._add(np.lib.stride_tricks.sliding_window_view(self._held, FRAME)[::HOP])
+        self._held = np.zeros(0, np.float32)
+
+    def _add(self, frames: np.ndarray) -> None:
+        self._energies.append(_energies(frames))
+
+    def bits(self) -> np.ndarray:
+        """Return the fingerprint ``(frames,)`` uint32; 0 where a frame is silent.
+
+        Audio shorter than a frame of 0.37 s has none.
+        """
+        return _bits(np.concatenate(self._energies)) if self._energies else np.zeros(0, np.uint32)
+
+
+def fingerprint(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Compute the fingerprint of audio.
 
     Args:
-        blocks: arrays ``(channels, n)`` or ``(n,)``, full scale +-1.
+        samples: ``(channels, n)`` or ``(n,)``, full scale +-1.
         sample_rate: Hz.
 
     Returns:
-        ``(frames,)`` uint32; 0 where a frame is silent. Audio shorter than a frame of 0.37 s has none.
+        ``(frames,)`` uint32; see :meth:`FingerprintAnalysis.bits`.
 
     Example:
-        >>> tone = np.sin(np.arange(22_050) * 0.3)[None].astype(np.float32)
-        >>> fingerprint([tone], 11_025).shape
-        (35,)
+        >>> fingerprint(np.sin(np.arange(22_050) * 0.3), 11_025).shape
+        (36,)
     """
-    energies = [_energies(part) for part in _frames(_mono(blocks, sample_rate))]
-    if not energies:
-        return np.zeros(0, np.uint32)
-    energy = np.concatenate(energies)
-    return _bits(energy)
-
-
-def _mono(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterable[np.ndarray]:
-    resampler = Resampler(sample_rate, SAMPLE_RATE, 1)
-    for block in blocks:
-        x = np.atleast_2d(block).mean(axis=0, keepdims=True, dtype=np.float32)
-        yield resampler.push(x)[0]
-    yield resampler.finish()[0]
-
-
-def _frames(parts: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
-    """Overlapping frames ``(n, FRAME)``, some at a time."""
-    held = np.zeros(0, np.float32)
-    for part in parts:
-        held = np.concatenate([held, part])
-        while len(held) >= FRAME + HOP * (_FRAMES - 1):
-            yield np.lib.stride_tricks.sliding_window_view(held, FRAME)[: _FRAMES * HOP : HOP]
-            held = held[_FRAMES * HOP :]
-    if len(held) >= FRAME:
-        yield np.lib.stride_tricks.sliding_window_view(held, FRAME)[::HOP]
+    mono = np.atleast_2d(samples).mean(axis=0, keepdims=True, dtype=np.float32)
+    resampler, analysis = Resampler(sample_rate, SAMPLE_RATE, 1), FingerprintAnalysis()
+    for part in (resampler.push(mono), resampler.finish()):
+        analysis.push(part[0])
+    analysis.finish()
+    return analysis.bits()
 
 
 def _band_edges() -> np.ndarray:

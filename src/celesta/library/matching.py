@@ -111,7 +111,7 @@ def _block_starts(a: np.ndarray) -> np.ndarray:
         return np.zeros(0, np.int64)
     starts = np.unique(np.append(np.arange(0, last + 1, _STRIDE), last))
     audible = np.concatenate([[0], np.cumsum(a != 0)])
-    return starts[audible[starts + BLOCK] - audible[starts] >= BLOCK * 3 // 4]
+    return np.asarray(starts[audible[starts + BLOCK] - audible[starts] >= BLOCK * 3 // 4])
 
 
 def _best_places(a: np.ndarray, b: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +133,7 @@ def _best_places(a: np.ndarray, b: np.ndarray, starts: np.ndarray) -> tuple[np.n
 def _signs(prints: np.ndarray) -> np.ndarray:
     """``(frames, 32)`` of -1 and 1, rows of zeros where a frame is silent."""
     bits = np.unpackbits(prints.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
-    return (2.0 * bits.astype(np.float32) - 1) * (prints != 0)[:, None]
+    return np.asarray((2.0 * bits.astype(np.float32) - 1) * (prints != 0)[:, None])
 
 
 def _line(starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarray) -> tuple[float, float, np.ndarray]:

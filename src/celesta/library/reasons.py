@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-QUADRANTS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
-_CLEAR = 0.5  # probability from which a song is called by a label
+CLEAR, WORD_CLEAR = 0.5, 0.2
+"""Probability from which a song is called by a label of a predictor, and by a word of a tagger."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ def reasons(a: Facts, b: Facts, most: int = 4) -> list[str]:
     """Return up to ``most`` reasons why two songs are alike, the strongest first; [] where nothing known agrees.
 
     Example:
-        >>> one = Facts({"tempo": 121.0, "mode": 0.0}, {"mood": {"Q4": 0.8}})
-        >>> two = Facts({"tempo": 122.0, "mode": 0.0}, {"mood": {"Q4": 0.7}})
+        >>> one = Facts({"tempo": 121.0, "mode": 0.0}, {"mood": {"calm": 0.8}})
+        >>> two = Facts({"tempo": 122.0, "mode": 0.0}, {"mood": {"calm": 0.7}})
         >>> reasons(one, two)
         ['tempo 121/122', 'both calm', 'both minor']
     """
     found = [given for rule in _RULES for given in [rule(a, b)] if given is not None]
-    found += _shared_tags(a, b)
+    found += _shared_words(a, b)
     return [text for _, text in sorted(found, key=lambda pair: -pair[0])][:most]
 
 
@@ -62,21 +62,21 @@ def _key(a: Facts, b: Facts) -> Reason | None:
 
 
 def _mood(a: Facts, b: Facts) -> Reason | None:
-    return _same_label(a, b, "mood", 0.85, lambda label: QUADRANTS.get(label, label))
+    return _same_label(a, b, "mood", 0.85)
 
 
 def _genre(a: Facts, b: Facts) -> Reason | None:
-    return _same_label(a, b, "genre", 0.8, str)
+    return _same_label(a, b, "genre", 0.8)
 
 
-def _same_label(a: Facts, b: Facts, predictor: str, strength: float, word: Callable[[str], str]) -> Reason | None:
+def _same_label(a: Facts, b: Facts, predictor: str, strength: float) -> Reason | None:
     one, two = a.labels.get(predictor, {}), b.labels.get(predictor, {})
     if not one or not two:
         return None
     label = max(one, key=lambda name: one[name])
-    if label != max(two, key=lambda name: two[name]) or min(one[label], two[label]) < _CLEAR:
+    if label != max(two, key=lambda name: two[name]) or min(one[label], two[label]) < CLEAR:
         return None
-    return strength * min(one[label], two[label]) + 0.1, f"both {word(label)}"
+    return strength * min(one[label], two[label]) + 0.1, f"both {label}"
 
 
 def _brightness(a: Facts, b: Facts) -> Reason | None:
@@ -97,10 +97,11 @@ def _loudness(a: Facts, b: Facts) -> Reason | None:
     return (0.35, "both loud") if min(one, two) > -10 else None
 
 
-def _shared_tags(a: Facts, b: Facts) -> list[Reason]:
-    one, two = a.labels.get("tags", {}), b.labels.get("tags", {})
-    shared: Sequence[tuple[float, str]] = [(min(p, two[tag]), tag) for tag, p in one.items() if tag in two]
-    return [(0.9 * p, f"both {tag}") for p, tag in sorted(shared, reverse=True)[:2] if p >= _CLEAR]
+def _shared_words(a: Facts, b: Facts) -> list[Reason]:
+    """The two clearest words of the taggers, whose probabilities are seldom near 1."""
+    one, two = a.labels.get("words", {}), b.labels.get("words", {})
+    shared: Sequence[tuple[float, str]] = [(min(p, two[word]), word) for word, p in one.items() if word in two]
+    return [(0.5 + 0.5 * p, f"both {word}") for p, word in sorted(shared, reverse=True)[:2] if p >= WORD_CLEAR]
 
 
 _RULES: tuple[Callable[[Facts, Facts], Reason | None], ...] = (_tempo, _key, _mood, _genre, _brightness, _loudness)

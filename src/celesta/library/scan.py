@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.audio import AUDIO_SUFFIXES
-from celesta.errors import LibraryError
+from celesta.audio import AUDIO_SUFFIXES, read_tags
 from celesta.library.payload import payload_id
 from celesta.library.store import Store, now
+from celesta.library.tags import store_tags
 
 _SUFFIXES = tuple(sorted(AUDIO_SUFFIXES))
 _BATCH = 500
@@ -66,20 +66,37 @@ def scan(
 
     Args:
         store: the library.
-        roots: folders or files. A folder that is gone or empty of its files (an unmounted disk) is reported as an
-            error and nothing below it is marked.
+        roots: folders or files. Where one is gone, or holds none of the files that it had (an unmounted disk), it is
+            listed in ``skipped`` and nothing below it is marked.
         progress: called with the number of files done and None, then the total.
 
     Raises:
-        LibraryError: a root does not exist, or the library cannot be written.
+        LibraryError: the library cannot be written.
     """
     result = ScanResult()
     for root in roots:
         where = Path(os.path.abspath(root))
         if not where.exists():
-            raise LibraryError(f"{printable(where)}: no such file or folder; is its disk mounted?")
+            if _is_lost_file(store, where):
+                result.missing += _mark_missing(store, [os.fsencode(where)])
+                continue
+            result.skipped.append((where, "no such file or folder; is its disk mounted?"))
+            continue
         _scan_root(store, where, result, progress)
     return result
+
+
+def _is_lost_file(store: Store, root: Path) -> bool:
+    """Whether a root that is gone was a file, in a folder that still holds others."""
+    if not store.rows("SELECT 1 FROM files WHERE path = ?", (os.fsencode(root),)):
+        return False
+    return root.parent.is_dir() and any(root.parent.iterdir())
+
+
+def _mark_missing(store: Store, paths: list[bytes]) -> int:
+    """Mark files as missing, and return how many were not before."""
+    sql = "UPDATE files SET missing_since = ? WHERE path = ? AND missing_since IS NULL"
+    return sum(store.execute(sql, (now(), path)).rowcount for path in paths)
 
 
 def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[[int, int | None], None]) -> None:
@@ -102,6 +119,9 @@ def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[
         if number % 200 == 0:
             progress(number, None)
     total = len(seen)
+    if known and not seen and not unreadable:
+        result.skipped.append((root, "none of its audio files is there; is its disk mounted?"))
+        return
     gone = [
         path
         for path, (*_, missing) in known.items()
@@ -109,43 +129,71 @@ def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[
     ]
     # Recordings must be there before their old places are given up, so that a move never loses sight of one.
     for i in range(0, len(changed), _BATCH):
-        _store_files(store, [(e, _identify(e, result)) for e in changed[i : i + _BATCH]], result)
+        _store_files(store, [_identified(entry) for entry in changed[i : i + _BATCH]], result)
         progress(total - len(changed) + min(len(changed), i + _BATCH), total)
     with store.transaction():
-        for path in gone:
-            store.execute("UPDATE files SET missing_since = ? WHERE path = ?", (now(), path))
-    result.missing += len(gone)
+        result.missing += _mark_missing(store, gone)
     progress(total, total)
 
 
-def _identify(entry: _Entry, result: ScanResult) -> str | None:
-    """The payload's identity; None where the file cannot be read, with the reason in ``result.skipped``."""
+@dataclass(frozen=True)
+class _Identified:
+    """A file with its payload's identity and its tags, or with the reason why it cannot be read."""
+
+    entry: _Entry
+    payload: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+def _identified(entry: _Entry) -> _Identified:
+    path = Path(os.fsdecode(entry.path))
     try:
-        return payload_id(os.fsdecode(entry.path))
+        return _Identified(entry, payload_id(path), read_tags(path))
     except OSError as error:
-        result.skipped.append((Path(os.fsdecode(entry.path)), error.strerror or str(error)))
-        return None
+        return _Identified(entry, reason=error.strerror or str(error))
 
 
-def _store_files(store: Store, identified: list[tuple[_Entry, str | None]], result: ScanResult) -> None:
+def _store_files(store: Store, files: list[_Identified], result: ScanResult) -> None:
     with store.transaction():
-        for entry, payload in identified:
-            if payload is None:
+        for file in files:
+            entry = file.entry
+            if file.reason:
+                result.skipped.append((Path(os.fsdecode(entry.path)), file.reason))
+                note_error(store, entry.path, "scan", file.reason)
                 continue
             made = store.execute(
                 "INSERT INTO recordings (payload, added) VALUES (?, ?) ON CONFLICT (payload) DO NOTHING",
-                (payload, now()),
+                (file.payload, now()),
             )
             result.new += made.rowcount
             result.attached += 1 - made.rowcount
+            ((recording,),) = store.rows("SELECT id FROM recordings WHERE payload = ?", (file.payload,))
             store.execute(
-                "INSERT INTO files (path, recording, size, mtime_ns, inode)"
-                " VALUES (?, (SELECT id FROM recordings WHERE payload = ?), ?, ?, ?)"
+                "INSERT INTO files (path, recording, size, mtime_ns, inode) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (path) DO UPDATE SET recording = excluded.recording, size = excluded.size,"
                 " mtime_ns = excluded.mtime_ns, inode = excluded.inode, missing_since = NULL",
-                (entry.path, payload, entry.size, entry.mtime_ns, entry.inode),
+                (entry.path, recording, entry.size, entry.mtime_ns, entry.inode),
             )
+            if not made.rowcount:
+                result.missing += _mark_moved(store, recording)
+            store_tags(store, recording, entry.path, file.tags)
             store.execute("DELETE FROM errors WHERE path = ?", (entry.path,))
+
+
+def _mark_moved(store: Store, recording: int) -> int:
+    """Mark the places of a recording at which it is no more, whatever folder they are in; return their number."""
+    rows = store.rows("SELECT path FROM files WHERE recording = ? AND missing_since IS NULL", (recording,))
+    return _mark_missing(store, [path for (path,) in rows if not os.path.exists(path)])
+
+
+def note_error(store: Store, path: bytes, stage: str, message: str) -> None:
+    """Record what is wrong with a file; a newer error of the same file replaces it."""
+    store.execute(
+        "INSERT INTO errors (path, happened, stage, message) VALUES (?, ?, ?, ?) ON CONFLICT (path) DO UPDATE"
+        " SET happened = excluded.happened, stage = excluded.stage, message = excluded.message",
+        (path, now(), stage, message),
+    )
 
 
 def _walk(root: Path, skipped: list[tuple[Path, str]], unreadable: list[bytes]) -> Iterator[_Entry]:

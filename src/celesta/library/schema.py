@@ -11,6 +11,10 @@ APPLICATION_ID = 0x43454C42
 """``CELB`` in ASCII: marks the SQLite file as a library of Celesta (``PRAGMA application_id``)."""
 
 _VERSION_1 = """
+CREATE TABLE roots (
+    path BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE recordings (
     id INTEGER PRIMARY KEY,
     payload TEXT NOT NULL UNIQUE,
@@ -21,6 +25,7 @@ CREATE TABLE recordings (
     claimed_by TEXT,
     claimed_at REAL
 ) STRICT;
+CREATE INDEX waiting_recordings ON recordings (id) WHERE analysed IS NULL;
 
 CREATE TABLE files (
     id INTEGER PRIMARY KEY,
@@ -50,15 +55,6 @@ CREATE TABLE vectors (
     PRIMARY KEY (recording, name)
 ) STRICT;
 
-CREATE TABLE segments (
-    recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
-    number INTEGER NOT NULL,
-    start REAL NOT NULL,
-    stop REAL NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (recording, number)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE descriptors (
     recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
@@ -82,26 +78,11 @@ CREATE TABLE fingerprints (
     data BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE playlists (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    created REAL NOT NULL
-) STRICT;
-
-CREATE TABLE playlist_items (
-    playlist INTEGER NOT NULL REFERENCES playlists (id) ON DELETE CASCADE,
-    position INTEGER NOT NULL,
-    recording INTEGER NOT NULL REFERENCES recordings (id) ON DELETE CASCADE,
-    PRIMARY KEY (playlist, position)
-) STRICT, WITHOUT ROWID;
-
 CREATE TABLE errors (
     path BLOB PRIMARY KEY,
     happened REAL NOT NULL,
     stage TEXT NOT NULL,
-    message TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL
+    message TEXT NOT NULL
 ) STRICT;
 
 CREATE VIRTUAL TABLE song_text USING fts5 (

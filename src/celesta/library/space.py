@@ -21,6 +21,7 @@ REFERENCE_SONGS = 50.0
 """How many songs of the library the reference collection counts as."""
 _CLIP = 6.0  # standard deviations: one odd number cannot decide a distance
 _SAMPLE = 1_000  # songs that stand for the library in the statistics of distances
+_POOLED_SONGS = 10.0  # how many distances the statistics of all songs count as
 _SEED = 7
 _ROWS = 16_384  # songs whose distances are computed at once
 
@@ -79,7 +80,10 @@ class Space:
             self._points[name] = self.place(name, rows)
         rng = np.random.default_rng(_SEED)
         self._sample = rng.permutation(self.songs)[: min(self.songs, _SAMPLE)]
-        self._distance_mean, self._distance_variance = self._statistics(self._points)
+        self._pooled: dict[str, tuple[float, float]] = {}
+        self._sampled = np.zeros(self.songs, bool)
+        self._sampled[self._sample] = True
+        self._distance_mean, self._distance_variance = self._statistics(self._points, self._sampled)
 
     def _fit(self, name: str, rows: np.ndarray, reference: Reference | None) -> None:
         n = len(rows)
@@ -97,18 +101,31 @@ class Space:
         """Return rows ``(n, D)`` of a block as points ``(n, D)`` float32, scaled so that ``D`` does not matter."""
         rows = np.atleast_2d(np.asarray(rows, np.float64))
         standard = np.clip((rows - self._mean[name]) / self._deviation[name], -_CLIP, _CLIP)
-        return (standard / np.sqrt(rows.shape[1])).astype(np.float32)
+        return np.asarray(standard / np.sqrt(rows.shape[1]), np.float32)
 
-    def _statistics(self, points: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Mean and variance of each point's distances to the sample, block by block."""
+    def _statistics(
+        self, points: Mapping[str, np.ndarray], sampled: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Mean and variance of each point's distances to the sample, block by block.
+
+        Points that are in the sample themselves leave that distance out. Of few songs, each one's statistics are shrunk
+        towards those of all songs.
+        """
         means, variances = {}, {}
         for name, rows in points.items():
             others = self._points[name][self._sample]
             mean, variance = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
             for i in range(0, len(rows), _ROWS):
                 apart = _distances(rows[i : i + _ROWS], others)
-                mean[i : i + _ROWS], variance[i : i + _ROWS] = apart.mean(axis=1), apart.var(axis=1)
-            means[name], variances[name] = mean, variance
+                others_count = np.maximum(len(others) - sampled[i : i + _ROWS], 1)
+                average = apart.sum(axis=1) / others_count  # the distance to itself is 0
+                mean[i : i + _ROWS] = average
+                variance[i : i + _ROWS] = np.maximum((apart**2).sum(axis=1) / others_count - average**2, 0)
+            if name not in self._pooled:  # the first call is for the songs themselves
+                self._pooled[name] = float(mean.mean()), float(variance.mean() + mean.var())
+            share = _POOLED_SONGS / (_POOLED_SONGS + len(others))
+            means[name] = (1 - share) * mean + share * self._pooled[name][0]
+            variances[name] = (1 - share) * variance + share * self._pooled[name][1]
         return means, variances
 
     def similarities(self, query: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
@@ -122,16 +139,26 @@ class Space:
             ``(songs,)`` float32 from 0 to 1: the probability that a random song is further away, seen from both sides.
         """
         points = {name: self.place(name, query[name]) for name in weights.checked(self.names)}
-        return self._similar(points, weights)
+        mean, variance = self._statistics(points, np.zeros(1, bool))
+        return self._similar(points, mean, variance, weights)
 
     def similarities_of(self, song: int, weights: Weights) -> np.ndarray:
         """Compute the similarity of a song of the library to all songs, itself included (1)."""
-        points = {name: self._points[name][song : song + 1] for name in weights.checked(self.names)}
-        return self._similar(points, weights)
+        names, own = weights.checked(self.names), slice(song, song + 1)
+        points, mean, variance = (
+            {name: of[name][own] for name in names}
+            for of in (self._points, self._distance_mean, self._distance_variance)
+        )
+        return self._similar(points, mean, variance, weights)
 
-    def _similar(self, points: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
+    def _similar(
+        self,
+        points: Mapping[str, np.ndarray],
+        own_mean: Mapping[str, np.ndarray],
+        own_variance: Mapping[str, np.ndarray],
+        weights: Weights,
+    ) -> np.ndarray:
         shares = weights.checked(self.names)
-        own_mean, own_variance = self._statistics(points)
         distance = np.zeros(self.songs, np.float32)
         mean, variance = np.zeros(self.songs, np.float32), np.zeros(self.songs, np.float32)
         query_mean = query_variance = 0.0
@@ -142,7 +169,7 @@ class Space:
             variance += np.float32(share**2) * self._distance_variance[name]
             query_mean += share * float(own_mean[name][0])
             query_variance += share**2 * float(own_variance[name][0])
-        seen_from_query = _share_further(distance, np.float32(query_mean), np.float32(query_variance))
+        seen_from_query = _share_further(distance, np.array(query_mean), np.array(query_variance))
         return np.asarray(seen_from_query * _share_further(distance, mean, variance), np.float32)
 
     def nearest(self, song: int, weights: Weights, n: int) -> np.ndarray:

@@ -90,6 +90,11 @@ class Store:
         except OSError as error:
             raise LibraryError(f"{self.name}: cannot be written ({error.strerror or error})") from None
 
+    @property
+    def changes(self) -> int:
+        """Number of rows that this connection has changed."""
+        return self._connection.total_changes
+
     def rows(self, sql: str, values: tuple[object, ...] | dict[str, object] = ()) -> list[tuple[Any, ...]]:
         """Run a query and return all of its rows."""
         with self.errors():

@@ -1,0 +1,161 @@
+"""`celesta library add`, `status`, `update`, `errors` and `backup`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from celesta._files import printable
+from celesta.cli import console
+from celesta.cli.options import Json, LibraryFile, Songs
+from celesta.cli.progress import Meter, clock, working
+
+if TYPE_CHECKING:
+    from celesta.library import AddResult
+    from celesta.library.adding import AddProgress
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Processes that analyse; by default one for each processor.", show_default=False
+    ),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Try files again that could not be analysed before.")]
+
+
+def add(
+    sources: Songs, library: LibraryFile = None, workers: Workers = None, retry: Retry = False, as_json: Json = False
+) -> None:
+    """Scan folders and analyse the songs that are new or changed.
+
+    A song is known by its audio: a file that was moved, renamed or tagged is recognised and not analysed again. Each
+    song is stored when it is done; run the command again to continue after an interruption.
+
+    Example: `celesta library add Music/`
+    """
+    from celesta.library import Library
+
+    with Library(library) as opened, working("add", "looking for files") as meter:
+        result = opened.add(*sources, workers=workers, retry=retry, progress=shown(meter))
+    report(result, as_json=as_json)
+
+
+def update(
+    library: LibraryFile = None,
+    workers: Workers = None,
+    retry: Retry = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Then forget the songs whose files have all vanished; asks first.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Scan the added folders again, and analyse the songs that are new or changed.
+
+    Vanished files are marked as missing and keep their analysis. A folder that is gone is reported and left as it is.
+
+    Example: `celesta library update`
+    """
+    from celesta.library import Library
+
+    with Library(library, create=False) as opened:
+        with working("update", "looking for files") as meter:
+            result = opened.update(workers=workers, retry=retry, progress=shown(meter))
+        report(result, as_json=as_json)
+        missing = opened.status().missing
+        if prune and missing and typer.confirm(f"Forget {missing} songs whose files have vanished?", err=True):
+            console.note(f"{opened.prune()} songs forgotten")
+
+
+def status(library: LibraryFile = None, as_json: Json = False) -> None:
+    """Show what the library holds.
+
+    Example: `celesta library status`
+    """
+    from celesta.library import Library
+
+    with Library(library, create=False) as opened:
+        found = opened.status()
+    if as_json:
+        console.emit(found, indent=1)
+        return
+    console.facts(
+        [
+            ("library", f"{found.path} ({found.size / 1e6:.1f} MB)"),
+            *(("folder", folder) for folder in found.folders),
+            ("songs", f"{found.songs} ({found.files} files)"),
+            ("analysed", f"{found.analysed}, {found.hours:.1f} h of music"),
+            ("waiting", found.waiting),
+            ("missing", found.missing),
+            ("errors", f"{found.errors}, warnings {found.warnings}" if found.warnings else found.errors),
+        ]
+    )
+
+
+def errors(library: LibraryFile = None, as_json: Json = False) -> None:
+    """List the files that could not be read or analysed, and those with warnings.
+
+    Example: `celesta library errors`
+    """
+    from celesta.library import Library
+
+    with Library(library, create=False) as opened:
+        found = opened.errors()
+    if as_json:
+        console.emit(found, indent=1)
+        return
+    for one in found:
+        console.say(f"{one.path}: {one.stage}: {one.message.removeprefix(f'{printable(one.path)}: ')}")
+    if not found:
+        console.note("no errors")
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist.", show_default=False)],
+    library: LibraryFile = None,
+    as_json: Json = False,
+) -> None:
+    """Copy the library to another file; others may use it meanwhile.
+
+    Example: `celesta library backup music-backup.db`
+    """
+    from celesta.library import Library
+
+    with Library(library, create=False) as opened:
+        made = opened.backup(target)
+    if as_json:
+        console.emit({"library": opened.path, "backup": made})
+    else:
+        console.say(f"backup: {made}")
+
+
+def shown(meter: Meter) -> Callable[[AddProgress], None]:
+    """Return the function that shows a library's progress with a meter."""
+
+    def show(at: AddProgress) -> None:
+        if at.stage == "scan":
+            meter.doing(f"looking at files, {at.songs} so far")
+        else:
+            meter.steps(f"{clock(at.seconds)} of music, songs", at.songs, at.total or 0)
+
+    return show
+
+
+def report(result: AddResult, *, as_json: bool) -> None:
+    """Print what was scanned and analysed; what could not be is reported and makes the exit code 1."""
+    for path, reason in result.scan.skipped:
+        console.fail(f"{path}: {reason}")
+    if result.analysis.failed:
+        console.fail(f"{result.analysis.failed} songs could not be analysed; list them with: celesta library errors")
+    if as_json:
+        console.emit(result.to_dict(), indent=1)
+        return
+    scan, done = result.scan, result.analysis
+    console.say(
+        f"files: {scan.new} new, {scan.attached} moved, tagged or copied, {scan.unchanged} unchanged,"
+        f" {scan.missing} missing"
+    )
+    line = f"songs: {done.analysed} analysed, {clock(done.seconds)} of music"
+    console.say(line + (f"; {done.elsewhere} with another process" if done.elsewhere else ""))

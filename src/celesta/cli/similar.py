@@ -1,0 +1,81 @@
+"""`celesta similar`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from celesta.cli import console
+from celesta.cli.options import Json, LibraryFile
+from celesta.cli.progress import clock, working
+from celesta.errors import UsageError
+
+By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BLOCK,...",
+        help="Compare only by these: style, timbre, rhythm, harmony, mood, loudness, tempo; mood:2 has weight 2. By "
+        "default all but tempo, style most.",
+        show_default=False,
+    ),
+]
+
+
+def similar(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Songs to be like; they need not be in the library.", show_default=False),
+    ],
+    number: Annotated[int, typer.Option("--number", "-n", min=1, metavar="N", help="How many songs.")] = 10,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Compare with a stretch from here, 70 or 1:10.", show_default=False
+        ),
+    ] = None,
+    stop: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="End of the stretch.", show_default=False)
+    ] = None,
+    by: By = None,
+    less: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A song to be unlike; repeat it for several.", show_default=False),
+    ] = None,
+    library: LibraryFile = None,
+    as_json: Json = False,
+) -> None:
+    """Find the songs of the library that are most like a song, a stretch of one, or several songs, and say why.
+
+    Example: `celesta similar song.mp3`
+
+    Example: `celesta similar song.mp3 --from 1:10 --to 1:25 --by timbre,mood -n 20`
+    """
+    from celesta.library import Library
+
+    with Library(library, create=False) as opened, working("similar", "reading the library"):
+        found = opened.similar(
+            *sources, start=_seconds(start, "--from"), stop=_seconds(stop, "--to"), by=by, less=less or (), n=number
+        )
+    if as_json:
+        console.emit([one.to_dict() for one in found], indent=1)
+        return
+    for one in found:
+        reasons = f" ({', '.join(one.reasons)})" if one.reasons else ""
+        console.say(f"{one.similarity:.2f}  {one.song.path}{reasons}")
+
+
+def _seconds(text: str | None, option: str) -> float | None:
+    """Read a time such as ``70``, ``1:10`` or ``1:02:03.5``."""
+    if text is None:
+        return None
+    try:
+        seconds = 0.0
+        for part in text.split(":"):
+            seconds = 60 * seconds + float(part)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise UsageError(f"{option} {text}: not a time; write for example 70 or {clock(70)}")
+    return seconds

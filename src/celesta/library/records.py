@@ -1,0 +1,130 @@
+"""Songs as the library knows them, read from the store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from celesta._files import printable
+from celesta.library.reasons import PITCHES, Facts
+from celesta.library.store import Store
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Song:
+    """A recording of the library.
+
+    Attributes:
+        id: number in the library, which never changes.
+        path: of its file; the one seen last where there are several.
+        missing: whether none of its files was there at the last scan.
+        duration: seconds; None where it is not analysed.
+        tags: text tags of the file, with lower-case names.
+        values: what was measured, see :class:`celesta.library.analysis.SongRecord`, and ``year``.
+        labels: predictor to label to probability.
+    """
+
+    id: int
+    path: Path
+    missing: bool
+    duration: float | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Title by the tags, else the file's name without its suffix; printable."""
+        return printable(self.tags.get("title") or self.path.stem)
+
+    @property
+    def artist(self) -> str:
+        """Artist by the tags, "" where unknown; printable."""
+        return printable(self.tags.get("artist", ""))
+
+    @property
+    def name(self) -> str:
+        """``Artist - Title``."""
+        return f"{self.artist} - {self.title}" if self.artist else self.title
+
+    @property
+    def key(self) -> str:
+        """Key such as ``C# minor``; "" where there is none."""
+        if "key" not in self.values:
+            return ""
+        return f"{PITCHES[int(self.values['key']) % 12]} {'major' if self.values.get('mode') else 'minor'}"
+
+    def label(self, predictor: str) -> str:
+        """Return the most probable label of a predictor, "" where it has none."""
+        found = self.labels.get(predictor, {})
+        return max(found, key=lambda name: found[name]) if found else ""
+
+    @property
+    def facts(self) -> Facts:
+        """What :func:`celesta.library.reasons.reasons` needs."""
+        return Facts(self.values, self.labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "id": self.id,
+            "path": printable(self.path),
+            "missing": self.missing,
+            "duration": None if self.duration is None else round(self.duration, 3),
+            "tags": dict(self.tags),
+            "key": self.key or None,
+            "values": {name: round(value, 4) for name, value in self.values.items()},
+            "labels": {
+                name: {label: round(p, 4) for label, p in sorted(found.items(), key=lambda pair: -pair[1])}
+                for name, found in self.labels.items()
+            },
+        }
+
+    def __repr__(self) -> str:
+        return f"Song({self.id}, {self.name!r})"
+
+
+def songs(store: Store, ids: Iterable[int]) -> list[Song]:
+    """Read songs by their ids, in that order; unknown ids are left out."""
+    wanted = list(ids)
+    chosen = (json.dumps(wanted),)
+    inside = "IN (SELECT value FROM json_each(?))"
+    paths: dict[int, tuple[bytes, bool]] = {}
+    for recording, path, missing in store.rows(
+        f"SELECT recording, path, missing_since IS NOT NULL FROM files WHERE recording {inside}"
+        " ORDER BY missing_since IS NULL, missing_since, id",
+        chosen,
+    ):
+        paths[recording] = (path, bool(missing))
+    tags: dict[int, dict[str, str]] = {}
+    for recording, name, text in store.rows(
+        f"SELECT recording, name, value FROM tags WHERE recording {inside}", chosen
+    ):
+        tags.setdefault(recording, {})[name] = text
+    values: dict[int, dict[str, float]] = {}
+    sql = f"SELECT recording, name, value FROM descriptors WHERE recording {inside}"
+    for recording, name, value in store.rows(sql, chosen):
+        values.setdefault(recording, {})[name] = value
+    labels: dict[int, dict[str, dict[str, float]]] = {}
+    sql = f"SELECT recording, predictor, label, probability FROM predictions WHERE recording {inside}"
+    for recording, predictor, label, probability in store.rows(sql, chosen):
+        labels.setdefault(recording, {}).setdefault(predictor, {})[label] = probability
+    sql = f"SELECT id, duration FROM recordings WHERE id {inside}"
+    durations = dict(store.rows(sql, chosen))
+    return [
+        Song(
+            one,
+            Path(os.fsdecode(paths[one][0])),
+            paths[one][1],
+            durations[one],
+            tags.get(one, {}),
+            values.get(one, {}),
+            labels.get(one, {}),
+        )
+        for one in wanted
+        if one in paths and one in durations
+    ]

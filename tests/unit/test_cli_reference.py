@@ -71,5 +71,5 @@ def test_commands_in_the_docs_exist(page):
             continue
         assert name in VERBS, f"{page.name}: celesta {text}"
         known = {flag for option in VERBS[name].params for flag in (*option.opts, *option.secondary_opts)} | {"--help"}
-        for flag in re.findall(r"(?<!\S)(--?[A-Za-z][\w-]*)", text):
+        for flag in re.findall(r"^(--?[A-Za-z][\w-]*)", "\n".join(words), re.M):
             assert flag in known, f"{page.name}: celesta {text}: {flag}"

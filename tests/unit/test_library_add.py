@@ -26,7 +26,11 @@ from celesta.library.analysis import BLOCKS, references
 from celesta.library.search import parse_key, parse_range, parse_text
 
 CLIPS = sorted((Path(celesta.__file__).parent / "clips").glob("*.ogg"))
-ADD = "import sys, celesta; celesta.Library(sys.argv[1]).add(sys.argv[2], workers=int(sys.argv[3]))"
+ADD = """
+import sys, celesta
+celesta.Library(sys.argv[1]).add(sys.argv[2], workers=int(sys.argv[3]))
+assert "torch" not in sys.modules
+"""
 
 
 def cut(clip: Path, target: Path, start: float = 0.0, seconds: float = 4.0, gain: float = 1.0) -> Path:

@@ -1,9 +1,10 @@
 """A music library by audio in one SQLite file: scan, identity, similarity, search, playlists."""
 
-from celesta.library.library import AddResult, FileError, Library, LibraryStatus
+from celesta.library.library import Library
 from celesta.library.neighbours import Similar
 from celesta.library.playlist_files import write_playlist
 from celesta.library.records import Song
+from celesta.library.results import AddResult, FileError, LibraryStatus
 from celesta.library.store import default_path
 
 __all__ = [

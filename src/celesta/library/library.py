@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from celesta._files import printable
 from celesta.errors import LibraryError, UsageError
-from celesta.library.adding import AddProgress, AnalysisResult, Progress, analyse_waiting, waiting
-from celesta.library.analysis import analyser, analysis_version
+from celesta.library.adding import AddProgress, Progress, analyse_waiting
+from celesta.library.analysis import analyser
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
 from celesta.library.payload import payload_id
 from celesta.library.playlists import around
 from celesta.library.playlists import path as song_path
 from celesta.library.records import Song, songs
-from celesta.library.scan import ScanResult, scan
+from celesta.library.results import AddResult, FileError, LibraryStatus, read_errors, read_roots, read_status
+from celesta.library.scan import scan
 from celesta.library.search import Query, Range, parse_key, parse_range, search
 from celesta.library.store import Store, default_path
 
@@ -27,63 +26,6 @@ Source = str | os.PathLike[str] | int
 
 def _silent(_: AddProgress) -> None:
     pass
-
-
-@dataclass
-class AddResult:
-    """What :meth:`Library.add` did.
-
-    Attributes:
-        scan: files found.
-        analysis: songs analysed.
-    """
-
-    scan: ScanResult = field(default_factory=ScanResult)
-    analysis: AnalysisResult = field(default_factory=AnalysisResult)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return {"scan": self.scan.to_dict(), "analysis": asdict(self.analysis)}
-
-
-@dataclass(frozen=True)
-class LibraryStatus:
-    """What a library holds.
-
-    Attributes:
-        path: of the library file.
-        size: of it in bytes.
-        folders: that were added.
-        songs: recordings with a file that is there.
-        analysed: of these, by this version of the analysis.
-        waiting: of these, to be analysed by the next update.
-        missing: recordings whose files have all vanished.
-        files: that are there; more than songs where there are copies.
-        hours: of music analysed.
-        errors: files with an error.
-        warnings: files with a warning.
-    """
-
-    path: Path
-    size: int
-    folders: list[Path]
-    songs: int
-    analysed: int
-    waiting: int
-    missing: int
-    files: int
-    hours: float
-    errors: int
-    warnings: int
-
-
-@dataclass(frozen=True)
-class FileError:
-    """What is wrong with a file: ``stage`` is ``scan``, ``analysis`` or ``warning`` (it was analysed nevertheless)."""
-
-    path: Path
-    stage: str
-    message: str
 
 
 class Library:
@@ -173,13 +115,18 @@ class Library:
         return AddResult(found, analyse_waiting(self._store, workers or os.cpu_count() or 1, progress))
 
     def _roots(self) -> list[Path]:
-        return [Path(os.fsdecode(path)) for (path,) in self._store.rows("SELECT path FROM roots ORDER BY path")]
+        return read_roots(self._store)
 
     def prune(self) -> int:
         """Forget the recordings whose files have all vanished, and return how many there were."""
         with self._store.transaction() as store:
             store.execute("DELETE FROM files WHERE missing_since IS NOT NULL")
-            gone = [one for (one,) in store.rows(f"SELECT id FROM recordings r WHERE {_WITHOUT_FILES}")]
+            gone = [
+                one
+                for (one,) in store.rows(
+                    "SELECT id FROM recordings r WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.recording = r.id)"
+                )
+            ]
             for one in gone:
                 store.execute("DELETE FROM song_text WHERE rowid = ?", (one,))
                 store.execute("DELETE FROM recordings WHERE id = ?", (one,))
@@ -187,28 +134,11 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """Return what the library holds."""
-        count = self._count
-        return LibraryStatus(
-            path=self.path,
-            size=self.path.stat().st_size,
-            folders=self._roots(),
-            songs=count(f"recordings r WHERE NOT {_ALL_MISSING}"),
-            analysed=count(f"recordings r WHERE r.analysis = ? AND NOT {_ALL_MISSING}", analysis_version()),
-            waiting=waiting(self._store),
-            missing=count(f"recordings r WHERE {_ALL_MISSING}"),
-            files=count("files WHERE missing_since IS NULL"),
-            hours=self._store.rows("SELECT coalesce(sum(duration), 0) / 3600 FROM recordings")[0][0],
-            errors=count("errors WHERE stage <> 'warning'"),
-            warnings=count("errors WHERE stage = 'warning'"),
-        )
-
-    def _count(self, what: str, *values: object) -> int:
-        return int(self._store.rows(f"SELECT count(*) FROM {what}", values)[0][0])
+        return read_status(self._store)
 
     def errors(self) -> list[FileError]:
         """Return the files that could not be read or analysed, and those with warnings."""
-        rows = self._store.rows("SELECT path, stage, message FROM errors ORDER BY stage, path")
-        return [FileError(Path(os.fsdecode(path)), stage, message) for path, stage, message in rows]
+        return read_errors(self._store)
 
     def similar(
         self,
@@ -380,7 +310,3 @@ class Library:
                 f"{printable(source)}: not among the library's analysed songs; run: celesta library add FILE"
             )
         return space.row(recording)
-
-
-_WITHOUT_FILES = "NOT EXISTS (SELECT 1 FROM files f WHERE f.recording = r.id)"
-_ALL_MISSING = "NOT EXISTS (SELECT 1 FROM files f WHERE f.recording = r.id AND f.missing_since IS NULL)"

@@ -1,0 +1,104 @@
+"""What adding did, what a library holds, and what is wrong with files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from celesta.library.adding import AnalysisResult, waiting
+from celesta.library.analysis import analysis_version
+from celesta.library.scan import ScanResult
+from celesta.library.store import Store
+
+_ALL_MISSING = "NOT EXISTS (SELECT 1 FROM files f WHERE f.recording = r.id AND f.missing_since IS NULL)"
+
+
+@dataclass
+class AddResult:
+    """What :meth:`Library.add` did.
+
+    Attributes:
+        scan: files found.
+        analysis: songs analysed.
+    """
+
+    scan: ScanResult = field(default_factory=ScanResult)
+    analysis: AnalysisResult = field(default_factory=AnalysisResult)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {"scan": self.scan.to_dict(), "analysis": asdict(self.analysis)}
+
+
+@dataclass(frozen=True)
+class LibraryStatus:
+    """What a library holds.
+
+    Attributes:
+        path: of the library file.
+        size: of it in bytes.
+        folders: that were added.
+        songs: recordings with a file that is there.
+        analysed: of these, by this version of the analysis.
+        waiting: of these, to be analysed by the next update.
+        missing: recordings whose files have all vanished.
+        files: that are there; more than songs where there are copies.
+        hours: of music analysed.
+        errors: files with an error.
+        warnings: files with a warning.
+    """
+
+    path: Path
+    size: int
+    folders: list[Path]
+    songs: int
+    analysed: int
+    waiting: int
+    missing: int
+    files: int
+    hours: float
+    errors: int
+    warnings: int
+
+
+@dataclass(frozen=True)
+class FileError:
+    """What is wrong with a file: ``stage`` is ``scan``, ``analysis`` or ``warning`` (it was analysed nevertheless)."""
+
+    path: Path
+    stage: str
+    message: str
+
+
+def read_status(store: Store) -> LibraryStatus:
+    """Count what the library holds."""
+
+    def count(what: str, *values: object) -> int:
+        return int(store.rows(f"SELECT count(*) FROM {what}", values)[0][0])
+
+    return LibraryStatus(
+        path=store.path,
+        size=store.path.stat().st_size,
+        folders=read_roots(store),
+        songs=count(f"recordings r WHERE NOT {_ALL_MISSING}"),
+        analysed=count(f"recordings r WHERE r.analysis = ? AND NOT {_ALL_MISSING}", analysis_version()),
+        waiting=waiting(store),
+        missing=count(f"recordings r WHERE {_ALL_MISSING}"),
+        files=count("files WHERE missing_since IS NULL"),
+        hours=store.rows("SELECT coalesce(sum(duration), 0) / 3600 FROM recordings")[0][0],
+        errors=count("errors WHERE stage <> 'warning'"),
+        warnings=count("errors WHERE stage = 'warning'"),
+    )
+
+
+def read_roots(store: Store) -> list[Path]:
+    """Return the folders and files that were added."""
+    return [Path(os.fsdecode(path)) for (path,) in store.rows("SELECT path FROM roots ORDER BY path")]
+
+
+def read_errors(store: Store) -> list[FileError]:
+    """Return the files with errors and warnings."""
+    rows = store.rows("SELECT path, stage, message FROM errors ORDER BY stage, path")
+    return [FileError(Path(os.fsdecode(path)), stage, message) for path, stage, message in rows]

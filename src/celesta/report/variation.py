@@ -87,7 +87,7 @@ def add_variations(
         rows.append(effect.row(name))
         remarks += [remark(step, plain, effect) for step in chain if len(chain) == 1]
     page.player(tracks, label, compact=compact)
-    page.table(HEAD, rows, label="What each variation changed")
+    page.table(HEAD, rows, label=f"{label}: what each changed")
     for text in filter(None, remarks):
         page.note(text)
     return varied

@@ -1,5 +1,6 @@
 """A music library by audio in one SQLite file: scan, identity, similarity, search, playlists."""
 
+from celesta.library.duplicates import Duplicates
 from celesta.library.library import Library
 from celesta.library.neighbours import Similar
 from celesta.library.playlist_files import write_playlist
@@ -9,6 +10,7 @@ from celesta.library.store import default_path
 
 __all__ = [
     "AddResult",
+    "Duplicates",
     "FileError",
     "Library",
     "LibraryStatus",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from celesta._files import printable
 from celesta.errors import LibraryError, UsageError
 from celesta.library.adding import AddProgress, Progress, analyse_waiting
 from celesta.library.analysis import analyser
+from celesta.library.duplicates import Duplicates, find_duplicates
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
 from celesta.library.payload import payload_id
 from celesta.library.playlists import around
@@ -252,6 +253,14 @@ class Library:
         else:
             raise UsageError("a playlist needs both --from and --to, or one --seed or more")
         return [listed[row] for row in rows]
+
+    def duplicates(self, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Duplicates:
+        """Find songs that are the same audio in several recordings; nothing is changed.
+
+        Args:
+            progress: called with the number of songs compared, and of all.
+        """
+        return find_duplicates(self._store, progress)
 
     def backup(self, target: str | os.PathLike[str]) -> Path:
         """Copy the library to another file while it is in use.

@@ -15,6 +15,7 @@ BLOCK = 128
 ERROR_LIMIT = 0.32
 """Share of differing bits below which a block counts as the same audio; unrelated music has .5, seldom below .4."""
 _STRIDE = 64
+_SPEEDS = sorted(np.linspace(0.975, 1.025, 41).tolist(), key=lambda speed: abs(speed - 1))  # 1 first: it wins ties
 _COMMON = 64  # a key in more recordings than this says nothing
 
 
@@ -53,8 +54,17 @@ class Index:
         order = np.argsort(keys, kind="stable")
         self._keys, self._owners = keys[order], owners[order]
 
-    def candidates(self, query: np.ndarray, least: int = 2) -> list[int]:
-        """Return recordings that share at least ``least`` different sub-fingerprints, most first."""
+    def candidates(
+        self, query: np.ndarray, least: int = 2, most: int | None = None, without: int | None = None
+    ) -> list[int]:
+        """Return recordings that share at least ``least`` different sub-fingerprints, most first.
+
+        Args:
+            query: fingerprint ``(frames,)``.
+            least: how many must be shared.
+            most: at most so many recordings.
+            without: a recording to leave out, such as the query itself.
+        """
         unique = np.unique(query[query != 0])
         first = np.searchsorted(self._keys, unique, side="left")
         last = np.searchsorted(self._keys, unique, side="right")
@@ -63,7 +73,7 @@ class Index:
             owners = np.unique(self._owners[a:b])
             if len(owners) <= _COMMON:
                 found.update(owners.tolist())
-        return [owner for owner, count in found.most_common() if count >= least]
+        return [owner for owner, count in found.most_common() if count >= least and owner != without][:most]
 
 
 def align(first: np.ndarray, second: np.ndarray) -> Match:
@@ -141,7 +151,7 @@ def _line(starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarr
     best = (0.0, 1.0, np.zeros(len(starts), bool))
     x, y = starts.astype(float), at.astype(float)
     for i in np.flatnonzero(good)[np.argsort(errors[good])][:8]:
-        for speed in np.linspace(0.975, 1.025, 41):
+        for speed in _SPEEDS:
             on = good & (np.abs(y - y[i] - speed * (x - x[i])) <= 3)
             if on.sum() > best[2].sum():
                 slope = speed

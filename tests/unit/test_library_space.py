@@ -35,6 +35,25 @@ def test_neighbours_are_of_the_same_cluster_whatever_the_units() -> None:
     assert itself.max() <= 1
 
 
+def test_statistics_of_distances_are_exact() -> None:
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((40, 6)) * 5 + 3
+    block = Space({"timbre": rows})._blocks["timbre"]
+    points = block.points.astype(np.float64)
+    apart = ((points[:, None] - points[None]) ** 2).sum(-1)
+    others = apart[~np.eye(40, dtype=bool)].reshape(40, 39)
+    pooled_mean, pooled_variance = others.mean(1).mean(), others.var(1).mean() + others.mean(1).var()
+    share = 10 / 50
+    np.testing.assert_allclose(block.mean, (1 - share) * others.mean(1) + share * pooled_mean, rtol=1e-4)
+    np.testing.assert_allclose(block.variance, (1 - share) * others.var(1) + share * pooled_variance, rtol=1e-3)
+    outside = block.place(rng.standard_normal((1, 6)))
+    mean, variance = block.statistics(outside)
+    to_all = ((points - outside) ** 2).sum(-1)
+    assert mean == pytest.approx((1 - share) * to_all.mean() + share * pooled_mean, rel=1e-4)
+    assert variance == pytest.approx((1 - share) * to_all.var() + share * pooled_variance, rel=1e-3)
+    np.testing.assert_allclose(block.distances(outside), to_all, rtol=1e-4, atol=1e-5)
+
+
 def test_by_asks_one_block_only() -> None:
     blocks, _ = library()
     blocks["rhythm"][7] = blocks["rhythm"][3]
@@ -49,9 +68,9 @@ def test_by_asks_one_block_only() -> None:
 def test_shrinkage_keeps_scales_sane_in_a_library_of_two_songs() -> None:
     reference = {"timbre": Reference(np.zeros(4), np.ones(4))}
     near = np.array([[0.0, 0, 0, 0], [0.01, 0, 0, 0]])
-    one, two = Space({"timbre": near}, reference)._points["timbre"]
+    one, two = Space({"timbre": near}, reference)._blocks["timbre"].points
     assert np.abs(one - two).max() < 0.05  # without the reference they would be two deviations apart
-    plain = Space({"timbre": near})._points["timbre"]
+    plain = Space({"timbre": near})._blocks["timbre"].points
     assert np.abs(plain[0] - plain[1]).max() > 0.5
 
 

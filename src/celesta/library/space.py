@@ -20,10 +20,8 @@ from celesta.errors import UsageError
 REFERENCE_SONGS = 50.0
 """How many songs of the library the reference collection counts as."""
 _CLIP = 6.0  # standard deviations: one odd number cannot decide a distance
-_SAMPLE = 1_000  # songs that stand for the library in the statistics of distances
 _POOLED_SONGS = 10.0  # how many distances the statistics of all songs count as
-_SEED = 7
-_ROWS = 16_384  # songs whose distances are computed at once
+_ROWS = 16_384  # songs that are standardised at once
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,79 @@ class Weights:
         return {name: weight / total for name, weight in self.of.items() if weight > 0}
 
 
+class _Block:
+    """One block of all songs as points, with the mean and the variance of each song's distances to the others.
+
+    Args:
+        rows: ``(songs, D)``.
+        reference: statistics of the block in a reference collection.
+    """
+
+    def __init__(self, rows: np.ndarray, reference: Reference | None) -> None:
+        self._fit(rows, reference)
+        self.points = np.concatenate([self.place(rows[i : i + _ROWS]) for i in range(0, max(1, len(rows)), _ROWS)])
+        self.squares = np.einsum("ij,ij->i", self.points, self.points)
+        songs = max(1, len(rows))
+        self._centre = self.points.mean(axis=0, dtype=np.float64)
+        self._square_mean = float(self.squares.mean(dtype=np.float64))
+        self._square_variance = float(self.squares.var(dtype=np.float64))
+        self._covariance = (self.points.T @ self.points).astype(np.float64) / songs - np.outer(
+            self._centre, self._centre
+        )
+        self._square_covariance = (self.squares @ self.points).astype(np.float64) / songs - (
+            self._square_mean * self._centre
+        )
+        mean, variance = self._moments(self.points)
+        # A song's distance to itself, 0, is left out.
+        others = max(1, len(rows) - 1)
+        square = (variance + mean**2) * len(rows) / others
+        mean = mean * len(rows) / others
+        variance = np.maximum(square - mean**2, 0)
+        self._pooled = float(mean.mean()), float(variance.mean() + mean.var())
+        self.mean, self.variance = self._shrunk(mean, variance)
+
+    def _fit(self, rows: np.ndarray, reference: Reference | None) -> None:
+        n = len(rows)
+        mean, variance = rows.mean(axis=0, dtype=np.float64), rows.var(axis=0, dtype=np.float64)
+        if reference is not None:
+            share = REFERENCE_SONGS / (REFERENCE_SONGS + n)
+            apart = (mean - reference.mean) ** 2
+            mean = (1 - share) * mean + share * reference.mean
+            variance = (1 - share) * variance + share * reference.deviation**2 + share * (1 - share) * apart
+        deviation = np.sqrt(variance)
+        self._origin = mean
+        self._deviation = np.where(deviation > 1e-8 * (1 + np.abs(mean)), deviation, np.inf)
+
+    def place(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows ``(n, D)`` as points ``(n, D)`` float32, scaled so that ``D`` does not matter."""
+        rows = np.atleast_2d(np.asarray(rows, np.float64))
+        standard = np.clip((rows - self._origin) / self._deviation, -_CLIP, _CLIP)
+        return np.asarray(standard / np.sqrt(rows.shape[1]), np.float32)
+
+    def statistics(self, point: np.ndarray) -> tuple[float, float]:
+        """Mean and variance of the distances of a point ``(1, D)``, which is no song of the library, to all songs."""
+        mean, variance = self._shrunk(*self._moments(point))
+        return float(mean[0]), float(variance[0])
+
+    def _moments(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the squared distances of points ``(n, D)`` to all songs, in closed form."""
+        squares = np.einsum("ij,ij->i", points, points)
+        mean = squares - 2 * (points @ self._centre) + self._square_mean
+        spread = np.einsum("ij,ij->i", points @ self._covariance.astype(np.float32), points)
+        variance = self._square_variance - 4 * (points @ self._square_covariance) + 4 * spread
+        return np.maximum(mean, 0), np.maximum(variance, 0)
+
+    def _shrunk(self, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of few songs, each one's statistics are shrunk towards those of all songs."""
+        share = _POOLED_SONGS / (_POOLED_SONGS + len(self.points))
+        mean = (1 - share) * mean + share * self._pooled[0]
+        return mean.astype(np.float32), ((1 - share) * variance + share * self._pooled[1]).astype(np.float32)
+
+    def distances(self, point: np.ndarray) -> np.ndarray:
+        """Squared distances ``(songs,)`` of a point ``(1, D)`` to all songs."""
+        return np.asarray(np.maximum(self.squares + float(point[0] @ point[0]) - 2 * (self.points @ point[0]), 0))
+
+
 class Space:
     """The songs of a library as points, ready to be searched exactly.
 
@@ -72,61 +143,7 @@ class Space:
     def __init__(self, blocks: Mapping[str, np.ndarray], references: Mapping[str, Reference] | None = None) -> None:
         self.names = tuple(blocks)
         self.songs = len(next(iter(blocks.values()))) if blocks else 0
-        self._mean: dict[str, np.ndarray] = {}
-        self._deviation: dict[str, np.ndarray] = {}
-        self._points: dict[str, np.ndarray] = {}
-        for name, rows in blocks.items():
-            self._fit(name, np.asarray(rows, np.float64), (references or {}).get(name))
-            self._points[name] = self.place(name, rows)
-        rng = np.random.default_rng(_SEED)
-        self._sample = rng.permutation(self.songs)[: min(self.songs, _SAMPLE)]
-        self._pooled: dict[str, tuple[float, float]] = {}
-        self._sampled = np.zeros(self.songs, bool)
-        self._sampled[self._sample] = True
-        self._distance_mean, self._distance_variance = self._statistics(self._points, self._sampled)
-
-    def _fit(self, name: str, rows: np.ndarray, reference: Reference | None) -> None:
-        n = len(rows)
-        mean, variance = rows.mean(axis=0), rows.var(axis=0)
-        if reference is not None:
-            share = REFERENCE_SONGS / (REFERENCE_SONGS + n)
-            apart = (mean - reference.mean) ** 2
-            mean = (1 - share) * mean + share * reference.mean
-            variance = (1 - share) * variance + share * reference.deviation**2 + share * (1 - share) * apart
-        deviation = np.sqrt(variance)
-        self._mean[name] = mean
-        self._deviation[name] = np.where(deviation > 1e-8 * (1 + np.abs(mean)), deviation, np.inf)
-
-    def place(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Return rows ``(n, D)`` of a block as points ``(n, D)`` float32, scaled so that ``D`` does not matter."""
-        rows = np.atleast_2d(np.asarray(rows, np.float64))
-        standard = np.clip((rows - self._mean[name]) / self._deviation[name], -_CLIP, _CLIP)
-        return np.asarray(standard / np.sqrt(rows.shape[1]), np.float32)
-
-    def _statistics(
-        self, points: Mapping[str, np.ndarray], sampled: np.ndarray
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Mean and variance of each point's distances to the sample, block by block.
-
-        Points that are in the sample themselves leave that distance out. Of few songs, each one's statistics are shrunk
-        towards those of all songs.
-        """
-        means, variances = {}, {}
-        for name, rows in points.items():
-            others = self._points[name][self._sample]
-            mean, variance = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
-            for i in range(0, len(rows), _ROWS):
-                apart = _distances(rows[i : i + _ROWS], others)
-                others_count = np.maximum(len(others) - sampled[i : i + _ROWS], 1)
-                average = apart.sum(axis=1) / others_count  # the distance to itself is 0
-                mean[i : i + _ROWS] = average
-                variance[i : i + _ROWS] = np.maximum((apart**2).sum(axis=1) / others_count - average**2, 0)
-            if name not in self._pooled:  # the first call is for the songs themselves
-                self._pooled[name] = float(mean.mean()), float(variance.mean() + mean.var())
-            share = _POOLED_SONGS / (_POOLED_SONGS + len(others))
-            means[name] = (1 - share) * mean + share * self._pooled[name][0]
-            variances[name] = (1 - share) * variance + share * self._pooled[name][1]
-        return means, variances
+        self._blocks = {name: _Block(rows, (references or {}).get(name)) for name, rows in blocks.items()}
 
     def similarities(self, query: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
         """Compute the similarity of one query to all songs.
@@ -138,38 +155,32 @@ class Space:
         Returns:
             ``(songs,)`` float32 from 0 to 1: the probability that a random song is further away, seen from both sides.
         """
-        points = {name: self.place(name, query[name]) for name in weights.checked(self.names)}
-        mean, variance = self._statistics(points, np.zeros(1, bool))
-        return self._similar(points, mean, variance, weights)
+        shares = weights.checked(self.names)
+        points = {name: self._blocks[name].place(query[name]) for name in shares}
+        return self._similar(points, {name: self._blocks[name].statistics(points[name]) for name in shares}, shares)
 
     def similarities_of(self, song: int, weights: Weights) -> np.ndarray:
         """Compute the similarity of a song of the library to all songs, itself included (1)."""
-        names, own = weights.checked(self.names), slice(song, song + 1)
-        points, mean, variance = (
-            {name: of[name][own] for name in names}
-            for of in (self._points, self._distance_mean, self._distance_variance)
-        )
-        return self._similar(points, mean, variance, weights)
+        shares = weights.checked(self.names)
+        points = {name: self._blocks[name].points[song : song + 1] for name in shares}
+        own = {
+            name: (float(self._blocks[name].mean[song]), float(self._blocks[name].variance[song])) for name in shares
+        }
+        return self._similar(points, own, shares)
 
     def _similar(
-        self,
-        points: Mapping[str, np.ndarray],
-        own_mean: Mapping[str, np.ndarray],
-        own_variance: Mapping[str, np.ndarray],
-        weights: Weights,
+        self, points: Mapping[str, np.ndarray], own: Mapping[str, tuple[float, float]], shares: Mapping[str, float]
     ) -> np.ndarray:
-        shares = weights.checked(self.names)
-        distance = np.zeros(self.songs, np.float32)
-        mean, variance = np.zeros(self.songs, np.float32), np.zeros(self.songs, np.float32)
-        query_mean = query_variance = 0.0
+        distance, mean, variance = (np.zeros(self.songs, np.float32) for _ in range(3))
         for name, share in shares.items():
-            distance += np.float32(share) * _distances(points[name], self._points[name])[0]
+            block = self._blocks[name]
+            distance += np.float32(share) * block.distances(points[name])
             # Distances of blocks are added as if they were independent.
-            mean += np.float32(share) * self._distance_mean[name]
-            variance += np.float32(share**2) * self._distance_variance[name]
-            query_mean += share * float(own_mean[name][0])
-            query_variance += share**2 * float(own_variance[name][0])
-        seen_from_query = _share_further(distance, np.array(query_mean), np.array(query_variance))
+            mean += np.float32(share) * block.mean
+            variance += np.float32(share**2) * block.variance
+        own_mean = sum(share * own[name][0] for name, share in shares.items())
+        own_variance = sum(share**2 * own[name][1] for name, share in shares.items())
+        seen_from_query = _share_further(distance, np.float32(own_mean), np.float32(own_variance))
         return np.asarray(seen_from_query * _share_further(distance, mean, variance), np.float32)
 
     def nearest(self, song: int, weights: Weights, n: int) -> np.ndarray:
@@ -193,16 +204,12 @@ def top(values: np.ndarray, n: int) -> np.ndarray:
     return some[np.lexsort((some, -values[some]))]
 
 
-def _share_further(distance: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def _share_further(
+    distance: np.ndarray, mean: np.ndarray | np.float32, variance: np.ndarray | np.float32
+) -> np.ndarray:
     """Share of songs beyond a distance, which is normally distributed but never below 0; 1 at the distance 0."""
     deviation = np.sqrt(variance + 1e-12)
     return np.asarray(ndtr((mean - distance) / deviation) / ndtr(mean / deviation))
-
-
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances ``(n, m)`` of points ``(n, D)`` and ``(m, D)``."""
-    squares = (a**2).sum(1)[:, None] + (b**2).sum(1)[None]
-    return np.asarray(np.maximum(squares - 2 * (a @ b.T), 0), np.float32)
 
 
 def occurrence_skew(neighbours: np.ndarray, songs: int) -> float:

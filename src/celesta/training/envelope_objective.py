@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from celesta.entropy.window import DEAD_ZONE
-from celesta.errors import DataError
+from celesta.errors import DataError, UsageError
 from celesta.models import envelope as env
 from celesta.models.nested import NOISE_FRAMES
 from celesta.models.nested2 import Nested2
@@ -80,6 +80,8 @@ class Enveloped(Task):
 
     def __init__(self, model: Nested2, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config)
+        if config.crop % (env.FRAMES * model.hop_length) or config.crop <= SHIFT:
+            raise UsageError(f"training: crop must be a multiple of 4096 samples for this model, got {config.crop}")
         self.nested = model
         self.mel = losses.MelDistance().to(self.device)
         model.spread.copy_(band_weights(model, train_set, config.seed))

@@ -81,10 +81,10 @@ def test_the_readme_is_short() -> None:
 
 @pytest.mark.parametrize("page", EXECUTED)
 def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code of a page runs from top to bottom on three seconds of a clip that ships."""
+    """The code of a page runs from top to bottom on nine seconds of a clip that ships."""
     monkeypatch.chdir(tmp_path)
     clip = min((Path(celesta.__file__).parent / "clips").glob("*.ogg"))
-    samples, rate = soundfile.read(clip, frames=3 * 44_100)
+    samples, rate = soundfile.read(clip, frames=9 * 44_100)
     soundfile.write("song.mp3", samples, rate)
     celesta.load("linear-64").encode_file("song.mp3", "song.cel", dtype="float32")
     names: dict[str, object] = {"celesta": celesta, "other": celesta.load("cel-silu").encode("song.mp3")}

@@ -23,7 +23,7 @@ test: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/speed.py
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/verbs.py
 
 # encodec names torchaudio as a need, which the benchmark does without: see benchmarks/_codec_speed.py
 bench-codec: $(VENV)/installed

@@ -61,21 +61,42 @@ def copy(target: Path) -> Path:
 
 
 def apply(root: Path, path: str, diff: str) -> None:
-    """Insert the lines of a diff, which begins with one line of context that occurs once in the file."""
-    first, *added = diff.splitlines()
-    assert first.startswith(" "), first
-    assert all(line.startswith("+") for line in added)
+    """Insert the lines of a diff behind its lines of context, which occur once in the file."""
+    lines = diff.splitlines()
+    context = [line[1:] for line in lines if line.startswith(" ")]
+    added = [line[1:] for line in lines if line.startswith("+")]
+    assert lines == [f" {line}" for line in context] + [f"+{line}" for line in added], "context first, then additions"
     file = root / path
-    lines = file.read_text(encoding="utf-8").splitlines()
-    assert lines.count(first[1:]) == 1, f"{path}: {first[1:]!r} must occur once"
-    at = lines.index(first[1:]) + 1
-    lines[at:at] = [line[1:] for line in added]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = file.read_text(encoding="utf-8")
+    before = "".join(f"{line}\n" for line in context)
+    assert text.count(before) == 1, f"{path}: {before!r} must occur once"
+    file.write_text(text.replace(before, before + "".join(f"{line}\n" for line in added)), encoding="utf-8")
+
+
+def follow(root: Path, title: str, **replaced: str) -> Section:
+    """Do what a section says: write its files, apply its diffs, run its commands.
+
+    A file or diff belongs to the file that was named last before it.
+    """
+    steps, at = section(title), 0
+    for kind, content in steps.blocks:
+        at = steps.text.index(content, at)
+        path = re.findall(r"`((?:src|docs|tests)/[^`]+\.\w+)`", steps.text[:at])[-1:]
+        if kind == "python":
+            (root / path[0]).write_text(content, encoding="utf-8")
+        elif kind == "diff":
+            apply(root, path[0], content)
+        else:
+            for command in content.strip().splitlines():
+                run(root, command, **replaced)
+    return steps
 
 
 def run(root: Path, command: str, **replaced: str) -> str:
     """Run a command of the section in the copy, words such as MUSIC replaced; return its output."""
-    words = [replaced.get(word, word) for word in shlex.split(command)]
+    for word, value in replaced.items():
+        command = command.replace(word, value)
+    words = shlex.split(command)
     programs = {"python": [], "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"]}
     programs["celesta"] = ["-m", "celesta.cli.main"]
     environment = {

@@ -14,6 +14,8 @@ import typer
 
 import celesta
 from celesta.cli.main import app
+from celesta.features import registry
+from celesta.models import registry as models
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
@@ -90,3 +92,14 @@ def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.Monk
     names: dict[str, object] = {"celesta": celesta, "other": celesta.load("cel-silu").encode("song.mp3")}
     for block in blocks(REPOSITORY / page, "python"):
         exec(compile(block, page, "exec"), names)
+
+
+def test_every_feature_and_model_is_described() -> None:
+    """The tables of the reference have a row for each entry of the package's tables."""
+    features = (REPOSITORY / "docs/reference/features.md").read_text(encoding="utf-8")
+    for entry in registry.entries():
+        assert f"`{entry.name}`" in features, entry.name
+    described = (REPOSITORY / "docs/reference/models.md").read_text(encoding="utf-8")
+    for model in models.shipped():
+        name = model.name.replace(f"-{model.size}", "-K") if model.sized else model.name
+        assert f"`{name}`" in described, name

@@ -20,7 +20,14 @@ from celesta.models import registry as models
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 PAGES = [page for page in PAGES if "_build" not in page.parts]
-EXECUTED = ("README.md", "docs/how-to/encode.md", "docs/how-to/variations.md", "docs/how-to/cel-files.md")
+EXECUTED = (
+    "README.md",
+    "docs/how-to/encode.md",
+    "docs/how-to/variations.md",
+    "docs/how-to/cel-files.md",
+    "docs/tutorial/musician.md",
+    "docs/tutorial/researcher.md",
+)
 COMMANDS = typer.main.get_command(app)
 
 
@@ -88,6 +95,9 @@ def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.Monk
     clip = min((Path(celesta.__file__).parent / "clips").glob("*.ogg"))
     samples, rate = soundfile.read(clip, frames=9 * 44_100)
     soundfile.write("song.mp3", samples, rate)
+    (tmp_path / "music").mkdir()
+    for other in ("rock", "house"):
+        soundfile.write(f"music/{other}.ogg", samples[: 3 * rate], rate)
     celesta.load("linear-64").encode_file("song.mp3", "song.cel", dtype="float32")
     names: dict[str, object] = {"celesta": celesta, "other": celesta.load("cel-silu").encode("song.mp3")}
     for block in blocks(REPOSITORY / page, "python"):

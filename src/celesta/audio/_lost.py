@@ -1,4 +1,4 @@
-"""Parts of an audio file that are lost, and how they are told in one line."""
+"""Parts of an audio file that are lost, and how they are reported in one line."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class VirtualFile(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         end = self._starts[-1]
-        if self._at > end:  # a decoder looks for tags at the end that it was told
+        if self._at > end:  # a decoder looks for tags at the end it was given
             done = max(0, min(len(view), end + self._extra - self._at))
             view[:done] = bytes(done)
             self._at += done

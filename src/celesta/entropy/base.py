@@ -1,4 +1,4 @@
-"""The base's whole numbers as bytes: each is told from the mean of the two frames around it, level by level."""
+"""Range-code the quantised base: each integer is predicted by the mean of the two frames around it, level by level."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LARGEST = 1 << 30
 
 
 class _Canvas:
-    """Numbers known so far, ``(frames up to a whole group, and one behind, channels)``."""
+    """Integers that are coded so far, ``(frames rounded up to full groups + 1, channels)``."""
 
     def __init__(self, frames: int, channels: int, first: int) -> None:
         self.numbers = np.zeros((padded(frames) + 1, channels), np.int64)
         self.channel = first + np.arange(channels)
 
     def level(self, number: int, level: Level) -> tuple[np.ndarray, np.ndarray]:
-        """What is expected of the frames of a level, and rows of the flattened table; both ``(n, channels)``."""
+        """Predict the frames of a level; return predictions and rows of the flattened table, both ``(n, channels)``."""
         x, (first, stride, reach) = self.numbers, level
         if reach:
             before = x[first - reach : -1 : stride]
@@ -44,7 +44,7 @@ class _Canvas:
 
 
 def _walk(q: np.ndarray, first: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Differences from what is expected, and rows, level by level, of ``(channels, frames)`` numbers."""
+    """Yield differences from the predictions, and rows of the table, level by level."""
     channels, frames = q.shape
     canvas = _Canvas(frames, channels, first)
     full = np.pad(q.T.astype(np.int64), ((0, padded(frames) - frames), (0, 0)), mode="edge")
@@ -81,7 +81,7 @@ class BaseCounts:
 
 
 def encode(q: np.ndarray, tables: BitTables, first: int = 0) -> bytes:
-    """Bytes of ``(channels, frames)`` numbers, the first of them being channel ``first`` of the table."""
+    """Code integers ``(channels, frames)``; the first channel is channel ``first`` of the table."""
     if not q.size:
         return b""
     coder, table, beyond = constriction.stream.queue.RangeEncoder(), tables.move.reshape(-1, MOVES), []
@@ -96,7 +96,7 @@ def encode(q: np.ndarray, tables: BitTables, first: int = 0) -> bytes:
 
 
 def decode(data: bytes, channels: int, frames: int, tables: BitTables, first: int = 0) -> np.ndarray:
-    """The ``(channels, frames)`` int32 numbers that :func:`encode` coded.
+    """Decode the integers ``(channels, frames)`` int32 that :func:`encode` coded.
 
     Raises:
         LatentError: the bytes are no such channels.

@@ -1,4 +1,4 @@
-"""The detail's whole numbers as bytes: which coefficients are not zero, how large they are, their signs.
+"""Range-code the quantised coefficients: which are nonzero, their magnitudes, their signs.
 
 Frames come level by level (:mod:`celesta.entropy.frame_order`), and within a level every second coefficient first,
 then those between, given their coded neighbours too. All that a pass needs is known before it, so it is coded and
@@ -47,7 +47,7 @@ ORDER = tuple((level, _HALVES if level.reach else _QUARTERS) for level in LEVELS
 
 
 class Pass(NamedTuple):
-    """Where a pass's numbers lie in ``(frames, bands)`` arrays, their cells of ``found`` and rows of ``size``."""
+    """Places of the integers of a pass in ``(frames, bands)`` arrays, their cells of ``found`` and rows of ``size``."""
 
     where: tuple[slice, slice]
     cells: np.ndarray
@@ -55,7 +55,7 @@ class Pass(NamedTuple):
 
 
 class Canvas:
-    """Capped magnitudes of a window known so far, with silence around, and what they tell of the rest.
+    """Capped magnitudes of a window known so far, with zeros around, and the contexts that they give.
 
     Args:
         frames: of the window.
@@ -103,7 +103,7 @@ class Canvas:
         return self.sizes[first : first + self.frames - level.first : level.stride]
 
     def _around_in_time(self, level: Level) -> tuple[np.ndarray, np.ndarray]:
-        """How large and how many the neighbours in the frames around are, ``(n, top)`` each."""
+        """Return weighted magnitudes and the count of nonzero neighbours in the frames around, ``(n, top)`` each."""
         count = len(range(level.first, self.frames, level.stride))
         near = np.zeros((count, self.top), np.int16)
         wide = np.zeros((count, self.top), np.int16)
@@ -123,7 +123,7 @@ class Canvas:
         return near, wide
 
     def _around_in_frequency(self, level: Level, split: Split) -> tuple[np.ndarray | int, np.ndarray | int]:
-        """The same for the known neighbours in the frame itself."""
+        """Do the same for the coded neighbours in the frame itself."""
         if not split.reach:
             return 0, 0
         known = self._frames(level, 0)[:, MARGIN % split.stride :: split.stride]  # a coefficient each side of the first
@@ -140,7 +140,7 @@ class Canvas:
         return near, (2 * split.reach) * (at(sums, side) - at(sums, -side))
 
 
-def _beside(some: np.ndarray) -> np.ndarray:
+def _neighbours(some: np.ndarray) -> np.ndarray:
     """How many of a coefficient's two neighbours in its own pass are not zero, ``(n, bands)``."""
     made = np.zeros(some.shape, np.int32)
     made[:, 1:] += some[:, :-1]
@@ -149,7 +149,7 @@ def _beside(some: np.ndarray) -> np.ndarray:
 
 
 def _top(q: np.ndarray) -> int:
-    """Bands that hold anything, up to a whole number of four; 0 where all is zero."""
+    """Return the number of bands up to the last nonzero one, rounded up to a multiple of four; 0 if all are zero."""
     held = np.flatnonzero(q.any(axis=1))
     return -(-(int(held[-1]) + 1) // 4) * 4 if len(held) else 0
 
@@ -166,7 +166,7 @@ def _walk(
     for one in canvas.passes():
         here = numbers[one.where]
         some = here != 0
-        yield one.cells, (one.classes + _beside(some))[some], here
+        yield one.cells, (one.classes + _neighbours(some))[some], here
 
 
 class DetailCounts:
@@ -192,7 +192,7 @@ class DetailCounts:
 
 
 def cost(q: np.ndarray, tables: BitTables, levels: np.ndarray | None = None) -> float:
-    """Bits that :func:`encode` takes for ``(bands, frames)`` numbers, near enough and without coding them."""
+    """Estimate the bits that :func:`encode` takes for integers ``(bands, frames)``, without coding them."""
     top, bits = _top(q), 0.0
     if not top:
         return 0.0
@@ -206,7 +206,7 @@ def cost(q: np.ndarray, tables: BitTables, levels: np.ndarray | None = None) -> 
 
 
 def encode(q: np.ndarray, tables: BitTables, levels: np.ndarray | None = None) -> bytes:
-    """Bytes of ``(bands, frames)`` whole numbers; a window without any is no bytes at all."""
+    """Code integers ``(bands, frames)``; a window of zeros is no bytes at all."""
     top = _top(q)
     if not top:
         return b""
@@ -227,7 +227,7 @@ def encode(q: np.ndarray, tables: BitTables, levels: np.ndarray | None = None) -
 
 
 def decode(data: bytes, bands: int, frames: int, tables: BitTables, levels: np.ndarray | None = None) -> np.ndarray:
-    """The ``(bands, frames)`` int32 numbers that :func:`encode` coded.
+    """Decode the integers ``(bands, frames)`` int32 that :func:`encode` coded.
 
     Raises:
         LatentError: the bytes are no such window.
@@ -265,7 +265,7 @@ def _decoded(
     where_all = np.arange(numbers.size, dtype=np.int32).reshape(numbers.shape)
     for one in canvas.passes():
         some = found.decode(_BERNOULLI, shares[one.cells.ravel()]).reshape(one.cells.shape).astype(bool)
-        here = range_coder.decode(sizes, (one.classes + _beside(some))[some], tables.size) + 1
+        here = range_coder.decode(sizes, (one.classes + _neighbours(some))[some], tables.size) + 1
         magnitudes = np.zeros(some.shape, np.int32)
         magnitudes[some] = here
         canvas.put(one.where, magnitudes)

@@ -37,7 +37,7 @@ class _Pass(NamedTuple):
 
 
 class _Canvas:
-    """Indices known so far, ``(groups up to a whole number of eight, and one more, bands)``."""
+    """Indices known so far, ``(groups rounded up to a multiple of eight + 1, bands)``."""
 
     def __init__(self, groups: int, bands: int) -> None:
         self.known = np.zeros((padded(groups) + 1, bands), np.int64)
@@ -139,7 +139,7 @@ class EnvelopeCounts:
 def quantise(level: np.ndarray, tables: EnvelopeTables, lean: float = LEAN) -> np.ndarray:
     """Indices ``(bands, groups)`` int32 of levels in steps, leaning towards what the neighbours predict.
 
-    An index costs least where it is the predicted one, and half a step more or less is not heard.
+    An index costs least where it is the predicted one, and half a step more or less is not audible.
 
     Args:
         level: ``(bands, groups)`` envelope in steps, not rounded, 0 for silence.

@@ -1,7 +1,7 @@
 """One window of one audio channel with a band envelope: floats to integers to bytes and back.
 
 The step of a coefficient is the song's step, times the envelope to a power of the song, times a fixed weight of its
-frequency. Power 0 serves the squared error, higher ones what is heard.
+frequency. Power 0 serves the squared error, higher ones the perceived quality.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The order in which a window's frames are coded: every eighth, then those halfway between, and so on.
 
-So most frames are coded knowing a frame on both sides, which is worth as much as knowing all earlier ones, and a whole
-level is decoded at once.
+So most frames have a coded neighbour on both sides, which predicts as well as all earlier frames do, and all frames of
+a level are decoded at once.
 """
 
 from __future__ import annotations
@@ -23,5 +23,5 @@ LEVELS = (Level(0, 8, 0), Level(4, 8, 4), Level(2, 4, 2), Level(1, 2, 1))
 
 
 def padded(frames: int) -> int:
-    """Frames up to a whole number of groups."""
+    """Return the number of frames, rounded up to full groups."""
     return -(-frames // GROUP) * GROUP

@@ -1,4 +1,4 @@
-"""Symbols coded each by a row of a table; and large numbers as bytes. What the base and the detail share."""
+"""Range-code symbols, each by a row of a table, and large integers as bytes. Shared by base and detail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from celesta.errors import LatentError
 
 MOST = 1 << 20  # no number is larger
 DAMAGE = (AssertionError, ValueError, IndexError)
-"""What the decoder and the arrays raise when bytes are no such numbers."""
+"""What the decoder and NumPy raise on damaged bytes."""
 
 
 @lru_cache(maxsize=4_096)
@@ -32,7 +32,7 @@ def encode(
 
 
 def decode(coder: constriction.stream.queue.RangeDecoder, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """The symbols ``(n,)`` int64 that :func:`encode` appended."""
+    """Decode the symbols ``(n,)`` int64 that :func:`encode` appended."""
     found = np.zeros(len(rows), np.int64)
     order = np.argsort(rows, kind="stable")
     for row, first, last in _runs(rows[order]):
@@ -55,7 +55,7 @@ def opened(data: bytes) -> constriction.stream.queue.RangeDecoder:
 
 
 def long(values: np.ndarray) -> bytes:
-    """Numbers from 0 as bytes of seven bits, the least first."""
+    """Code integers from 0 as variable-length bytes of seven bits, the least significant first."""
     made = bytearray()
     for value in np.minimum(values, MOST).tolist():
         while value >= 128:

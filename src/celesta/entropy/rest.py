@@ -57,16 +57,16 @@ class Cells:
         for first in (0, 1):
             where = np.zeros_like(self.coded)
             where[:, first::2] = self.coded[:, first::2]
-            beside = np.zeros(self.q.shape, np.int64)
+            neighbours = np.zeros(self.q.shape, np.int64)
             if first:
                 off = np.where(self.coded, np.sign(drop - typical[self.row]), 0)
                 known = self.coded.astype(np.int64)
                 grown, some = np.pad(off, ((0, 0), (1, 1))), np.pad(known, ((0, 0), (1, 1)))
                 total = grown[:, :groups] + grown[:, 2:]
                 any_ = some[:, :groups] + some[:, 2:]
-                beside = np.where(any_ > 0, np.sign(total) + 2, 0)
+                neighbours = np.where(any_ > 0, np.sign(total) + 2, 0)
             places = np.nonzero(where)
-            yield places, (self.row * NEIGHBOURS + beside)[places]
+            yield places, (self.row * NEIGHBOURS + neighbours)[places]
 
     def indices(self, drop: np.ndarray) -> np.ndarray:
         """The envelope indices of what is left out, ``(bands, groups)`` int32."""

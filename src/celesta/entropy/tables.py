@@ -1,4 +1,4 @@
-"""The static tables: counts of training music turned into whole numbers once, the same on every machine."""
+"""The static tables: counts of training music turned into integers once, the same on every machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BitTables:
         size: ``(PASSES * CLASSES * BESIDE, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
         move: ``(channels, levels, LIVELY, MOVES)`` of how far a base channel is from what the frames around it let
             expect, -15 to 15 in the first 31 entries, the last two for larger ones down and up.
-        spread: ``(bands,)`` float32, what a coefficient is divided by to give its worth.
+        spread: ``(bands,)`` float32, the weight of each band, by which a coefficient is divided before it is quantised.
     """
 
     found: np.ndarray
@@ -53,18 +53,18 @@ class BitTables:
 
     @cached_property
     def bits_found(self) -> np.ndarray:
-        """What zero and not zero cost, ``(PASSES, ZONES, WIDE, NEAR, 2)`` float32."""
+        """Bits of zero and of nonzero, ``(PASSES, ZONES, WIDE, NEAR, 2)`` float32."""
         share = self.found / TOTAL
         return -np.log2(np.stack([1 - share, share], axis=-1)).astype(np.float32)
 
     @cached_property
     def bits_size(self) -> np.ndarray:
-        """What a magnitude costs, of the shape of ``size``, float32."""
+        """Bits of a magnitude, of the shape of ``size``, float32."""
         return -np.log2(self.size / TOTAL).astype(np.float32)
 
 
 def as_shares(counts: np.ndarray, prior: np.ndarray, weight: float = 24.0) -> np.ndarray:
-    """Counts ``(..., symbols)`` as whole shares that add up to 65 536, leaning on ``prior`` where there are few."""
+    """Turn counts ``(..., symbols)`` into integer shares that add up to 65 536, smoothed by ``prior``."""
     symbols = counts.shape[-1]
     prior = (prior + 0.05) / (prior + 0.05).sum(-1, keepdims=True)
     share = (counts + weight * prior) / (counts.sum(-1, keepdims=True) + weight)
@@ -77,7 +77,7 @@ def as_shares(counts: np.ndarray, prior: np.ndarray, weight: float = 24.0) -> np
 
 @lru_cache(maxsize=1)
 def load_tables() -> BitTables:
-    """The tables that ship with the codec.
+    """Load the tables that ship with the codec.
 
     Raises:
         ModelError: they are missing or damaged.

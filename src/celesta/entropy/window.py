@@ -1,8 +1,8 @@
-"""One window of one sound channel: floats to whole numbers to bytes and back.
+"""Quantise and code one window of one audio channel: floats to integers to bytes and back.
 
-A coefficient's worth is its magnitude over the training music's spread; the detail is its worth in uniform steps with a
-dead zone, so what is left out anywhere is worth less than what is kept anywhere: at one step the best that a mean
-squared error of worth can get for the bits.
+A coefficient is divided by the weight of its band and quantised uniformly with a dead zone. With one step for the whole
+song, every coefficient that is left out is smaller, weighted, than every one that is coded; for a mean squared error of
+weighted coefficients this is the best use of the bits.
 """
 
 from __future__ import annotations
@@ -21,32 +21,35 @@ from celesta.errors import LatentError
 BASE_GROUPS = 4
 """Groups of base channels that can be left out of a coded file, last group first."""
 BASE_STEP = 0.4
-DEAD_ZONE = 0.62  # a coefficient counts from this share of a step on; below it costs more bits than it is worth
+"""Quantiser step of the base, whose values lie within about +-4. Training draws steps up to 0.5."""
+DEAD_ZONE = 0.62
+"""Share of a step from which a coefficient is coded; below it the bits cost more than the error they save."""
 SHRINK = 0.08
+"""Rounding is towards 0 by this share of a step: large magnitudes are rarer than small ones."""
 STEPS = 1_024
 PER_OCTAVE = 48  # a step more or less changes the size by about 1.5 %
 NO_DETAIL = STEPS - 1
 
 
 def step_of(number: int) -> float:
-    """The worth of a step by its number: 0 is finest (2^-16), 48 numbers double it."""
+    """Return the quantiser step size of a step index: 0 is the finest (2^-16), 48 indices double it."""
     return float(2.0 ** (number / PER_OCTAVE - 16))
 
 
-def step_keeping(worth: float) -> int:
-    """The number of the step at which a coefficient of this worth is just kept."""
-    number = round(PER_OCTAVE * (np.log2(max(worth, 1e-6) / DEAD_ZONE) + 16))
+def step_keeping(magnitude: float) -> int:
+    """Return the index of the step at which a coefficient of this weighted magnitude is just coded."""
+    number = round(PER_OCTAVE * (np.log2(max(magnitude, 1e-6) / DEAD_ZONE) + 16))
     return int(np.clip(number, 0, NO_DETAIL - 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """A window of a channel as whole numbers.
+    """The integers of one window of one audio channel.
 
     Attributes:
         base: ``(channels, frames)`` int32.
         detail: ``(bands, frames)`` int32.
-        step: number of the detail's step, :data:`NO_DETAIL` for none.
+        step: index of the detail's quantiser step, :data:`NO_DETAIL` without a detail.
     """
 
     base: np.ndarray
@@ -55,7 +58,7 @@ class Numbers:
 
 
 def quantise(base: np.ndarray, coefficients: np.ndarray, step: int, tables: BitTables) -> Numbers:
-    """Whole numbers of a base ``(channels, frames)`` and coefficients ``(bands, frames)``."""
+    """Quantise a base ``(channels, frames)`` and coefficients ``(bands, frames)``."""
     whole = np.rint(base / BASE_STEP).astype(np.int32)
     if step == NO_DETAIL:
         return Numbers(whole, np.zeros(coefficients.shape, np.int32), step)

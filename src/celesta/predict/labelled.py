@@ -155,10 +155,10 @@ def _collect(
     workers: int,
     tell: Progress,
 ) -> Collection:
-    def told(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         tell("features", done, total)
 
-    return collect(data, features, cache=cache, lists=lists, encoding=encoding, workers=workers, progress=told)
+    return collect(data, features, cache=cache, lists=lists, encoding=encoding, workers=workers, progress=report)
 
 
 def _contents(songs: Collection, cache: str | Path | None) -> list[str]:

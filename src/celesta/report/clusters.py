@@ -24,7 +24,7 @@ _RADII = ((100, 10), (400, 7), (10**9, 5))
 _PALETTE = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#8b95a1", "#a6761d", "#b2df8a",
 )  # fmt: skip
-"""Colours that can be told apart with the common colour vision deficiencies; the first ones after Okabe & Ito 2008."""
+"""Colours that are distinct with the common colour vision deficiencies; the first ones after Okabe & Ito 2008."""
 
 
 def write_page(found: SongClusters, path: str | Path, files: Sequence[Link] = ()) -> Path:

@@ -20,7 +20,7 @@ from celesta.training.config import read_config
 from celesta.training.loop import STATE
 
 SETTINGS = "train.toml"
-_LOWEST, _STEPS = -64.0, 4.0  # log2 of the least second moment that is told from 0, and steps of an octave
+_LOWEST, _STEPS = -64.0, 4.0  # log2 of the least second moment that differs from 0, and steps of an octave
 
 
 def pack(run: Path, target: Path) -> int:

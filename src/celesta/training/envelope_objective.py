@@ -170,9 +170,9 @@ class Enveloped(Task):
             if not count:
                 continue
             weight = m.spread * self.share**tilt * torch.exp(power * level[i])
-            worth = (crop.abs() / weight).flatten()[::SPARSE]
-            at = min(len(worth) - 1, max(1, round(len(worth) * count / crop.shape[-1])))
-            step = worth.topk(at + 1).values[-1].clamp(min=1e-6) / DEAD_ZONE
+            weighted = (crop.abs() / weight).flatten()[::SPARSE]
+            at = min(len(weighted) - 1, max(1, round(len(weighted) * count / crop.shape[-1])))
+            step = weighted.topk(at + 1).values[-1].clamp(min=1e-6) / DEAD_ZONE
             detail[i] = quantised(crop, weight, step)
         return Chosen(detail, envelope, m.cells.rest(c, detail != 0))
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from celesta.audio import Audio, write
+from celesta.predict.moods import class_name
 from celesta.predict.song import SongPrediction, Status
-from celesta.report.predictions import class_name, write_page
+from celesta.report.predictions import write_page
 
 GENRES, MOODS, TAGS = ("blues", "rock"), ("Q1", "Q2", "Q3", "Q4"), ("guitar", "slow", "<b>", "loud")
 

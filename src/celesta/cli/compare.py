@@ -28,6 +28,10 @@ def compare(
     ] = Path("comparison"),
     seconds: Annotated[float, typer.Option(min=1, metavar="S", help="Seconds taken of each file.")] = 15,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most N files, evenly spaced in the list.")] = 20,
+    sample_rate: Annotated[
+        int,
+        typer.Option(min=8_000, max=192_000, metavar="HZ", help="Sample rate at which all models are compared."),
+    ] = 44_100,
     rate_distortion: Annotated[
         bool, typer.Option("--rate-distortion/--no-rate-distortion", help="Also measure quality against kbit/s.")
     ] = True,
@@ -46,7 +50,13 @@ def compare(
         from celesta.report.compare import compare as run_compare
 
         result = run_compare(
-            models, data, seconds=seconds, limit=limit, rate_distortion=rate_distortion, progress=meter.steps
+            models,
+            data,
+            seconds=seconds,
+            limit=limit,
+            sample_rate=sample_rate,
+            rate_distortion=rate_distortion,
+            progress=meter.steps,
         )
         result.to_json(file)
         result.to_html(page)

@@ -26,6 +26,7 @@ from celesta.library import fingerprint
 from celesta.library.reasons import Facts
 from celesta.library.space import Reference
 from celesta.models.weights import FOLDER
+from celesta.predict.moods import class_name
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
 CODE_VERSION = 1
@@ -34,7 +35,6 @@ FEATURES = "celesta-features"
 EXTRACTORS = ("musicnn-msd", "musicnn-mtt", "handcrafted", "rhythm")
 _OFFSETS = {"musicnn-msd": 0, "musicnn-mtt": 1_706, "handcrafted": 3_412, "rhythm": 3_542}  # in celesta-features
 _PENULTIMATE = 200
-MOODS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
 _LEAST = 0.05  # labels below this probability are not stored
 _USUAL_TEMPO = 120.0
 
@@ -151,7 +151,7 @@ class Analyser:
             raise CelestaError("its features are not finite")
         found = {name: one.predict_proba(features)[0] for name, one in self._predictors.items()}
         labels = {name: dict(zip(one.classes, found[name], strict=True)) for name, one in self._predictors.items()}
-        labels["mood"] = {MOODS.get(label, label): p for label, p in labels["mood"].items()}
+        labels["mood"] = {class_name(label): p for label, p in labels["mood"].items()}
         words: dict[str, float] = {}
         for name, tags in zip(EXTRACTORS[:2], (msd["tags"], mtt["tags"]), strict=True):
             for word, p in zip(self._words[name], tags, strict=True):

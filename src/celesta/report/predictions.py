@@ -11,26 +11,15 @@ import numpy as np
 
 from celesta import audio
 from celesta.errors import CelestaError
+from celesta.predict.moods import MOODS, class_name
 from celesta.predict.song import SongPrediction, Status
 from celesta.report.page import Link, Page, relative_url, table
 from celesta.report.player import clock
 
-MOODS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
-"""Quadrants of valence and arousal in words (Russell 1980, the circumplex)."""
 _BARS, _LINES = 10, 5  # classes shown for a whole song, and over time
 _TAGS = 3  # classes named in the table where several may be right
 _EXCLUSIVE = 1.01  # probabilities that add up to more belong to classes that do not exclude each other
 _WIDTH = 400  # of a chart over time, in the units of its template
-
-
-def class_name(name: str) -> str:
-    """Return a class in words: a quadrant of mood by its word, any other class as it is.
-
-    Example:
-        >>> class_name("Q4"), class_name("blues")
-        ('calm', 'blues')
-    """
-    return MOODS.get(name, name)
 
 
 def write_page(songs: Sequence[SongPrediction], path: str | Path) -> Path:

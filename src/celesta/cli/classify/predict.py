@@ -17,10 +17,9 @@ from celesta.cli.files import each_file, inputs, ready_folder
 from celesta.cli.options import Json, Songs, Strict
 from celesta.cli.progress import working
 from celesta.errors import UsageError
+from celesta.predict.moods import class_name
 
 RESULTS, PAGE = "predictions.jsonl", "predictions.html"
-MOODS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
-"""Quadrants of valence and arousal in words."""
 
 
 def predict(
@@ -117,4 +116,4 @@ def _best(record: Mapping[str, Any], name: str, count: int) -> list[Any]:
     """Return the most probable classes, each followed by its probability; empty cells where there are none."""
     found = record["probabilities"].get(name, {})
     ordered = sorted(found.items(), key=lambda pair: -pair[1])[:count]
-    return [cell for label, p in ordered for cell in (MOODS.get(label, label), p)] or [""] * (2 * count)
+    return [cell for label, p in ordered for cell in (class_name(label), p)] or [""] * (2 * count)

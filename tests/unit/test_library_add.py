@@ -346,19 +346,40 @@ def test_a_lost_worker_loses_no_song(tmp_path: Path) -> None:
     process = run_add(database, folder, workers=2)
     while process.poll() is None and _analysed(database) < 1:
         time.sleep(0.05)
-    workers = [
-        int(stat.parent.name)
-        for stat in Path("/proc").glob("[0-9]*/stat")
-        if _parent(stat) == process.pid and b"loky.backend.popen_loky" in (stat.parent / "cmdline").read_bytes()
-    ]
+    workers = _workers(process.pid)
     assert workers
     os.kill(workers[0], signal.SIGKILL)
     assert process.wait(300) == 0
     check_whole(database, 8)
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the workers by /proc")
+def test_workers_end_with_a_process_that_was_killed(tmp_path: Path) -> None:
+    folder = short_songs(tmp_path / "music", 8)
+    process = run_add(tmp_path / "library.db", folder, workers=2)
+    while process.poll() is None and _analysed(tmp_path / "library.db") < 1:
+        time.sleep(0.05)
+    workers = _workers(process.pid)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 60
+    while any(_parent(Path(f"/proc/{pid}/stat")) for pid in workers) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert len(workers) == 2
+    assert not any(_parent(Path(f"/proc/{pid}/stat")) for pid in workers)
+
+
+def _workers(parent: int) -> list[int]:
+    return [
+        int(stat.parent.name)
+        for stat in Path("/proc").glob("[0-9]*/stat")
+        if _parent(stat) == parent and b"loky.backend.popen_loky" in (stat.parent / "cmdline").read_bytes()
+    ]
+
+
 def _parent(stat: Path) -> int:
     try:
-        return int(stat.read_text().rpartition(")")[2].split()[1])
+        state, parent, *_ = stat.read_text().rpartition(")")[2].split()
+        return 0 if state == "Z" else int(parent)
     except OSError:
         return 0

@@ -177,6 +177,35 @@ def test_files_that_are_no_library(tmp_path: Path) -> None:
         Store(tmp_path / "new.db")
     with pytest.raises(LibraryError, match="no such library"):
         Store(tmp_path / "gone.db", create=False)
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(LibraryError, match="no such library"):
+        Store(tmp_path / "empty.db", create=False)
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(store: Store, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    for i in range(3):
+        song(music / f"{i}.flac", seed=i)
+    scan(store, [music])
+    ((pages,),) = store.rows("PRAGMA page_count")
+    store.execute(f"PRAGMA max_page_count = {pages}")  # SQLite answers as on a full disk
+    for i in range(3, 300):
+        shutil.copy(music / "0.flac", music / f"{i}.flac")
+    with pytest.raises(LibraryError, match="check the free space"):
+        scan(store, [music])
+    store.execute("PRAGMA max_page_count = 1000000")
+    assert store.check() == "ok"
+    assert store.rows("SELECT count(*) FROM files") == [(3,)]
+    assert scan(store, [music]).attached == 297
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everything")
+def test_a_read_only_library_is_one_line(tmp_path: Path) -> None:
+    Store(tmp_path / "library.db").close()
+    (tmp_path / "library.db").chmod(0o444)
+    with Store(tmp_path / "library.db") as store, pytest.raises(LibraryError, match="read-only"):
+        store.execute("INSERT INTO roots (path) VALUES (x'00')")
 
 
 def test_a_damaged_library_is_one_line(store: Store, tmp_path: Path) -> None:

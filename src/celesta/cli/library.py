@@ -148,7 +148,7 @@ def report(result: AddResult, *, as_json: bool) -> None:
     for path, reason in result.scan.skipped:
         console.fail(f"{path}: {reason}")
     if result.analysis.failed:
-        console.fail(f"{result.analysis.failed} songs could not be analysed; list them with: celesta library errors")
+        console.fail(f"not analysed: {result.analysis.failed}; list them with: celesta library errors")
     if as_json:
         console.emit(result.to_dict(), indent=1)
         return

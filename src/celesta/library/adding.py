@@ -10,6 +10,8 @@ import contextlib
 import os
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -166,7 +168,7 @@ def _one_by_one(jobs: list[_Job], finish: Callable[[_Job, SongRecord | Failure],
 
 @contextlib.contextmanager
 def _pool(workers: int) -> Iterator[Any]:
-    pool = ProcessPoolExecutor(workers, initializer=_prepare_worker)
+    pool = ProcessPoolExecutor(workers, initializer=_prepare_worker, initargs=(os.getpid(),))
     try:
         yield pool
     except BaseException:
@@ -175,9 +177,17 @@ def _pool(workers: int) -> Iterator[Any]:
     pool.shutdown(wait=True)
 
 
-def _prepare_worker() -> None:
+def _prepare_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the others
     threadpoolctl.threadpool_limits(1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 class _Claims:

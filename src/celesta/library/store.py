@@ -50,7 +50,7 @@ class Store:
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = Path(path)
         self.name = printable(self.path)
-        if not self.path.exists() and not create:
+        if not create and (not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size)):
             raise LibraryError(f"{self.name}: no such library; make it with: celesta library add FOLDER")
         with self.errors():
             if create:

@@ -12,17 +12,13 @@ from celesta.library.adding import AddProgress, Progress, analyse_waiting
 from celesta.library.analysis import analyser
 from celesta.library.duplicates import Duplicates, find_duplicates
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
-from celesta.library.payload import payload_id
 from celesta.library.playlists import around
 from celesta.library.playlists import path as song_path
-from celesta.library.records import Song, songs
+from celesta.library.records import Song, Source, find_recording, read_artists, songs
 from celesta.library.results import AddResult, FileError, LibraryStatus, read_errors, read_roots, read_status
 from celesta.library.scan import scan
 from celesta.library.search import Query, Range, parse_key, parse_range, search
 from celesta.library.store import Store, default_path
-
-Source = str | os.PathLike[str] | int
-"""A file, of the library or any other, or the number of a song of the library."""
 
 
 def _silent(_: AddProgress) -> None:
@@ -233,8 +229,7 @@ class Library:
         """
         space = self._songs()
         similar = space.row_of(parse_weights(by))
-        listed = songs(self._store, space.ids)
-        artists = [song.artist.casefold() for song in listed]
+        artists, durations = read_artists(self._store, space.ids)
         if start is not None and end is not None and not seeds:
             if minutes is not None:
                 raise UsageError("--minutes: a path has a number of songs; give -n instead")
@@ -245,14 +240,14 @@ class Library:
                 [self._row(one, space) for one in seeds],
                 similar,
                 artists,
-                [song.duration or 0.0 for song in listed],
+                durations,
                 songs=15 if n is None and minutes is None else n,
                 seconds=None if minutes is None else 60 * minutes,
                 once=no_repeat_artist,
             )
         else:
             raise UsageError("a playlist needs both --from and --to, or one --seed or more")
-        return [listed[row] for row in rows]
+        return songs(self._store, [space.ids[row] for row in rows])
 
     def duplicates(self, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Duplicates:
         """Find songs that are the same audio in several recordings; nothing is changed.
@@ -283,25 +278,10 @@ class Library:
             self._space = (stamp, SongSpace(self._store))
         return self._space[1]
 
-    def _recording(self, source: Source) -> int | None:
-        """The id of the recording of a source; None if it is a file that the library does not know."""
-        if isinstance(source, int):
-            return source if songs(self._store, [source]) else None
-        path = os.fsencode(os.path.abspath(source))
-        rows = self._store.rows("SELECT recording, size, mtime_ns FROM files WHERE path = ?", (path,))
-        try:
-            about = os.stat(path)
-        except OSError:
-            return int(rows[0][0]) if rows else None
-        if rows and rows[0][1:] == (about.st_size, about.st_mtime_ns):
-            return int(rows[0][0])
-        rows = self._store.rows("SELECT id FROM recordings WHERE payload = ?", (payload_id(os.fsdecode(path)),))
-        return int(rows[0][0]) if rows else None
-
     def _seed(
         self, source: Source, space: SongSpace, start: float = 0.0, stop: float | None = None, stretch: bool = False
     ) -> Seed:
-        recording = self._recording(source)
+        recording = find_recording(self._store, source)
         if recording is not None and recording in space and not stretch:
             return Seed(songs(self._store, [recording])[0].facts, recording)
         if isinstance(source, int):
@@ -313,7 +293,7 @@ class Library:
         return Seed(record.facts, recording, record)
 
     def _row(self, source: Source, space: SongSpace) -> int:
-        recording = self._recording(source)
+        recording = find_recording(self._store, source)
         if recording is None or recording not in space:
             raise LibraryError(
                 f"{printable(source)}: not among the library's analysed songs; run: celesta library add FILE"

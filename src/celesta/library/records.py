@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from celesta._files import printable
+from celesta.library.payload import payload_id
 from celesta.library.reasons import PITCHES, Facts
 from celesta.library.store import Store
+
+Source = str | os.PathLike[str] | int
+"""A file, of the library or any other, or the number of a song of the library."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,3 +132,35 @@ def songs(store: Store, ids: Iterable[int]) -> list[Song]:
         for one in wanted
         if one in paths and one in durations
     ]
+
+
+def read_artists(store: Store, ids: Sequence[int]) -> tuple[list[str], list[float]]:
+    """Return the artist ("" where unknown; case does not matter) and the seconds of each song."""
+    rows = store.rows(
+        "SELECT r.id, r.duration, t.value FROM recordings r"
+        " LEFT JOIN tags t ON t.recording = r.id AND t.name = 'artist'"
+    )
+    known = {recording: (artist or "", duration or 0.0) for recording, duration, artist in rows}
+    return [known[one][0].strip().casefold() for one in ids], [known[one][1] for one in ids]
+
+
+def find_recording(store: Store, source: Source) -> int | None:
+    """Return the id of a source's recording; None if it is a file whose audio the library does not know.
+
+    A file of the library that is as it was is found by its path, any other by its payload.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if isinstance(source, int):
+        return source if store.rows("SELECT 1 FROM recordings WHERE id = ?", (source,)) else None
+    path = os.fsencode(os.path.abspath(source))
+    rows = store.rows("SELECT recording, size, mtime_ns FROM files WHERE path = ?", (path,))
+    try:
+        about = os.stat(path)
+    except OSError:
+        return int(rows[0][0]) if rows else None
+    if rows and rows[0][1:] == (about.st_size, about.st_mtime_ns):
+        return int(rows[0][0])
+    rows = store.rows("SELECT id FROM recordings WHERE payload = ?", (payload_id(os.fsdecode(path)),))
+    return int(rows[0][0]) if rows else None

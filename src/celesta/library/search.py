@@ -66,11 +66,12 @@ def search(store: Store, query: Query) -> list[tuple[int, float]]:
     The score of a song is the mean over the words of the query: 1 where the word is in its tags or path, else the
     probability of the label. Without words all scores are 1 and the order is that of the paths.
     """
-    terms = parse_text(query.text, _labels(store))
+    labels = _labels(store) if query.text else []
+    terms = parse_text(query.text, [*(label.lower() for label in labels), *(n for group in _SYNONYMS for n in group)])
     found = {recording: 0.0 for (recording,) in store.rows(*_filtered(query))}
     wanted = [term for term in terms if not term.excluded]
     for term in terms:
-        scores = _matches(store, term.text)
+        scores = _matches(store, term.text, labels)
         if term.excluded:
             found = {one: score for one, score in found.items() if one not in scores}
         else:
@@ -193,22 +194,28 @@ def _filtered(query: Query) -> tuple[str, tuple[object, ...]]:
 
 
 def _labels(store: Store) -> list[str]:
-    known = {label.lower() for (label,) in store.rows("SELECT DISTINCT label FROM predictions")}
-    return [*known, *(name for group in _SYNONYMS for name in group)]
+    """All labels, by jumps through the index: there are few, of very many predictions."""
+    sql = (
+        "WITH RECURSIVE l (label) AS (SELECT min(label) FROM predictions UNION ALL"
+        " SELECT (SELECT min(label) FROM predictions p WHERE p.label > l.label) FROM l WHERE l.label IS NOT NULL)"
+        " SELECT label FROM l WHERE label IS NOT NULL"
+    )
+    return [label for (label,) in store.rows(sql)]
 
 
-def _matches(store: Store, text: str) -> dict[int, float]:
+def _matches(store: Store, text: str, labels: Sequence[str]) -> dict[int, float]:
     """Songs that a term fits, with the score of each."""
     wanted = {text}
     for group in _SYNONYMS:
         if text in group:
             wanted |= {*group, *(name for implied in _IMPLIED.get(group[0], ()) for name in _group(implied))}
-    marks = ", ".join("?" for _ in wanted)
+    chosen = [label for label in labels if label.lower() in wanted]
+    marks = ", ".join("?" for _ in chosen)
     sql = (
-        f"SELECT recording, max(probability) FROM predictions WHERE lower(label) IN ({marks})"
+        f"SELECT recording, max(probability) FROM predictions WHERE label IN ({marks})"
         " AND probability >= CASE predictor WHEN 'words' THEN ? ELSE ? END GROUP BY recording"
     )
-    found = {one: float(p) for one, p in store.rows(sql, (*wanted, WORD_CLEAR, CLEAR))}
+    found = {one: float(p) for one, p in store.rows(sql, (*chosen, WORD_CLEAR, CLEAR))}
     phrase = '"' + text.replace('"', "").replace("\0", "") + '"'
     for (one,) in store.rows("SELECT rowid FROM song_text WHERE song_text MATCH ?", (phrase,)):
         found[one] = _TEXT_SCORE

@@ -117,6 +117,11 @@ def test_unsure_labels_are_no_reason() -> None:
     assert reasons(Facts({}, sure), Facts({}, unsure)) == []
 
 
+def test_a_genre_that_is_a_word_too_is_named_once() -> None:
+    song = Facts({}, {"genre": {"jazz": 0.9}, "words": {"jazz": 0.8, "piano": 0.3}})
+    assert reasons(song, song) == ["both jazz", "both piano"]
+
+
 def rows(points: np.ndarray):
     return lambda song: np.exp(-((points - points[song]) ** 2))
 

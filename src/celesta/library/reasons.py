@@ -35,7 +35,8 @@ def reasons(a: Facts, b: Facts, most: int = 4) -> list[str]:
     """
     found = [given for rule in _RULES for given in [rule(a, b)] if given is not None]
     found += _shared_words(a, b)
-    return [text for _, text in sorted(found, key=lambda pair: -pair[0])][:most]
+    texts = [text for _, text in sorted(found, key=lambda pair: -pair[0])]
+    return list(dict.fromkeys(texts))[:most]  # a genre may be a word, too
 
 
 Reason = tuple[float, str]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from celesta.errors import UsageError
-from celesta.library.reasons import CLEAR, PITCHES, WORD_CLEAR
+from celesta.library.reasons import CLEAR, PITCHES
 from celesta.library.store import Store
 
 Range = tuple[float | None, float | None]
@@ -30,6 +30,7 @@ _SYNONYMS = (
 """Labels of the predictors that mean the same; a search for one finds them all."""
 _IMPLIED = {"vocals": ("female vocals", "male vocals")}
 _KEY = re.compile(r"([A-Ga-g])([#b]?)\s*(m|min|minor|maj|major)?")
+_WORD_FITS = 0.1  # probability from which a word of the taggers fits; theirs are low: .2 is clearly a piano
 _TEXT_SCORE = 1.0  # of a term that is in the tags or the path
 
 
@@ -215,7 +216,7 @@ def _matches(store: Store, text: str, labels: Sequence[str]) -> dict[int, float]
         f"SELECT recording, max(probability) FROM predictions WHERE label IN ({marks})"
         " AND probability >= CASE predictor WHEN 'words' THEN ? ELSE ? END GROUP BY recording"
     )
-    found = {one: float(p) for one, p in store.rows(sql, (*chosen, WORD_CLEAR, CLEAR))}
+    found = {one: float(p) for one, p in store.rows(sql, (*chosen, _WORD_FITS, CLEAR))}
     phrase = '"' + text.replace('"', "").replace("\0", "") + '"'
     for (one,) in store.rows("SELECT rowid FROM song_text WHERE song_text MATCH ?", (phrase,)):
         found[one] = _TEXT_SCORE

@@ -65,8 +65,8 @@ def update(
             result = opened.update(workers=workers, retry=retry, progress=shown(meter))
         report(result, as_json=as_json)
         missing = opened.status().missing
-        if prune and missing and typer.confirm(f"Forget {missing} songs whose files have vanished?", err=True):
-            console.note(f"{opened.prune()} songs forgotten")
+        if prune and missing and typer.confirm(f"Songs whose files have vanished: {missing}. Forget them?", err=True):
+            console.note(f"forgotten: {opened.prune()}")
 
 
 def status(library: LibraryFile = None, as_json: Json = False) -> None:

@@ -1,0 +1,118 @@
+"""The verbs of a library: what they print, in text and in JSON, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+import celesta
+from celesta.cli.main import app
+
+CLIPS = Path(celesta.__file__).parent / "clips"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with music, one file that is none, and its library ``music.db``."""
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "music").mkdir()
+    for name in ("house", "rock", "ambient"):
+        samples, rate = soundfile.read(CLIPS / f"{name}.ogg", frames=7 * 44_100)
+        soundfile.write(folder / "music" / f"{name}.flac", samples, rate)
+    samples, rate = soundfile.read(folder / "music" / "rock.flac")
+    soundfile.write(folder / "music" / "copy.mp3", 0.7 * samples, rate)
+    (folder / "music" / "bad.mp3").write_text("text")
+    return folder
+
+
+def run(made: Path, *words: object, code: int = 0) -> tuple[str, str]:
+    """Run the command with the library; return what it wrote to stdout and stderr."""
+    result = CliRunner().invoke(app, [str(word) for word in words], env={"CELESTA_LIBRARY": str(made / "music.db")})
+    assert result.exit_code == code, result.output
+    return result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def added(made: Path) -> Path:
+    out, err = run(made, "library", "add", made / "music", "--workers", "1", code=1)
+    assert out.splitlines() == [
+        "files: 5 new, 0 moved, tagged or copied, 0 unchanged, 0 missing", "songs: 4 analysed, 0:28 of music"
+    ]  # fmt: skip
+    assert "not analysed: 1; list them with: celesta library errors" in err
+    return made
+
+
+def test_status_errors_and_update(added: Path) -> None:
+    status = json.loads(run(added, "library", "status", "--json")[0])
+    assert (status["songs"], status["analysed"], status["errors"], status["waiting"]) == (5, 4, 1, 0)
+    assert "analysed  4, " in run(added, "library", "status")[0]
+    assert run(added, "library", "errors")[0].startswith(f"{added / 'music' / 'bad.mp3'}: analysis: is not an audio")
+    assert json.loads(run(added, "library", "errors", "--json")[0])[0]["stage"] == "analysis"
+    assert "5 unchanged" in run(added, "library", "update")[0]
+
+
+def test_similar(added: Path) -> None:
+    rock = added / "music" / "rock.flac"
+    first = run(added, "similar", rock)[0].splitlines()[0]
+    similarity, path = first.split("  ")
+    assert path.startswith(f"{added / 'music' / 'copy.mp3'} (")
+    assert 0.5 < float(similarity) <= 1
+    found = json.loads(run(added, "similar", rock, "--from", "0:01", "--to", "6", "-n", "2", "--json")[0])
+    assert len(found) == 2
+    assert found[0]["reasons"]
+    assert "not a time" in run(added, "similar", rock, "--from", "x", code=2)[1]
+    assert "no such block" in run(added, "similar", rock, "--by", "colour", code=2)[1]
+
+
+def test_search(added: Path) -> None:
+    assert "house.flac (0:07, 1" in run(added, "search", "house")[0]
+    assert len(json.loads(run(added, "search", "--tempo", "40..240", "-n", "2", "--json")[0])) == 2
+    assert run(added, "search", "xyz")[1] == "nothing found\n"
+    assert "not a key" in run(added, "search", "--key", "H", code=2)[1]
+
+
+def test_playlist(added: Path, tmp_path: Path) -> None:
+    music = added / "music"
+    target = music / "mix.m3u8"
+    words = ("playlist", "--from", music / "house.flac", "--to", music / "ambient.flac", "-n", "3", "-o", target)
+    assert len(run(added, *words)[0].splitlines()) == 3
+    assert target.read_text().splitlines()[2] == "house.flac"
+    assert "exists already" in run(added, *words, code=2)[1]
+    run(added, *words, "--force", "--absolute")
+    assert target.read_text().splitlines()[2] == str(music / "house.flac")
+    assert len(json.loads(run(added, "playlist", "--seed", music / "rock.flac", "-n", "2", "--json")[0])) == 2
+
+
+def test_duplicates_and_backup(added: Path, tmp_path: Path) -> None:
+    lines = run(added, "duplicates")[0].splitlines()
+    assert lines[0] == "group 1"
+    assert {Path(line.split(" (")[0].strip()).name for line in lines[1:]} == {"rock.flac", "copy.mp3"}
+    found = json.loads(run(added, "duplicates", "--json")[0])
+    assert found["pairs"][0]["share"] > 0.9
+    copy = tmp_path / "copy.db"
+    assert run(added, "library", "backup", copy)[0] == f"backup: {copy}\n"
+    shutil.copy(copy, tmp_path / "other.db")
+    status = json.loads(run(added, "library", "status", "--json", "--library", tmp_path / "other.db")[0])
+    assert status["songs"] == 5
+
+
+def test_pruning_asks(added: Path, tmp_path: Path) -> None:
+    song = added / "music" / "more.wav"
+    shutil.copy(CLIPS / "reggae.ogg", song)
+    run(added, "library", "add", song, "--workers", "1")
+    song.unlink()
+    environment = {"CELESTA_LIBRARY": str(added / "music.db")}
+    for answer, missing in (("n\n", 1), ("y\n", 0)):
+        result = CliRunner().invoke(app, ["library", "update", "--prune"], input=answer, env=environment)
+        assert "have vanished: 1. Forget them?" in result.stderr
+        assert json.loads(run(added, "library", "status", "--json")[0])["missing"] == missing
+
+
+def test_without_a_library_each_verb_says_so(tmp_path: Path) -> None:
+    for words in (("similar", "a.mp3"), ("search", "x"), ("duplicates",), ("library", "status")):
+        assert "no such library" in run(tmp_path, *words, code=1)[1]

@@ -53,7 +53,7 @@ _WHERE = {
     "SongPredictor": "celesta.predict.song",
 }
 
-_MODULES = ("classify", "cluster", "codec", "features", "latents", "scalable", "study")
+_MODULES = ("classify", "cluster", "codec", "features", "latents", "library", "scalable", "study")
 
 __all__ = [
     "Audio",

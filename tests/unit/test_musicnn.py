@@ -9,7 +9,7 @@ import soundfile
 from safetensors.numpy import load_file
 
 from celesta.errors import CelestaError, ModelError, UsageError
-from celesta.features import musicnn
+from celesta.features import musicnn, musicnn_layers
 from celesta.features.musicnn import LAYERS, PATCH_FRAMES, Patches, load_musicnn
 from celesta.features.registry import extractor
 
@@ -132,13 +132,13 @@ def test_what_cannot_be(tmp_path, monkeypatch):
 def test_places_that_share_a_row_are_a_plain_convolution(time, frequency, frames):
     rng = np.random.default_rng(time + frames)
     kernel, bias = rng.standard_normal((9, time, frequency)) / time, rng.standard_normal(9)
-    norm = musicnn.Norm(np.linspace(-1, 1, 9), rng.standard_normal(9))  # falling, rising, and one that stands still
+    norm = musicnn_layers.Norm(np.linspace(-1, 1, 9), rng.standard_normal(9))  # falling, rising, and one that stands still
     x = (rng.standard_normal((frames, 96)) + 0.5).astype(np.float32)
     padded = np.pad(x, (((time - 1) // 2, time - 1 - (time - 1) // 2), (0, 0)))
     places = np.lib.stride_tricks.sliding_window_view(padded, (time, frequency))
     values = np.einsum("tpij,fij->tpf", places, kernel) + bias
     wanted = norm(np.maximum(values, 0)).max(axis=1)
-    front = musicnn.Front(kernel.astype(np.float32), bias.astype(np.float32), norm)
+    front = musicnn_layers.Front(kernel.astype(np.float32), bias.astype(np.float32), norm)
     assert np.allclose(front(x), wanted, atol=1e-5)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from celesta._files import printable, read_arrays
 from celesta.dsp.spectra import Framer, mel_filters, spectrum
 from celesta.errors import ModelError, UsageError
 from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
+from celesta.features.musicnn_layers import Front, Norm, convolve
 from celesta.models.weights import FOLDER as WEIGHTS
 
 SAMPLE_RATE = 16_000
@@ -29,8 +29,6 @@ _SIZES = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
 _POOLED = ("penultimate", "mean_pool", "max_pool")
 _N_FFT, _HOP, _BANDS = 512, 256, 96
 EPS = 1e-3
-_TILE = 34  # frames that are multiplied at once: copied inputs and results fit the processor's cache
-_SHARED = 4  # neighbouring places that one row of a matrix product computes: less to copy, little more to multiply
 _FRONT = {
     "timbral.0": (7, 38), "timbral.1": (7, 67), "temporal.0": (128, 1), "temporal.1": (64, 1), "temporal.2": (32, 1),
 }  # fmt: skip
@@ -64,75 +62,6 @@ def _of_tagger(
         raise UsageError(f"{name}: it is computed in float32 only, got precision {precision!r}")
     network = load_musicnn(tagger.removeprefix("musicnn-").upper())
     return Extractor(name, VERSION, SAMPLE_RATE, tagger, lambda: Patches(network), summary, network.sha256)
-
-
-@dataclass(frozen=True, eq=False)
-class Norm:
-    """Batch normalisation with fixed statistics: ``x * scale + shift``."""
-
-    scale: np.ndarray
-    shift: np.ndarray
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Normalise the last axis of ``(..., channels)``."""
-        normed: np.ndarray = x * self.scale + self.shift
-        return normed
-
-
-class Front:
-    """Filters over time and frequency, ReLU, batch normalisation, then the largest over frequency.
-
-    ReLU and normalisation keep or reverse the order, so the largest (or smallest) is taken first.
-
-    Args:
-        kernel: ``(filters, time, frequency)``.
-        bias: ``(filters,)``.
-        norm: behind the ReLU.
-    """
-
-    def __init__(self, kernel: np.ndarray, bias: np.ndarray, norm: Norm) -> None:
-        self.time, self.frequency = kernel.shape[1:]
-        self.along = 1 if self.frequency > 1 else 0  # places that share a row are neighbours in frequency or in time
-        self.bias, self.norm = bias, norm
-        self.sign = np.where(norm.scale < 0, -1, 1).astype(np.float32)
-        kernel = kernel * self.sign[:, None, None]
-        shape = list(kernel.shape)
-        shape[1 + self.along] += _SHARED - 1
-        moved = np.zeros((_SHARED, *shape), np.float32)
-        for place in range(_SHARED):
-            inside = [slice(None)] * 3
-            inside[1 + self.along] = slice(place, place + kernel.shape[1 + self.along])
-            moved[place][tuple(inside)] = kernel
-        self.matrix = np.ascontiguousarray(moved.reshape(_SHARED * len(kernel), -1).T)
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """``(T, 96)`` to ``(T, filters)``."""
-        before = (self.time - 1) // 2
-        frames = len(x)
-        rest = -frames % _SHARED if self.along == 0 else 0
-        x = np.pad(x, ((before, self.time - 1 - before + rest), (0, 0)))
-        size = [self.time, self.frequency]
-        size[self.along] += _SHARED - 1
-        places = np.lib.stride_tricks.sliding_window_view(x, size)
-        if self.along == 0:
-            places = places[::_SHARED]
-            found = [self._largest(places[at : at + _TILE]) for at in range(0, len(places), _TILE)]
-        else:
-            # The last row begins where it still fits; what it shares with the one before it changes no maximum.
-            last = places.shape[1] - 1
-            columns = [*range(0, last, _SHARED), last]
-            found = [self._largest(places[at : at + _TILE, columns]) for at in range(0, frames, _TILE)]
-        largest = np.concatenate(found).reshape(-1, len(self.bias))[:frames]
-        return self.norm(np.maximum(self.sign * largest + self.bias, 0))
-
-    def _largest(self, places: np.ndarray) -> np.ndarray:
-        made: np.ndarray = places.reshape(-1, len(self.matrix)) @ self.matrix
-        if self.along == 0:
-            made = made.reshape(len(places), places.shape[1], -1)
-        else:
-            made = made.reshape(len(places), -1, len(self.bias))
-        largest: np.ndarray = made.max(axis=1)
-        return largest
 
 
 class Musicnn:
@@ -180,7 +109,7 @@ class Musicnn:
         front = np.concatenate([block(x) for block in self._front], axis=1)
         layers = [front]
         for i, (kernel, bias) in enumerate(self._middle):
-            y = self._middle_norms[i](np.maximum(_convolved(layers[-1], kernel) + bias, 0))
+            y = self._middle_norms[i](np.maximum(convolve(layers[-1], kernel) + bias, 0))
             layers.append(y + layers[-1] if i else y)
         features = np.concatenate(layers, axis=1)
         mean, largest = features.mean(axis=0), features.max(axis=0)
@@ -317,14 +246,6 @@ def _log_mel(frames: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         rounded = np.log10(np.float16(10_000) * mel.astype(np.float16) + np.float16(1)).astype(np.float32)
     made: np.ndarray = np.where(np.isfinite(rounded), rounded, np.log10(10_000 * mel + 1))
-    return made
-
-
-def _convolved(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Convolve ``(T, channels)`` over time with ``(time, channels, filters)``, zeros at both ends."""
-    before = (len(kernel) - 1) // 2
-    padded = np.pad(x, ((before, len(kernel) - 1 - before), (0, 0)))
-    made: np.ndarray = sum(padded[k : k + len(x)] @ tap for k, tap in enumerate(kernel))
     return made
 
 

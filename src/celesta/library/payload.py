@@ -13,7 +13,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 _BLOCK = 1 << 20
 
@@ -161,7 +161,7 @@ def _mp4(file: BinaryIO, start: int, size: int) -> str | None:
     return _range_hash(file, ranges) if ranges else None
 
 
-def _chunks(wanted: tuple[bytes, ...], order: str) -> Callable[[BinaryIO, int, int], str | None]:
+def _chunks(wanted: tuple[bytes, ...], order: Literal["little", "big"]) -> Callable[[BinaryIO, int, int], str | None]:
     """A hash of the named chunks of a RIFF or IFF file."""
 
     def hashed(file: BinaryIO, start: int, size: int) -> str | None:
@@ -169,7 +169,7 @@ def _chunks(wanted: tuple[bytes, ...], order: str) -> Callable[[BinaryIO, int, i
         while at + 8 <= size:
             file.seek(at)
             head = file.read(8)
-            length = int.from_bytes(head[4:8], order)  # type: ignore[arg-type]
+            length = int.from_bytes(head[4:8], order)
             if head[:4] in wanted:
                 ranges.append((at + 8, min(size, at + 8 + length)))
             at += 8 + length + length % 2

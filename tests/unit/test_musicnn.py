@@ -132,7 +132,8 @@ def test_what_cannot_be(tmp_path, monkeypatch):
 def test_places_that_share_a_row_are_a_plain_convolution(time, frequency, frames):
     rng = np.random.default_rng(time + frames)
     kernel, bias = rng.standard_normal((9, time, frequency)) / time, rng.standard_normal(9)
-    norm = musicnn_layers.Norm(np.linspace(-1, 1, 9), rng.standard_normal(9))  # falling, rising, and one that stands still
+    # falling, rising, and one that stands still
+    norm = musicnn_layers.Norm(np.linspace(-1, 1, 9), rng.standard_normal(9))
     x = (rng.standard_normal((frames, 96)) + 0.5).astype(np.float32)
     padded = np.pad(x, (((time - 1) // 2, time - 1 - (time - 1) // 2), (0, 0)))
     places = np.lib.stride_tricks.sliding_window_view(padded, (time, frequency))

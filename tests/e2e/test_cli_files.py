@@ -238,3 +238,15 @@ def test_standard_input_and_output(song, tmp_path, call):
     (tmp_path / "b.wav").write_bytes(wav)
     call("decode", tmp_path / "a.cel", "-o", tmp_path / "a.wav")
     assert (tmp_path / "b.wav").read_bytes() == (tmp_path / "a.wav").read_bytes()
+
+
+def test_a_bad_file_among_named_ones_does_not_stop_the_others(song, tmp_path, call):
+    """Item 16: several files are named, the first cannot be read; the others are done and the exit code is 1."""
+    (tmp_path / "text.mp3").write_text("no audio")
+    cels, back = tmp_path / "cels", tmp_path / "back"
+    call("encode", tmp_path / "text.mp3", song, *MODEL, "-o", cels, code=1)
+    assert names(cels) == ["a.cel"]
+    (tmp_path / "bad.cel").write_bytes(b"damaged")
+    assert "a.cel: whole" in call("verify", tmp_path / "bad.cel", cels / "a.cel", code=1).output
+    call("decode", tmp_path / "bad.cel", cels / "a.cel", "-o", back, "--format", "wav", code=1)
+    assert names(back) == ["a.wav"]

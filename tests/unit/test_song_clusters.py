@@ -113,7 +113,7 @@ def test_three_songs_are_enough_and_fewer_are_refused(tmp_path, count):
     if count == 3:
         assert len(found_in(tmp_path / "m", tmp_path).songs) == 3
         return
-    with pytest.raises(DataError, match=f"cluster: {count} songs can be read; at least 3 are needed"):
+    with pytest.raises(DataError, match=f"cluster: songs that can be read: {count}; at least 3 are needed"):
         found_in(tmp_path / "m", tmp_path)
 
 

@@ -87,7 +87,8 @@ def cluster(
     for number in range(found.groups):
         mine = [song for song, one in zip(found.songs, found.main.assignment, strict=True) if one == number]
         names = [f"{song.artist} - {song.title}" if song.artist else song.title for song in mine[:_SHOWN]]
-        console.say(f"cluster {number}: {len(mine)} songs: {'; '.join(names)}{'; ...' if len(mine) > _SHOWN else ''}")
+        count = "1 song" if len(mine) == 1 else f"{len(mine)} songs"
+        console.say(f"cluster {number}: {count}: {'; '.join(names)}{'; ...' if len(mine) > _SHOWN else ''}")
     if found.labelled:
         console.table("", *score_table(found))
     for name, reason in found.skipped.items():

@@ -82,4 +82,4 @@ def decode(
             elif targets[file] != STANDARD:
                 console.say(f"{file} -> {targets[file]}")
 
-        each_file(meter, targets, work, single=sources == list(targets), as_json=as_json)
+        each_file(meter, targets, work, single=len(sources) == 1 and sources == list(targets), as_json=as_json)

@@ -97,7 +97,9 @@ def encode(
                 )
             report(file, targets[file], made, as_json=as_json)
 
-        each_file(meter, targets, work, strict=strict, single=sources == list(targets), as_json=as_json)
+        each_file(
+            meter, targets, work, strict=strict, single=len(sources) == 1 and sources == list(targets), as_json=as_json
+        )
 
 
 def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **more: object) -> None:

@@ -100,7 +100,7 @@ def _texts(found: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in found.items():
         if name in ("source", "kind", "tags") or value is None or value == "":
             continue
-        unit = {"sample_rate": " Hz", "seconds": " s", "kbps": " kbit/s"}.get(name, "")
+        unit = {"sample_rate": " Hz", "seconds": " s", "kbps": ""}.get(name, "")
         text = f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
         rows.append((name, (str(value) if name == "sample_rate" else text) + unit))
     return rows + [(name, console.shorten(str(text), LONGEST)) for name, text in found["tags"].items()]

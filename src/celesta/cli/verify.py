@@ -28,4 +28,4 @@ def verify(sources: CelFiles, as_json: Json = False) -> None:
             else:
                 console.say(f"{file}: whole")
 
-        each_file(meter, files, work, single=sources == files, as_json=as_json)
+        each_file(meter, files, work, single=len(sources) == 1 and sources == files, as_json=as_json)

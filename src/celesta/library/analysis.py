@@ -134,6 +134,8 @@ class Analyser:
             analysis = analyse(source, self._all, self._threads)
         if problem := analysis.mix.problem():
             raise CelestaError(f"{where}: nothing to analyse: {problem}")
+        if start >= analysis.mix.duration:
+            raise CelestaError(f"{where}: {start:g} s lies behind the end of the song ({analysis.mix.duration:.1f} s)")
         end = analysis.mix.duration if stop is None else min(stop, analysis.mix.duration)
         if end - start < 1:
             raise CelestaError(

@@ -17,7 +17,7 @@ from celesta.library.playlists import path as song_path
 from celesta.library.records import Song, Source, find_recording, read_artists, songs
 from celesta.library.results import AddResult, FileError, LibraryStatus, read_errors, read_roots, read_status
 from celesta.library.scan import scan
-from celesta.library.search import Query, Range, parse_key, parse_range, search
+from celesta.library.search import Query, Range, check_label, parse_key, parse_range, search
 from celesta.library.store import Store, default_path
 
 
@@ -196,6 +196,8 @@ class Library:
         Raises:
             UsageError: a key or a range cannot be read.
         """
+        check_label(self._store, "mood", mood)
+        check_label(self._store, "genre", genre)
         read = {name: parse_range(r, name) if isinstance(r, str) else r for name, r in ranges.items()}
         query = Query(text, read, parse_key(key) if key else None, mood, genre)
         return songs(self._store, [one for one, _ in search(self._store, query)][:n])

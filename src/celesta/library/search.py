@@ -225,3 +225,15 @@ def _matches(store: Store, text: str, labels: Sequence[str]) -> dict[int, float]
 
 def _group(name: str) -> tuple[str, ...]:
     return next(group for group in _SYNONYMS if group[0] == name)
+
+
+def check_label(store: Store, predictor: str, label: str) -> None:
+    """Check a label that is searched for, "" for none.
+
+    Raises:
+        UsageError: no song of the library has a probability for it.
+    """
+    sql = "SELECT DISTINCT label FROM predictions WHERE predictor = ? ORDER BY label"
+    known = [row[0] for row in store.rows(sql, (predictor,))] if label else []
+    if known and label not in known:
+        raise UsageError(f"unknown {predictor} {label!r}; choose one of {', '.join(known)}")

@@ -165,7 +165,8 @@ def cluster_songs(
     if len(songs.tracks) < clustering.LEAST_SONGS:
         unreadable = f" ({len(songs.left_out)} left out)" if songs.left_out else ""
         raise DataError(
-            f"cluster: {len(songs.tracks)} songs can be read{unreadable}; at least {clustering.LEAST_SONGS} are needed"
+            f"cluster: songs that can be read: {len(songs.tracks)}{unreadable}; "
+            f"at least {clustering.LEAST_SONGS} are needed"
         )
     return group(songs, groups=groups, seed=seed)
 

@@ -109,7 +109,8 @@ def _map(page: Page, found: SongClusters, path: Path) -> None:
     ]
     sizes = np.bincount(main.assignment, minlength=found.groups)
     legend = [
-        {"colour": _PALETTE[i % len(_PALETTE)], "text": f"cluster {i}: {size} songs"} for i, size in enumerate(sizes)
+        {"colour": _PALETTE[i % len(_PALETTE)], "text": f"cluster {i}: {size} {'song' if size == 1 else 'songs'}"}
+        for i, size in enumerate(sizes)
     ]
     page.add(
         "song_map.html", label="Map of songs", points=points, legend=legend, width=_MAP_WIDTH, height=_MAP_HEIGHT,

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 ORIGINAL, CHANGED, THIRD = "#30507a", "#d9662b", "#3f8f5f"
 POINTS_PER_INCH = 110
@@ -76,6 +77,10 @@ def curves(
             ordered = sorted(points)
             axes.plot([p[0] for p in ordered], [p[1] for p in ordered], "o-", ms=4, lw=1.2, label=name)
         axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
+        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="x", rotation=45)
         axes.grid(alpha=0.3, which="both")
         axes.tick_params(labelsize=7)
     axes.legend(fontsize=6.5)

@@ -85,7 +85,7 @@ def reconstruct_song(
     page.table(HEAD, [row], label="Scores")
     if not coded and _ratio(codec) > 1:
         page.note(
-            f"Not a compression: the latent has {_ratio(codec):.3g} times more numbers than the audio has samples."
+            f"Not a compression: the latent has {_ratio(codec):.3g} times as many numbers as the audio has samples."
         )
     latent = [Link(cel.name, relative_url(cel, target), f"the latent, {size}")] if coded else []
     page.files([audio_link(flac, target), *latent])

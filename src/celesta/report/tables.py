@@ -38,7 +38,7 @@ def size_notes(scores: Sequence[Scores]) -> list[str]:
         factors = sorted(s.ratio for s in larger)
         span = f"{factors[0]:.3g}" if factors[0] == factors[-1] else f"{factors[0]:.3g} to {factors[-1]:.3g}"
         notes.append(
-            f"Not a compression: {_names(larger)}; the latent has {span} times more numbers than the audio samples."
+            f"Not a compression: {_names(larger)}; the latent has {span} times as many numbers as the audio samples."
         )
     if smaller:
         notes.append(f"Fewer numbers than the audio has samples, but stored as floats: {_names(smaller)}.")

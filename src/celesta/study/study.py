@@ -106,6 +106,7 @@ class _Steps:
     def run(self, tracks: Sequence[Track], seeds: Sequence[int], classifier: Sequence[str], folds: int | None) -> Study:
         """Run all steps and collect what they return."""
         began = time.monotonic()
+        _protocols(tracks, seeds, folds)  # data that no protocol fits is refused before an hour of features
         extracted = self.extract(tracks, classifier)
         seconds = {"features": round(time.monotonic() - began, 1)}
         readable = set(extracted.paths)

@@ -1,6 +1,7 @@
 """The command as a function, in this process and in one of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -24,6 +25,12 @@ def call():
     return call_in_process
 
 
+def default_signals():
+    """Undo what a shell sets for commands in the background: they ignore Ctrl-C and hang-ups."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start_process(*args, cwd, env=(), **options):
     return subprocess.Popen(
         [sys.executable, "-m", "celesta.cli.main", *args],
@@ -31,6 +38,7 @@ def start_process(*args, cwd, env=(), **options):
         env={**os.environ, "CELESTA_CACHE": str(cwd / "cache"), **dict(env)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=default_signals,
         **options,
     )
 

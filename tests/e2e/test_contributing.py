@@ -46,7 +46,9 @@ def test_a_feature(root: Path, song: Path) -> None:
     assert deviation > 0
 
 
-def test_a_variation(root: Path, song: Path, tmp_path: Path) -> None:
+def test_a_variation(root: Path, music: Callable[..., np.ndarray], tmp_path: Path) -> None:
+    song = tmp_path / "song.wav"
+    write(song, Audio(music(4 * 215 * 512, sample_rate=22_050), 22_050))  # four full windows of linear-64
     added(root, "Add a variation")
     contributing.run(root, f"celesta transform {song} -m linear-64 --fade 0 -o {tmp_path / 'out'}")
     (made,) = (tmp_path / "out").rglob("*.flac")

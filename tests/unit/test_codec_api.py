@@ -484,7 +484,7 @@ def test_old_names_work():
     assert celfile.CelReader is CelReader
     assert scalable.Target is bitrate.Target is codecs.Target
     assert bitrate.truncate_file is celesta.truncate
-    assert Coded._fields == ("base", "places", "values", "gain")
+    assert Coded._fields[:4] == ("base", "places", "values", "gain")
 
 
 def test_latents_need_no_torch():

@@ -140,3 +140,60 @@ def test_pages_of_another_stream_are_left_out(files, read, name):
     for start, stop in found[1:]:
         out += data[start:stop] + foreign(0)
     assert np.array_equal(read(out, name), read(data, name))
+
+
+def ahead(data: bytes, page: int, samples: int) -> bytes:
+    """The same file with the position of an Opus page so many samples too far on, its checksum right."""
+    start, stop = pages(data)[page]
+    body = bytearray(data[start:stop])
+    struct.pack_into("<q", body, 6, struct.unpack_from("<q", body, 6)[0] + samples)
+    struct.pack_into("<I", body, 22, 0)
+    struct.pack_into("<I", body, 22, ogg_checksum(bytes(body)))
+    return data[:start] + bytes(body) + data[stop:]
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 12_000, 16_000, 24_000, 48_000])
+@pytest.mark.parametrize("page", [2, 3, -2, -1])
+def test_opus_positions_that_run_ahead_are_no_damage(music, read, tmp_path, sample_rate, page):
+    """FFmpeg writes such positions; libsndfile called the file malformed there and the rest of it was lost."""
+    audio.write(tmp_path / "a.opus", music(6 * sample_rate, 2, sample_rate), sample_rate)
+    data = (tmp_path / "a.opus").read_bytes()
+    expected = read(data, "a.opus")
+    changed = ahead(data, page, 279)
+    np.testing.assert_array_equal(read(changed, "b.opus")[:, : expected.shape[1]], expected)
+    assert 0 <= read(changed, "b.opus").shape[1] - expected.shape[1] <= (279 if page == -1 else 0)
+    samples = read(changed + data, "c.opus")  # joined, even if both have the same serial number
+    np.testing.assert_array_equal(samples[:, -expected.shape[1] :], expected)
+    with audio.AudioSource(tmp_path / "b.opus") as source:
+        source.seek(2 * sample_rate)
+        np.testing.assert_array_equal(source.read(100), expected[:, 2 * sample_rate :][:, :100])
+        assert source.sample_rate == sample_rate
+
+
+def test_damage_behind_an_opus_position_that_runs_ahead_keeps_its_time(files, read, tmp_path):
+    expected = read(files["a.opus"], "a.opus")
+    data = ahead(files["a.opus"], 2, 279)
+    start, stop = pages(data)[4]
+    (tmp_path / "b.opus").write_bytes(data[:start] + data[stop:])
+    with pytest.warns(audio.AudioWarning, match="1.000 s of audio are lost"):
+        samples = audio.read(tmp_path / "b.opus").samples
+    assert samples.shape == expected.shape
+    np.testing.assert_allclose(samples[:, -RATE:], expected[:, -RATE:], atol=1e-3)
+
+
+@pytest.mark.parametrize("samples", [-279, 480_000])
+def test_opus_positions_that_all_begin_elsewhere_are_no_damage(files, read, samples):
+    """FFmpeg begins before 0 where its input does; a recording of a live stream begins far behind it."""
+    data = files["a.opus"]
+    for page in range(2, len(pages(data))):
+        data = ahead(data, page, samples)
+    np.testing.assert_array_equal(read(data, "b.opus"), read(files["a.opus"], "a.opus"))
+
+
+def test_the_length_by_a_last_page_behind_damage_is_right(music, tmp_path):
+    audio.write(tmp_path / "a.opus", music(105_600, 1, RATE), RATE)  # pages: two headers, 1 s, 1 s, the rest
+    data = (tmp_path / "a.opus").read_bytes()
+    start, stop = pages(data)[-2]
+    (tmp_path / "b.opus").write_bytes(data[:start] + data[stop:])
+    with pytest.warns(audio.AudioWarning, match="of its 105600 samples are missing"):
+        audio.read(tmp_path / "b.opus")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import BinaryIO
 
 from celesta.audio._flac import FlacHead
@@ -18,6 +18,7 @@ from celesta.audio._virtual import Piece
 
 _CONTINUED, _FIRST, _LAST = 1, 2, 4  # flags of a page
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_MOST_AHEAD = 48_000  # samples at 48 kHz that a position in an Opus page may be wrong
 _HEADER_PACKETS = {b"\x01vorbis": 3, b"OpusHead": 2}
 
 
@@ -34,6 +35,12 @@ class Page:
     number: int
     packets: int  # that end on it
     good: bool  # whether its checksum is right
+    head: bytes = b""  # its first bytes for the decoder, where they differ from the file's
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The page for a decoder."""
+        return [self.head, (self.start + len(self.head), self.stop)]
 
 
 @dataclass
@@ -43,6 +50,7 @@ class Link:
     Attributes:
         headers: Pages of its header packets.
         runs: Runs of its good pages without a gap between them.
+        opus: Whether it is an Opus stream.
         pre_skip: Samples at 48 kHz that an Opus decoder leaves out at the front.
         resumed: The headers for a run that does not begin at the front, where nothing is to be left out.
         ended: Whether its last page is marked as such.
@@ -50,6 +58,7 @@ class Link:
 
     headers: list[Piece] = field(default_factory=list)
     runs: list[list[Page]] = field(default_factory=list)
+    opus: bool = False
     pre_skip: int = 0
     resumed: list[Piece] = field(default_factory=list)
     ended: bool = False
@@ -69,11 +78,22 @@ class OggFile:
     clean: bool
     remark: str
 
+    @property
+    def as_it_is(self) -> bool:
+        """Whether a decoder can read the file itself: it is clean and no page has a corrected position."""
+        return self.clean and not any(page.head for link in self.links for run in link.runs for page in run)
+
 
 def ogg_checksum(data: bytes) -> int:
     """The checksum of a page whose checksum field is zero: zlib's CRC-32 with the bits the other way round."""
     crc = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{crc:032b}"[::-1], 2)
+
+
+def _with_checksum(data: bytes) -> bytes:
+    """The same page with the right checksum."""
+    data = data[:22] + bytes(4) + data[26:]
+    return data[:22] + ogg_checksum(data).to_bytes(4, "little") + data[26:]
 
 
 def _pages(window: Window, at: int) -> Iterator[Page]:
@@ -116,7 +136,7 @@ def scan_ogg(file: BinaryIO, at: int, size: int) -> OggFile:
     for page in _pages(window, at):
         begins = bool(page.flags & _FIRST) and page.good
         kind = next((k for k in _HEADER_PACKETS if window.get(page.body, 8).startswith(k)), b"") if begins else b""
-        if kind and (link is None or (page.serial != serial and (link.ended or link.runs))):
+        if kind and (link is None or link.ended or (page.serial != serial and link.runs)):
             link = Link()
             result.clean = result.clean and not result.links and page.start == at
             result.links.append(link)
@@ -125,8 +145,9 @@ def scan_ogg(file: BinaryIO, at: int, size: int) -> OggFile:
             if kind == b"OpusHead":
                 at_skip = page.body - page.start + 10
                 link.pre_skip = int.from_bytes(data[at_skip : at_skip + 2], "little")
-                data = data[:22] + bytes(4) + data[26:at_skip] + bytes(2) + data[at_skip + 2 :]
-                data = data[:22] + ogg_checksum(data).to_bytes(4, "little") + data[26:]
+                data = data[:at_skip] + bytes(2) + data[at_skip + 2 :]
+                data = _with_checksum(data)
+                link.opus = True
             link.resumed.append(data)
         elif page.serial != serial or not page.good or link is None:
             result.clean = False
@@ -146,6 +167,8 @@ def scan_ogg(file: BinaryIO, at: int, size: int) -> OggFile:
             link.runs.append([])
         link.runs[-1].append(page)
         link.ended = bool(page.flags & _LAST)
+    for opus in (one for one in result.links if one.opus):
+        _correct_positions(file, opus)
     if end < size and skip_zeros(window, skip_tags(window, end)) < size:
         result.clean = False
         result.remark = "" if link and link.ended else f"the last {size - end} bytes are damaged"
@@ -154,24 +177,60 @@ def scan_ogg(file: BinaryIO, at: int, size: int) -> OggFile:
     return result
 
 
-def opus_duration(path: Path, run: list[Page]) -> int:
-    """Samples at 48 kHz in the packets that begin and end on some pages (RFC 6716, section 3.1)."""
-    total = 0
+def _correct_positions(file: BinaryIO, link: Link) -> None:
+    """Make the positions in the pages of an Opus stream agree with the packets on them, and begin at 0.
+
+    FFmpeg takes positions from the timestamps of its input, which may run ahead by some samples for a page or two. It
+    decodes such files in full, as all packets are there, but libsndfile calls a page malformed that advances by less
+    than its packets last. Only the last page may, as it says where the audio ends (RFC 7845, section 4.4). Positions
+    that are more than a second ahead stay: audio may be missing there. A stream that begins far from 0, as a recording
+    of a live stream does, is moved to 0, because libsndfile does not leave out its pre-skip.
+    """
+    first = 0
+    for index, run in enumerate(link.runs):
+        ends = list(accumulate(opus_durations(file, run)))
+        ahead = [page.granule - end for page, end in zip(run, ends, strict=True)]
+        inner = [n for page, n in zip(run, ahead, strict=True) if page.granule >= 0 and not page.flags & _LAST]
+        front = run[0].number == len(link.headers)
+        least = min(inner, default=first if front else ahead[-1])
+        first = least if front else first
+        start = max(0, least - first)
+        link.runs[index] = [
+            _moved(file, page, start + end, start - least) if page.granule >= 0 and n - least <= _MOST_AHEAD else page
+            for page, end, n in zip(run, ends, ahead, strict=True)
+        ]
+
+
+def _moved(file: BinaryIO, page: Page, end: int, shift: int) -> Page:
+    """A page with the position of its last packet's end; the last page may end earlier, where its own position says."""
+    granule = max(0, min(page.granule + shift, end)) if page.flags & _LAST else end
+    if granule == page.granule:
+        return page
+    file.seek(page.start)
+    data = file.read(page.stop - page.start)
+    data = _with_checksum(data[:6] + granule.to_bytes(8, "little") + data[14:])
+    return replace(page, granule=granule, head=data[:26])
+
+
+def opus_durations(file: BinaryIO, run: list[Page]) -> list[int]:
+    """Samples at 48 kHz in the packets that end on each page and begin on these pages (RFC 6716, section 3.1)."""
+    totals = []
     waiting: bytes | None = None  # the first two bytes of a packet that goes on on the next page
-    with open(path, "rb") as file:
-        for page in run:
-            file.seek(page.start + 26)
-            lacing = file.read(file.read(1)[0])
-            body = file.read(sum(lacing))
-            at, begin = 0, 0 if waiting is None and not page.flags & _CONTINUED else None
-            for value in lacing:
-                at += value
-                if value < 255:
-                    total += _opus_packet(waiting or (body[begin : begin + 2] if begin is not None else b""))
-                    waiting, begin = None, at
-            if lacing and lacing[-1] == 255 and waiting is None and begin is not None:
-                waiting = body[begin : begin + 2]
-    return total
+    for page in run:
+        total = 0
+        file.seek(page.start + 26)
+        lacing = file.read(file.read(1)[0])
+        body = file.read(sum(lacing))
+        at, begin = 0, 0 if waiting is None and not page.flags & _CONTINUED else None
+        for value in lacing:
+            at += value
+            if value < 255:
+                total += _opus_packet(waiting or (body[begin : begin + 2] if begin is not None else b""))
+                waiting, begin = None, at
+        if lacing and lacing[-1] == 255 and waiting is None and begin is not None:
+            waiting = body[begin : begin + 2]
+        totals.append(total)
+    return totals
 
 
 def _opus_packet(start: bytes) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from celesta._files import printable
 from celesta.audio._layout import from_vorbis
 from celesta.audio._lost import Lost
-from celesta.audio._ogg import Link, OggFile, Page, opus_duration
+from celesta.audio._ogg import Link, OggFile, Page, opus_durations
 from celesta.audio._soundfile import STEP, Forward, native_path, reason
 from celesta.audio._virtual import Piece, VirtualFile
 from celesta.errors import AudioError
@@ -38,7 +38,7 @@ class OggDecoder:
         if not any(link.runs for link in ogg.links):
             raise AudioError(f"{printable(path)}: holds no undamaged Vorbis or Opus page; it cannot be decoded")
         try:
-            self._file = Forward(native_path(path) if ogg.clean else self._virtual(ogg.links[0], None))
+            self._file = Forward(native_path(path) if ogg.as_it_is else self._virtual(ogg.links[0], None))
         except (OSError, RuntimeError) as error:
             self.close()
             raise AudioError(f"{printable(path)}: cannot be decoded ({reason(error)})") from error
@@ -64,7 +64,7 @@ class OggDecoder:
         self._close_bytes()
         pages = [page for one in link.runs for page in one] if run is None else run
         headers = link.headers if run is None or self._is_front(link, run) else link.resumed
-        pieces: list[Piece] = [*headers, *((page.start, page.stop) for page in pages)]
+        pieces: list[Piece] = [*headers, *(piece for page in pages for piece in page.pieces)]
         self._bytes = VirtualFile(self._path, pieces)
         return self._bytes
 
@@ -112,7 +112,8 @@ class OggDecoder:
             return self._position - self._base
         granule = run[place].granule
         if self.subtype == "OPUS":
-            first = granule - link.pre_skip - opus_duration(self._path, run[: place + 1])
+            with open(self._path, "rb") as file:
+                first = granule - link.pre_skip - sum(opus_durations(file, run[: place + 1]))
             return max(0, first * self.sample_rate // _OPUS_RATE)
         decoder = self._open(link, run[: place + 1])
         n = 0

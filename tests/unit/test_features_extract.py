@@ -266,3 +266,13 @@ def test_rows_spill_to_a_file_and_come_back() -> None:
     assert np.array_equal(rows.between(29_990, 40_000), data[-10:])
     assert [len(block) for block in rows.blocks(10, 5010)] == [2048, 2048, 904]
     assert rows.between(5, 5).shape == (0, 100)
+
+
+def test_the_device_is_chosen_and_checked(songs: list[Path]) -> None:
+    """Networks of features compute on the device that is asked for; an unknown one is refused before any song."""
+    names = ["handcrafted", "latent-random:cel-3", "layers-random:cel-3"]
+    plain, chosen = extract(songs[:1], names), extract(songs[:1], names, device="cpu")
+    for name in names:
+        assert np.array_equal(plain[name], chosen[name])
+    with pytest.raises(UsageError, match="device must be one of"):
+        extract(songs[:1], names, device="gpu")

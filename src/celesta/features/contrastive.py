@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from celesta._device import autocast
+from celesta._device import autocast, resolve
 from celesta.errors import ModelError
 from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
 from celesta.features.latents import state_hash
@@ -29,9 +29,9 @@ _HOP = PATCH_FRAMES // 2
 VERSION = "2"
 
 
-def create(name: str, model: str, precision: str) -> Extractor:
+def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor: mean and standard deviation over patches; see :data:`celesta.features.registry.TABLE`."""
-    network = load_contrast()
+    network = load_contrast().to(resolve(device))
 
     def summary(patches: ContrastPatches, start: float, stop: float | None) -> Arrays:
         rows = patches.rows(start, stop)

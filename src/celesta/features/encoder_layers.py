@@ -18,16 +18,18 @@ from celesta.models.base import Model
 VERSION = "1"
 
 
-def create(name: str, model: str, precision: str) -> Extractor:
+def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor; see :data:`celesta.features.registry.TABLE`."""
-    loaded = codec.load(model, precision=precision)
+    loaded = codec.load(model, precision=precision, device=device)
     return _of_layers(name, loaded.model, loaded.weights, precision)
 
 
-def create_random(name: str, model: str, precision: str) -> Extractor:
+def create_random(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the control: the same layers with the weights that they had before training."""
     made, weights = untrained(name, model)
-    return _of_layers(name, codec.Codec(model, made, weights, precision=precision).model, weights, precision)
+    return _of_layers(
+        name, codec.Codec(model, made, weights, precision=precision, device=device).model, weights, precision
+    )
 
 
 def _of_layers(name: str, model: Model, weights: str, precision: str) -> Extractor:
@@ -54,7 +56,7 @@ def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]
     Raises:
         ModelError: the model has no such encoder.
     """
-    pieces = _windows(samples, model.window)
+    pieces, device = _windows(samples, model.window), next(model.parameters()).device
     found: dict[str, np.ndarray] = {}
     hooks = [
         layer.register_forward_hook(_collector(found, i)) for i, layer in enumerate(encoder_layers(model), start=1)
@@ -64,7 +66,7 @@ def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]
         with torch.inference_mode():
             for piece in pieces:
                 peak = np.abs(piece).max() if model.normalise else 1
-                model.encode(torch.from_numpy(piece / (peak or 1))[None, None])
+                model.encode(torch.from_numpy(piece / (peak or 1))[None, None].to(device))
                 for name, array in found.items():
                     total[name] = total.get(name, 0) + array * piece.size
     finally:
@@ -96,7 +98,7 @@ def _windows(samples: np.ndarray, window: int) -> list[np.ndarray]:
 def _collector(found: dict[str, np.ndarray], number: int) -> Callable[[nn.Module, object, Tensor], None]:
     def collect(module: nn.Module, inputs: object, output: Tensor) -> None:
         rows = output[0].squeeze(1) if output.ndim == 4 else output[0].T  # (C, 1, T) or (T, C) to (C, T)
-        for name, statistic in pooling.statistics(rows.float().numpy()).items():
+        for name, statistic in pooling.statistics(rows.float().cpu().numpy()).items():
             found[f"{number}.{name}"] = statistic
 
     return collect

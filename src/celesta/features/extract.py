@@ -86,6 +86,7 @@ def extract(
     *,
     strict: bool = False,
     precision: str = "float32",
+    device: str = "auto",
 ) -> Features:
     """Extract features of songs. Each is read once and averaged to mono; what the cache has is not computed again.
 
@@ -101,6 +102,7 @@ def extract(
         also: features of several rows for each song, which are computed in the same pass and left in the cache.
         strict: raise an error where a song cannot be read.
         precision: of the networks, ``float32`` or ``bfloat16``.
+        device: of the networks of torch: ``auto``, ``cpu``, ``cuda`` or ``mps``. On a GPU there is one worker.
 
     Raises:
         UsageError, ModelError: a feature is unknown or its weights are missing.
@@ -130,7 +132,9 @@ def extract(
     done: dict[Path, list[Arrays]] = {}
     failures: dict[Path, str] = {}
     distinct = list(dict.fromkeys(tracks))
-    for number, (i, made) in enumerate(each_song(song_arrays, distinct, every, cache, workers, precision), start=1):
+    for number, (i, made) in enumerate(
+        each_song(song_arrays, distinct, every, cache, workers, precision, device), start=1
+    ):
         if isinstance(made, CelestaError):
             failures[distinct[i]] = str(made)
             if strict:

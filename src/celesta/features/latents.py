@@ -20,22 +20,22 @@ from celesta.models.base import Model
 RANDOM_SEED = 0
 
 
-def create(name: str, model: str, precision: str) -> Extractor:
+def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor of statistics over time; see :data:`celesta.features.registry.TABLE`."""
-    loaded = codec.load(model, precision=precision)
+    loaded = codec.load(model, precision=precision, device=device)
     return _pooled(name, name, loaded, loaded.weights, pooling.pool_parts, precision)
 
 
-def create_random(name: str, model: str, precision: str) -> Extractor:
+def create_random(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the control: the same architecture with the weights that it had before training."""
     made, weights = untrained(name, model)
-    coder = codec.Codec(model, made, weights, precision=precision)
+    coder = codec.Codec(model, made, weights, precision=precision, device=device)
     return _pooled(name, name, coder, weights, pooling.pool_parts, precision)
 
 
-def create_windows(name: str, model: str, precision: str) -> Extractor:
+def create_windows(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor of the mean of each latent channel over each window, which the 2024 report's head reads."""
-    loaded = codec.load(model, precision=precision)
+    loaded = codec.load(model, precision=precision, device=device)
     return _pooled(name, f"latent:{model}", loaded, loaded.weights, pooling.window_means, precision)
 
 

@@ -34,7 +34,7 @@ _FRONT = {
 }  # fmt: skip
 
 
-def create(name: str, model: str, precision: str) -> Extractor:
+def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor: mean and standard deviation over patches; see :data:`celesta.features.registry.TABLE`."""
 
     def summary(patches: Patches, start: float, stop: float | None) -> Arrays:
@@ -45,7 +45,7 @@ def create(name: str, model: str, precision: str) -> Extractor:
     return _of_tagger(name, name, precision, summary)
 
 
-def create_patches(name: str, model: str, precision: str) -> Extractor:
+def create_patches(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor of a tagger's pooled layers, one row for each patch; late layers are trained on them."""
 
     def rows(patches: Patches, start: float, stop: float | None) -> Arrays:

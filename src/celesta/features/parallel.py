@@ -9,11 +9,12 @@ from pathlib import Path
 import joblib
 import threadpoolctl
 
+from celesta import _device
 from celesta.errors import CelestaError
 from celesta.features.base import Arrays, Extractor
 from celesta.features.blas import single_threaded_blas
 from celesta.features.cache import FeatureCache
-from celesta.features.registry import extractor
+from celesta.features.registry import entry, extractor
 
 Measure = Callable[[Path, Sequence[Extractor], FeatureCache | None], list[Arrays]]
 _PROCESSES_FROM = 16
@@ -28,6 +29,7 @@ def each_song(
     cache: FeatureCache | None,
     workers: int,
     precision: str = "float32",
+    device: str = "auto",
 ) -> Iterator[tuple[int, list[Arrays] | CelestaError]]:
     """Measure songs, and yield (index of the path, its arrays or why there are none) as they are done.
 
@@ -38,8 +40,13 @@ def each_song(
         cache: for ``measure``.
         workers: threads, or processes where there are many songs; 1 to stay in this thread.
         precision: of the networks.
+        device: of the networks; where it is a GPU, there is one worker.
     """
-    extractors = [extractor(name, precision) for name in names]  # an unknown name is refused here, whoever measures
+    extractors = [
+        extractor(name, precision, device) for name in names
+    ]  # an unknown name is refused here, whoever measures
+    if workers > 1 and any(entry(name).network for name in names):
+        workers = _device.workers(_device.resolve(device), workers)
     if workers == 1:
         for i, path in enumerate(paths):
             yield _numbered(i, measure, path, extractors, cache)
@@ -47,7 +54,7 @@ def each_song(
     apart = len(paths) >= _PROCESSES_FROM * workers
     folder = cache.folder if cache else None
     jobs = (
-        joblib.delayed(_apart)(i, measure, path, tuple(names), precision, folder)
+        joblib.delayed(_apart)(i, measure, path, tuple(names), precision, device, folder)
         if apart
         else joblib.delayed(_numbered)(i, measure, path, extractors, cache)
         for i, path in enumerate(paths)
@@ -85,16 +92,16 @@ def _numbered(
 
 
 def _apart(
-    i: int, measure: Measure, path: Path, names: tuple[str, ...], precision: str, folder: Path | None
+    i: int, measure: Measure, path: Path, names: tuple[str, ...], precision: str, device: str, folder: Path | None
 ) -> tuple[int, list[Arrays] | CelestaError]:
-    return _numbered(i, measure, path, *_prepared(names, precision, folder))
+    return _numbered(i, measure, path, *_prepared(names, precision, device, folder))
 
 
 @lru_cache(maxsize=1)
 def _prepared(
-    names: tuple[str, ...], precision: str, folder: Path | None
+    names: tuple[str, ...], precision: str, device: str, folder: Path | None
 ) -> tuple[list[Extractor], FeatureCache | None]:
     """Make what a process needs, once for all its songs."""
-    extractors = [extractor(name, precision) for name in names]
+    extractors = [extractor(name, precision, device) for name in names]
     threadpoolctl.threadpool_limits(1)  # the process computes one song after the other, next to others like it
     return extractors, FeatureCache(folder) if folder else None

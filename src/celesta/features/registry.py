@@ -1,7 +1,7 @@
 """The one table of feature extractors.
 
-To add an extractor, write a file in this folder with a function ``create(name, model, precision) -> Extractor`` and add
-an entry to :data:`TABLE`. Lists, help, documentation and tests read the table.
+To add an extractor, write a file in this folder with a function ``create(name, model, precision, device) -> Extractor``
+and add an entry to :data:`TABLE`. Lists, help, documentation and tests read the table.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Entry:
         create: file in this folder and function in it, ``file.function``; "" for a fused one.
         parts: of a fused one: the features, or one part of them after a slash, and their weight in a probe's distance.
         rows: whether it has several rows for each song, as many as it is long: not for :func:`extract`.
+        network: whether a network of torch computes it, on a device.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Entry:
     create: str = ""
     parts: dict[str, float] = field(default_factory=dict)
     rows: bool = False
+    network: bool = False
 
 
 TABLE = (
@@ -64,13 +66,19 @@ TABLE = (
     Entry("rhythm", "tempo, onsets, loudness and key", "rhythm.create"),
     Entry("musicnn-msd", "layers of MusiCNN, trained on the Million Song Dataset", "musicnn.create"),
     Entry("musicnn-mtt", "layers of MusiCNN, trained on MagnaTagATune", "musicnn.create"),
-    Entry("celesta-ssl", "trained by contrast between songs, without labels", "contrastive.create"),
-    Entry("latent:MODEL", "statistics over time of a model's latent", "latents.create"),
-    Entry("latent-random:MODEL", "control: the same model before training", "latents.create_random"),
-    Entry("layers:MODEL", "statistics over time of each layer of a model's encoder", "encoder_layers.create"),
-    Entry("layers-random:MODEL", "control: the same layers before training", "encoder_layers.create_random"),
+    Entry("celesta-ssl", "trained by contrast between songs, without labels", "contrastive.create", network=True),
+    Entry("latent:MODEL", "statistics over time of a model's latent", "latents.create", network=True),
+    Entry("latent-random:MODEL", "control: the same model before training", "latents.create_random", network=True),
+    Entry(
+        "layers:MODEL", "statistics over time of each layer of a model's encoder", "encoder_layers.create", network=True
+    ),
+    Entry(
+        "layers-random:MODEL", "control: the same layers before training", "encoder_layers.create_random", network=True
+    ),
     Entry("patches:TAGGER", "pooled layers of a tagger, a row for each patch", "musicnn.create_patches", rows=True),
-    Entry("windows:MODEL", "means of a latent, a row for each window", "latents.create_windows", rows=True),
+    Entry(
+        "windows:MODEL", "means of a latent, a row for each window", "latents.create_windows", rows=True, network=True
+    ),
 )
 
 
@@ -120,12 +128,13 @@ def needed(features: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def extractor(name: str, precision: str = "float32") -> Extractor:
+def extractor(name: str, precision: str = "float32", device: str = "auto") -> Extractor:
     """Make an extractor that is not fused; its model is loaded.
 
     Args:
         name: see :func:`names`.
         precision: of the network; networks without a choice compute in float32.
+        device: that networks of torch compute on: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
         UsageError: there is no such feature, it is fused, or it does not have this precision.
@@ -136,5 +145,5 @@ def extractor(name: str, precision: str = "float32") -> Extractor:
         raise UsageError(f"{name}: is fused of {', '.join(needed([name]))}; extract(paths, [{name!r}]) computes it")
     file, _, function = one.create.partition(".")
     create = getattr(importlib.import_module(f"celesta.features.{file}"), function)
-    made: Extractor = create(name, name.partition(":")[2], check_precision(precision))
+    made: Extractor = create(name, name.partition(":")[2], check_precision(precision), device)
     return made

@@ -80,7 +80,7 @@ def rhythm_facts(x: np.ndarray) -> RhythmFacts:
     return _analysed(x).rhythm()
 
 
-def create(name: str, model: str, precision: str) -> Extractor:
+def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor; see :data:`celesta.features.registry.TABLE`."""
     return Extractor(name, VERSION, SAMPLE_RATE, name, RhythmAnalysis, RhythmAnalysis.summary)
 

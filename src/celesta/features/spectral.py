@@ -50,7 +50,7 @@ _ENDS = dict(zip(_COLUMNS, itertools.accumulate(_COLUMNS.values()), strict=True)
 _PLACES = {name: slice(end - _COLUMNS[name], end) for name, end in _ENDS.items()}
 
 
-def create(name: str, model: str, precision: str) -> Extractor:
+def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor; see :data:`celesta.features.registry.TABLE`."""
     return Extractor(name, VERSION, SAMPLE_RATE, name, SpectralAnalysis, SpectralAnalysis.summary)
 

@@ -138,6 +138,7 @@ class SongPredictor:
         predictors: names of predictors that ship, or paths of predictor files; or a dict of name to
             :class:`celesta.predict.Predictor`. Default: all that ship, ``genre``, ``mood`` and ``tags``.
         precision: of the networks of features.
+        device: of the networks of torch among the features, if any.
         threads: analyses of a song that run at the same time; 0 for as many as there are processors, up to 4. The
             number does not change results.
 
@@ -158,6 +159,7 @@ class SongPredictor:
         predictors: Sequence[str | Path] | Mapping[str, Predictor] = SHIPPED,
         *,
         precision: str = "float32",
+        device: str = "auto",
         threads: int = 0,
     ) -> None:
         if isinstance(predictors, Mapping):
@@ -166,7 +168,7 @@ class SongPredictor:
             self.predictors = {Path(name).stem: Predictor.load(name) for name in predictors}
         self.threads = threads or min(4, os.cpu_count() or 1)
         self.extractors: list[Extractor] = [
-            extractor(name, precision) for name in needed(p.features for p in self.predictors.values())
+            extractor(name, precision, device) for name in needed(p.features for p in self.predictors.values())
         ]
 
     def __repr__(self) -> str:

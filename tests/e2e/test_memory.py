@@ -25,7 +25,8 @@ from celesta import codec
 verb, model, source, target = sys.argv[1:]
 if verb == "predict":
     from celesta.predict import SongPredictor
-    song = SongPredictor(["genre", "mood", "tags"]).predict(source)
+    # One thread: how far analyses run ahead of each other depends on what else the machine does.
+    song = SongPredictor(["genre", "mood", "tags"], threads=1).predict(source)
     assert song.probabilities["genre"].max() > 0, song
 elif verb == "encode":
     codec.load(model).encode_file(source, target)

@@ -6,7 +6,7 @@ import sqlite3
 
 from celesta.errors import LibraryError
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x43454C42
 """``CELB`` in ASCII: marks the SQLite file as a library of Celesta (``PRAGMA application_id``)."""
 
@@ -90,7 +90,27 @@ CREATE VIRTUAL TABLE song_text USING fts5 (
 );
 """
 
-MIGRATIONS: dict[int, str] = {0: _VERSION_1}
+# Segments: one row a song, its segments one after the other. Positions: of songs on the map, which stay once they are set.
+_VERSION_2 = """
+CREATE TABLE segments (
+    recording INTEGER PRIMARY KEY REFERENCES recordings (id) ON DELETE CASCADE,
+    version TEXT NOT NULL,
+    hop REAL NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE positions (
+    recording INTEGER PRIMARY KEY REFERENCES recordings (id) ON DELETE CASCADE,
+    layout TEXT NOT NULL,
+    x REAL NOT NULL,
+    y REAL NOT NULL,
+    cluster INTEGER NOT NULL,
+    landmark INTEGER NOT NULL
+) STRICT;
+"""
+
+MIGRATIONS: dict[int, str] = {0: _VERSION_1, 1: _VERSION_2}
 """SQL that takes a file from the version of the key to the next one."""
 
 

@@ -90,7 +90,7 @@ CREATE VIRTUAL TABLE song_text USING fts5 (
 );
 """
 
-# Segments: one row a song, its segments one after the other. Positions: of songs on the map, which stay once they are set.
+# Segments: one row a song, its segments one after the other. Positions: of songs on the map, which stay once set.
 _VERSION_2 = """
 CREATE TABLE segments (
     recording INTEGER PRIMARY KEY REFERENCES recordings (id) ON DELETE CASCADE,

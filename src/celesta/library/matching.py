@@ -10,11 +10,34 @@ import numpy as np
 
 from celesta.library.fingerprint import FRAME_RATE
 
-BLOCK = 128
-"""Sub-fingerprints that are aligned as a whole: 6 s, in which 1 % of speed shifts by little more than a frame."""
-ERROR_LIMIT = 0.32
-"""Share of differing bits below which a block counts as the same audio; unrelated music has .5, seldom below .4."""
-_STRIDE = 64
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes for one way of fingerprinting.
+
+    Attributes:
+        frame_rate: sub-fingerprints a second.
+        block: sub-fingerprints that are aligned as a whole: 6 s, in which 1 % of speed shifts by little more than a
+            frame.
+        error_limit: share of differing bits below which a block counts as the same audio; unrelated music has .5,
+            seldom below .4.
+        tolerance: sub-fingerprints by which blocks of one alignment may lie off its line.
+    """
+
+    frame_rate: float
+    block: int
+    error_limit: float
+    tolerance: int
+
+    @property
+    def stride(self) -> int:
+        """Sub-fingerprints from one block to the next."""
+        return self.block // 2
+
+
+OURS = Scale(FRAME_RATE, 128, 0.32, 3)
+CHROMAPRINT = Scale(11_025 / 1_365, 48, 0.32, 2)
+"""Of Chromaprint's algorithm 2, with which benchmarks compare ours."""
 _SPEEDS = sorted(np.linspace(0.975, 1.025, 41).tolist(), key=lambda speed: abs(speed - 1))  # 1 first: it wins ties
 _COMMON = 64  # a key in more recordings than this says nothing
 
@@ -76,7 +99,7 @@ class Index:
         return [owner for owner, count in found.most_common() if count >= least and owner != without][:most]
 
 
-def align(first: np.ndarray, second: np.ndarray) -> Match:
+def align(first: np.ndarray, second: np.ndarray, scale: Scale = OURS) -> Match:
     """Align two fingerprints, allowing for offsets, cuts and a slightly different speed.
 
     Each block of 6 s of the shorter one is compared with every place of the longer one; the blocks that agree with few
@@ -85,26 +108,28 @@ def align(first: np.ndarray, second: np.ndarray) -> Match:
     Args:
         first: ``(frames,)`` uint32.
         second: of the other recording.
+        scale: sizes for the way of fingerprinting.
     """
     swapped = len(first) > len(second)
     a, b = (second, first) if swapped else (first, second)
-    starts = _block_starts(a)
-    if not len(starts) or len(b) < BLOCK:
+    block = scale.block
+    starts = _block_starts(a, scale)
+    if not len(starts) or len(b) < block:
         return Match(0.0, 0.0, 0.5, 0.0, 1.0)
-    at, errors = _best_places(a, b, starts)
-    good = errors < ERROR_LIMIT
+    at, errors = _best_places(a, b, starts, block)
+    good = errors < scale.error_limit
     if good.any():
-        offset, speed, good = _line(starts, at, errors, good)
+        offset, speed, good = _line(starts, at, errors, good, scale.tolerance)
     if not good.any():
         return Match(0.0, 0.0, float(errors.min()), 0.0, 1.0)
     covered = np.zeros(len(a), bool)
     for start in starts[good]:
-        covered[start : start + BLOCK] = True
+        covered[start : start + block] = True
     audible = max(1, int((a != 0).sum()))
     overlap = int((covered & (a != 0)).sum())
     if swapped:
         offset, speed = -offset / speed, 1 / speed
-    seconds = 1 / FRAME_RATE
+    seconds = 1 / scale.frame_rate
     return Match(
         overlap * seconds,
         min(1.0, overlap / audible),
@@ -114,45 +139,48 @@ def align(first: np.ndarray, second: np.ndarray) -> Match:
     )
 
 
-def _block_starts(a: np.ndarray) -> np.ndarray:
+def _block_starts(a: np.ndarray, scale: Scale) -> np.ndarray:
     """Starts of the blocks that are mostly audible, the last one at the end."""
-    last = len(a) - BLOCK
+    block = scale.block
+    last = len(a) - block
     if last < 0:
         return np.zeros(0, np.int64)
-    starts = np.unique(np.append(np.arange(0, last + 1, _STRIDE), last))
+    starts = np.unique(np.append(np.arange(0, last + 1, scale.stride), last))
     audible = np.concatenate([[0], np.cumsum(a != 0)])
-    return np.asarray(starts[audible[starts + BLOCK] - audible[starts] >= BLOCK * 3 // 4])
+    return np.asarray(starts[audible[starts + block] - audible[starts] >= block * 3 // 4])
 
 
-def _best_places(a: np.ndarray, b: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _best_places(a: np.ndarray, b: np.ndarray, starts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
     """For each block of ``a`` the place in ``b`` with the fewest differing bits, and their share."""
-    size = 1 << int(np.ceil(np.log2(len(b) + BLOCK)))
-    spectrum = np.fft.rfft(_signs(b), size, axis=0)
+    size = 1 << int(np.ceil(np.log2(len(b) + length)))
+    spectrum = np.fft.rfft(signs(b), size, axis=0)
     known = np.fft.rfft((b != 0).astype(np.float32), size)
     places, errors = np.zeros(len(starts), np.int64), np.full(len(starts), 0.5)
     for i, start in enumerate(starts):
-        block = a[start : start + BLOCK]
-        agree = np.fft.irfft((spectrum * np.fft.rfft(_signs(block), size, axis=0).conj()).sum(1), size)
+        block = a[start : start + length]
+        agree = np.fft.irfft((spectrum * np.fft.rfft(signs(block), size, axis=0).conj()).sum(1), size)
         both = 32 * np.fft.irfft(known * np.fft.rfft((block != 0).astype(np.float32), size).conj(), size)
-        share = np.where(both >= 32 * BLOCK / 2, 0.5 - 0.5 * agree / np.maximum(both, 1), 0.5)[: len(b) - BLOCK + 1]
+        share = np.where(both >= 32 * length / 2, 0.5 - 0.5 * agree / np.maximum(both, 1), 0.5)[: len(b) - length + 1]
         places[i] = int(share.argmin())
         errors[i] = float(share[places[i]])
     return places, errors
 
 
-def _signs(prints: np.ndarray) -> np.ndarray:
-    """``(frames, 32)`` of -1 and 1, rows of zeros where a frame is silent."""
+def signs(prints: np.ndarray) -> np.ndarray:
+    """Return ``(frames, 32)`` of -1 and 1; rows of zeros where a frame is silent."""
     bits = np.unpackbits(prints.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
     return np.asarray((2.0 * bits.astype(np.float32) - 1) * (prints != 0)[:, None])
 
 
-def _line(starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarray) -> tuple[float, float, np.ndarray]:
+def _line(
+    starts: np.ndarray, at: np.ndarray, errors: np.ndarray, good: np.ndarray, tolerance: int
+) -> tuple[float, float, np.ndarray]:
     """The line through most good blocks, its speed within 2.5 % of 1: offset, speed, and the blocks on it."""
     best = (0.0, 1.0, np.zeros(len(starts), bool))
     x, y = starts.astype(float), at.astype(float)
     for i in np.flatnonzero(good)[np.argsort(errors[good])][:8]:
         for speed in _SPEEDS:
-            on = good & (np.abs(y - y[i] - speed * (x - x[i])) <= 3)
+            on = good & (np.abs(y - y[i] - speed * (x - x[i])) <= tolerance)
             if on.sum() > best[2].sum():
                 slope = speed
                 if on.sum() >= 3:

@@ -64,6 +64,36 @@ def test_smoothing_keeps_the_frames_and_crosses_window_borders(width):
         np.testing.assert_allclose(smoothed[t], line[begin:end].mean(), rtol=1e-4, atol=1e-6)
 
 
+def test_the_base_alone(music, tmp_path, need_weights):
+    """Issue 14, item 26: transform had no way to the base alone."""
+    need_weights("nested")
+    codec = celesta.load("nested")
+    song, cel = tmp_path / "song.wav", tmp_path / "song.cel"
+    celesta.audio.write(song, Audio(music(100_000, channels=2), 44_100))
+    codec.encode_file(song, cel, kbps=12)
+    z = Latent.load(cel)
+    sketch = basic.detail(z, 0)
+    assert sketch.detail_size == 0
+    np.testing.assert_array_equal(sketch.base, z.base)
+    wanted = codec.decode(sketch).samples
+    np.testing.assert_array_equal(codec.decode(z.replace(values=0 * z.values)).samples, wanted)
+    with open_song(codec, cel) as opened:
+        np.testing.assert_array_equal(np.concatenate(list(opened.decode([Step("detail", 0)])[1]), axis=1), wanted)
+    assert np.abs(wanted - codec.decode(z).samples).max() > 0.01
+    assert basic.detail(z, 1) is z
+    np.testing.assert_array_equal(basic.detail(z, 0.5).values, 0.5 * z.values)
+    with open_song(codec, song) as opened:
+        assert opened.stream.has_detail
+
+
+def test_the_base_alone_needs_both_parts(z):
+    with pytest.raises(LatentError, match="no detail"):
+        basic.detail(z, 0)
+    sparse = celesta.load("sparse-16").encode(Audio(np.ones((1, 5_000), np.float32), 22_050))
+    with pytest.raises(LatentError, match="no base"):
+        basic.detail(sparse, 0)
+
+
 def test_morph_ends_at_both(z):
     other = basic.gain(z, 0.25)
     assert basic.morph(z, other, 0) is z
@@ -77,6 +107,7 @@ def test_wrong_arguments(z):
         lambda: basic.noise(z, -1),
         lambda: basic.smooth(z, 0),
         lambda: basic.smooth(z, 1.5),
+        lambda: basic.detail(z, np.nan),
         lambda: basic.morph(z, z, 2),
         lambda: basic.noise(z, 1, seed=-1),
         lambda: Step("reverse", 1),

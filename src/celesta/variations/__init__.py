@@ -3,7 +3,7 @@
 :data:`VARIATIONS` lists them; the command line, its help, recipes and the docs read it.
 """
 
-from celesta.variations.basic import gain, morph, noise, smooth
+from celesta.variations.basic import detail, gain, morph, noise, smooth
 from celesta.variations.files import OpenedSong, open_song, transform_file
 from celesta.variations.registry import VARIATIONS, Parameter, Step, Variation, apply, apply_stream
 from celesta.variations.stream import WindowStream
@@ -17,6 +17,7 @@ __all__ = [
     "WindowStream",
     "apply",
     "apply_stream",
+    "detail",
     "gain",
     "morph",
     "noise",

@@ -1,4 +1,4 @@
-"""Gain, noise and smoothing of latents: the variations of the 2024 report, and mixtures of two latents.
+"""Gain, noise and smoothing of latents: the variations of the 2024 report; the detail's share; mixtures of two latents.
 
 Each works on a :class:`~celesta.latents.Latent` in memory and, window by window, on a
 :class:`~celesta.variations.WindowStream`; both give the same bits. The decoder decides what a change does to the audio:
@@ -77,6 +77,25 @@ def smooth(z: Latent, width: int) -> Latent:
         dull = celesta.smooth(z, 5)
     """
     return _in_memory(z, lambda stream: smooth_stream(stream, width))
+
+
+def detail(z: Latent, factor: float) -> Latent:
+    """Multiply the sparse detail by ``factor``; 0 leaves the base alone, 1 changes no bit.
+
+    Base and band envelope stay as they are.
+
+    Args:
+        z: the latent.
+        factor: finite number.
+
+    Raises:
+        UsageError: the factor is not finite.
+        LatentError: the latent has no detail or no base.
+
+    Example:
+        sketch = celesta.variations.detail(z, 0)
+    """
+    return _in_memory(z, lambda stream: detail_stream(stream, factor))
 
 
 def morph(a: Latent, b: Latent, mix: float) -> Latent:
@@ -159,6 +178,27 @@ def smooth_stream(stream: WindowStream, width: int) -> WindowStream:
     if not stream.continuous:
         return stream.changed(lambda: (w._replace(base=_running_mean(w.base, width, 0)) for w in stream.windows()))
     return stream.changed(lambda: _smoothed(stream.windows(), width))
+
+
+def detail_stream(stream: WindowStream, factor: float) -> WindowStream:
+    """Do what :func:`detail` does, window by window."""
+    if not np.isfinite(factor):
+        raise UsageError(f"the factor of the detail must be finite, got {factor}")
+    if stream.latent_dim == 0:
+        raise LatentError(f"{stream.model}: there is no base, the latent is all sparse detail; use gain")
+    if not stream.has_detail:
+        raise LatentError(f"{stream.model}: this latent has no detail; it is its base alone")
+    if factor == 1:
+        return stream
+
+    def windows() -> Iterator[LatentWindow]:
+        for w in stream.windows():
+            if factor == 0:
+                yield w._replace(places=w.places[:, :0], values=w.values[:, :0])
+            else:
+                yield w._replace(values=w.values * np.float32(factor))
+
+    return stream.changed(windows)
 
 
 def _in_memory(z: Latent, change: Callable[[WindowStream], WindowStream]) -> Latent:

@@ -96,8 +96,9 @@ def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
         # What decodes is the truth, not what the header says: the song is read once to count.
         count = sum(1 for _ in windowing.cut(blocks, model.window, model.context, model.overlap))
         stream = WindowStream(
-            lambda: encoding.encode_windows(codec, song), codec.name, model.latent_dim, model.overlap == 0
-        )
+            lambda: encoding.encode_windows(codec, song), codec.name, model.latent_dim, model.overlap == 0,
+            model.capabilities.has_detail,
+        )  # fmt: skip
         whole = functools.partial(codec.encode, source)
         yield OpenedSong(codec, stream, count, song.channels, song.sample_rate, song.n_samples, whole)
 

@@ -101,6 +101,13 @@ VARIATIONS: dict[str, Variation] = {
             basic.smooth,
             basic.smooth_stream,
         ),
+        Variation(
+            "detail",
+            "Multiply the sparse detail by a factor; 0 leaves the base alone.",
+            (Parameter("factor", float, "1 changes nothing.", minimum=-100, maximum=100),),
+            basic.detail,
+            basic.detail_stream,
+        ),
     )
 }
 """Name to variation, in the order in which the command line applies them."""

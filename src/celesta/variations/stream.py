@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ class WindowStream:
         model: name of the model.
         latent_dim: dense channels per frame.
         continuous: whether the frames of the windows follow each other without overlap.
+        has_detail: whether there are sparse coefficients; single windows may have none all the same.
 
     Example:
         >>> import celesta, numpy as np
@@ -33,17 +35,21 @@ class WindowStream:
     model: str
     latent_dim: int
     continuous: bool
+    has_detail: bool = True
 
     @classmethod
     def of_latent(cls, z: Latent) -> WindowStream:
         """Read the windows of a latent in memory."""
-        return cls(lambda: map(z.window_latent, range(z.windows)), z.model, z.latent_dim, z.continuous)
+        return cls(
+            lambda: map(z.window_latent, range(z.windows)), z.model, z.latent_dim, z.continuous, z.detail_size > 0
+        )
 
     @classmethod
     def of_reader(cls, reader: CelReader) -> WindowStream:
         """Read the windows of a .cel file, which stays open as long as the stream is used."""
         m = reader.meta
-        return cls(lambda: map(reader.window, range(len(reader))), m.model, m.latent_dim, m.overlap == 0)
+        windows = functools.partial(map, reader.window, range(len(reader)))
+        return cls(windows, m.model, m.latent_dim, m.overlap == 0, m.detail_size > 0)
 
     def changed(self, windows: Callable[[], Iterator[LatentWindow]]) -> WindowStream:
         """Return a stream of other windows of the same song and model."""

@@ -14,7 +14,8 @@ from celesta.errors import UsageError
 SAMPLE_RATE = 22_050
 """Sample rate in Hz of all hand-crafted features."""
 BLOCK_FRAMES = 256
-"""Frames that are transformed at once, so that they stay in the processor's cache."""
+"""Frames of a block."""
+_TRANSFORMED = 32_768  # samples that are transformed at once, so that they stay in the processor's cache
 
 
 def at_rate(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -97,9 +98,15 @@ def spectrum(frames: np.ndarray, *, double: bool = True) -> np.ndarray:
         double: transform in double precision. Single precision is faster, and leaves rounding noise where band-limited
             audio is empty.
     """
-    window = hann(frames.shape[1])
-    windowed = frames * (window if double else window.astype(np.float32))
-    made: np.ndarray = np.abs(scipy.fft.rfft(windowed, axis=-1)).astype(np.float32, copy=False)
+    count, n_fft = frames.shape
+    window = hann(n_fft) if double else hann(n_fft).astype(np.float32)
+    made = np.empty((count, n_fft // 2 + 1), np.float32)
+    rows = max(1, _TRANSFORMED // n_fft)
+    for first in range(0, count, rows):
+        transformed = scipy.fft.rfft(frames[first : first + rows] * window, axis=-1)
+        parts = transformed.view(transformed.real.dtype)
+        parts *= parts
+        made[first : first + rows] = np.sqrt(parts[:, ::2] + parts[:, 1::2])
     return made
 
 

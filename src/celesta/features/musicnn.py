@@ -17,7 +17,7 @@ from celesta._files import printable, read_arrays
 from celesta.dsp.spectra import Framer, mel_filters, spectrum
 from celesta.errors import ModelError, UsageError
 from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
-from celesta.features.musicnn_layers import Front, Norm, convolve
+from celesta.features.musicnn_layers import Norm, convolve, front
 from celesta.models.weights import FOLDER as WEIGHTS
 
 SAMPLE_RATE = 16_000
@@ -82,7 +82,7 @@ class Musicnn:
         w = self.weights
         self._norm = self._norm_of("norm")
         self._front = [
-            Front(w[f"{name}.conv.weight"].reshape(-1, *size), w[f"{name}.conv.bias"], self._norm_of(f"{name}.norm"))
+            front(w[f"{name}.conv.weight"].reshape(-1, *size), w[f"{name}.conv.bias"], self._norm_of(f"{name}.norm"))
             for name, size in _FRONT.items()
         ]
         self._middle = [
@@ -106,8 +106,8 @@ class Musicnn:
             ``penultimate`` ``(200,)``, ``mean_pool`` and ``max_pool`` ``(753,)``, ``tags`` ``(50,)`` from 0 to 1.
         """
         x = patch * self._norm.scale + self._norm.shift
-        front = np.concatenate([block(x) for block in self._front], axis=1)
-        layers = [front]
+        first = np.concatenate([block(x) for block in self._front], axis=1)
+        layers = [first]
         for i, (kernel, bias) in enumerate(self._middle):
             y = self._middle_norms[i](np.maximum(convolve(layers[-1], kernel) + bias, 0))
             layers.append(y + layers[-1] if i else y)

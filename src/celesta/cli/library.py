@@ -10,7 +10,7 @@ import typer
 
 from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.options import Json, LibraryFile, Songs
+from celesta.cli.options import Engine, Json, LibraryFile, Songs
 from celesta.cli.progress import Meter, clock, working
 
 if TYPE_CHECKING:
@@ -20,14 +20,22 @@ if TYPE_CHECKING:
 Workers = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", help="Processes that analyse; by default one for each processor.", show_default=False
+        min=1,
+        metavar="N",
+        help="Processes that analyse; by default one for each processor, or all of a cluster.",
+        show_default=False,
     ),
 ]
 Retry = Annotated[bool, typer.Option("--retry", help="Try files again that could not be analysed before.")]
 
 
 def add(
-    sources: Songs, library: LibraryFile = None, workers: Workers = None, retry: Retry = False, as_json: Json = False
+    sources: Songs,
+    library: LibraryFile = None,
+    workers: Workers = None,
+    retry: Retry = False,
+    engine: Engine = "loky",
+    as_json: Json = False,
 ) -> None:
     """Scan folders and analyse the songs that are new or changed.
 
@@ -39,7 +47,7 @@ def add(
     from celesta.library import Library
 
     with Library(library) as opened, working("add", "looking for files") as meter:
-        result = opened.add(*sources, workers=workers, retry=retry, progress=shown(meter))
+        result = opened.add(*sources, workers=workers, retry=retry, engine=engine, progress=shown(meter))
     report(result, as_json=as_json)
 
 
@@ -47,6 +55,7 @@ def update(
     library: LibraryFile = None,
     workers: Workers = None,
     retry: Retry = False,
+    engine: Engine = "loky",
     prune: Annotated[
         bool, typer.Option("--prune", help="Then forget the songs whose files have all vanished; asks first.")
     ] = False,
@@ -62,7 +71,7 @@ def update(
 
     with Library(library, create=False) as opened:
         with working("update", "looking for files") as meter:
-            result = opened.update(workers=workers, retry=retry, progress=shown(meter))
+            result = opened.update(workers=workers, retry=retry, engine=engine, progress=shown(meter))
         report(result, as_json=as_json)
         missing = opened.status().missing
         if prune and missing and typer.confirm(f"Songs whose files have vanished: {missing}. Forget them?", err=True):

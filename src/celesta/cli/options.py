@@ -91,6 +91,13 @@ LibraryFile = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(min=1, metavar="N", help="Songs that are analysed at once.")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Where songs are worked on: loky (processes here), or an existing cluster: dask, ray or spark.",
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers.")]
 
 

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from celesta._engine import Engine
 from celesta._files import printable
-from celesta.errors import LibraryError, UsageError
+from celesta.errors import LibraryError
 from celesta.library.adding import AddProgress, Progress, analyse_waiting
 from celesta.library.duplicates import Duplicates, find_duplicates
 from celesta.library.queries import Queries
@@ -65,6 +66,7 @@ class Library(Queries):
         *paths: str | os.PathLike[str],
         workers: int | None = None,
         retry: bool = False,
+        engine: str = "loky",
         progress: Progress = _silent,
     ) -> AddResult:
         """Scan folders and files, and analyse every song of the library that waits for it.
@@ -73,8 +75,10 @@ class Library(Queries):
 
         Args:
             paths: folders or audio files; folders are scanned again by :meth:`update`.
-            workers: processes that analyse; by default one for each processor.
+            workers: processes that analyse; by default one for each processor, or as many as the engine has.
             retry: whether files that could not be analysed before are tried again.
+            engine: ``loky`` for processes on this machine, or ``dask``, ``ray`` or ``spark`` for workers that see the
+                music at the same paths; this process alone writes the library.
             progress: called often with an :class:`AddProgress`.
 
         Raises:
@@ -86,24 +90,30 @@ class Library(Queries):
                 raise LibraryError(f"{printable(root)}: no such file or folder; check the path")
         for root in roots:
             self._store.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (os.fsencode(root),))
-        return self._bring_up_to_date(roots, workers, retry, progress)
+        return self._bring_up_to_date(roots, workers, retry, engine, progress)
 
-    def update(self, *, workers: int | None = None, retry: bool = False, progress: Progress = _silent) -> AddResult:
+    def update(
+        self,
+        *,
+        workers: int | None = None,
+        retry: bool = False,
+        engine: str = "loky",
+        progress: Progress = _silent,
+    ) -> AddResult:
         """Scan the folders that were added before, and analyse what waits; see :meth:`add`.
 
         A folder that is not there (an unmounted disk) is listed in the result, and its files are not marked missing.
         """
-        return self._bring_up_to_date(self._roots(), workers, retry, progress)
+        return self._bring_up_to_date(self._roots(), workers, retry, engine, progress)
 
     def _bring_up_to_date(
-        self, roots: Sequence[Path], workers: int | None, retry: bool, progress: Progress
+        self, roots: Sequence[Path], workers: int | None, retry: bool, engine: str, progress: Progress
     ) -> AddResult:
-        if workers is not None and workers < 1:
-            raise UsageError(f"workers must be 1 or more, got {workers}")
+        Engine(engine, workers)  # refused before anything is scanned
         if retry:
             self._store.execute("DELETE FROM errors WHERE stage <> 'warning'")
         found = scan(self._store, roots, lambda done, total: progress(AddProgress("scan", done, total)))
-        return AddResult(found, analyse_waiting(self._store, workers or os.cpu_count() or 1, progress))
+        return AddResult(found, analyse_waiting(self._store, workers, progress, engine))
 
     def _roots(self) -> list[Path]:
         return read_roots(self._store)

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from celesta.library.adding import AnalysisResult, waiting
+from celesta.library.adding import AnalysisResult
 from celesta.library.analysis import analysis_version
+from celesta.library.claims import waiting
 from celesta.library.scan import ScanResult
 from celesta.library.store import Store
 

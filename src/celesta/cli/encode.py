@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,7 @@ from celesta.cli.options import (
     DEFAULT_MODEL,
     BaseChannels,
     Device,
+    Engine,
     Force,
     Json,
     Kbps,
@@ -23,10 +25,11 @@ from celesta.cli.options import (
     Songs,
     Strict,
 )
-from celesta.cli.progress import working
+from celesta.cli.progress import Meter, working
 from celesta.errors import CelestaError, UsageError
 
 if TYPE_CHECKING:
+    from celesta.codec import EncodedFile, Manifest
     from celesta.latents import WrittenFile
 
 
@@ -57,6 +60,24 @@ def encode(
     tags: Annotated[bool, typer.Option("--tags/--no-tags", help="Copy the tags of the source.")] = True,
     device: Device = "auto",
     precision: Precision = "float32",
+    engine: Engine = "loky",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Encode so many files at once; by default one, or all that a cluster has.",
+            show_default=False,
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Record what is done in this file; the next call with it goes on from there.",
+            show_default=False,
+        ),
+    ] = None,
     force: Force = False,
     strict: Strict = False,
     as_json: Json = False,
@@ -64,16 +85,42 @@ def encode(
     """Encode audio files to latents (.cel files).
 
     In folders, files that are encoded already are skipped. The model nested codes to quality 5 unless a bitrate, a
-    quality or a size is given; other models store float16. The input - is standard input.
+    quality or a size is given; other models store float16. The input - is standard input. With --engine dask, ray or
+    spark, a cluster that sees the same files encodes them.
 
     Example: `celesta encode song.mp3 --kbps 12 -o song.cel`
 
     Example: `celesta encode albums/ -o latents/`
 
     Example: `ffmpeg -i film.mkv -f wav - | celesta encode - > film.cel`
+
+    Example: `celesta encode albums/ -o latents/ --workers 4 --manifest latents.jsonl`
     """
     _check_sizes(kbps=kbps, quality=quality, detail=detail, bits=bits, dtype=dtype, channels=channels)
+    options: dict[str, Any] = {
+        "kbps": kbps,
+        "quality": quality,
+        "channels": channels,
+        "detail": detail,
+        "dtype": dtype,
+        "bits": bits,
+        "mono": mono,
+        "verify": verify,
+        "tags": tags,
+    }
     with working("encode", f"loading {model}") as meter:
+        if engine != "loky" or workers is not None or manifest is not None:
+            if STANDARD in (*sources, output):
+                raise UsageError("-: --engine, --workers and --manifest need files; name the input and the output")
+            from celesta.codec import Manifest, encode_files
+
+            record = Manifest(manifest, {**options, "model": model, "precision": precision}) if manifest else None
+            targets = plan(sources, output, _kind(record), force=force).targets
+            workers = 1 if workers is None and engine == "loky" else workers
+            how: dict[str, Any] = {"engine": engine, "workers": workers, "device": device, "precision": precision}
+            made = encode_files(targets, model, manifest=record, **how, **options)
+            report_many(meter, made, len(targets), strict=strict, as_json=as_json)
+            return
         targets = plan(sources, output, KIND, force=force).targets
         from celesta import codec as codecs
 
@@ -81,20 +128,7 @@ def encode(
 
         def work(file: Path) -> None:
             with opened_input(file) as source, opened_output(targets[file], ".cel") as target:
-                made = codec.encode_file(
-                    source,
-                    target,
-                    kbps=kbps,
-                    quality=quality,
-                    channels=channels,
-                    detail=detail,
-                    dtype=dtype,
-                    bits=bits,
-                    mono=mono,
-                    verify=verify,
-                    tags=tags,
-                    progress=meter.seconds,
-                )
+                made = codec.encode_file(source, target, **options, progress=meter.seconds)
             report(file, targets[file], made, as_json=as_json)
 
         each_file(
@@ -111,6 +145,39 @@ def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **mo
         console.emit({"source": source, "output": target, **figures, **more})
     else:
         console.say(f"{source} -> {target}  {made.n_bytes:,} bytes  {made.kbps:.1f} kbit/s")
+
+
+def report_many(
+    meter: Meter, made: Iterable[EncodedFile], total: int, *, strict: bool = False, as_json: bool = False
+) -> None:
+    """Print what became of each song of several processes; failures make the exit code 1."""
+    failed = 0
+    for number, one in enumerate(made, start=1):
+        for text in one.warnings:
+            console.warn(text)
+        if one.written is None:
+            failed += 1
+            console.fail(one.error)
+            if as_json:
+                console.emit({"source": one.source, "error": one.error})
+        else:
+            report(one.source, one.target, one.written, as_json=as_json)
+            if strict and one.warnings:
+                console.problems.append(str(one.source))
+        meter.steps("songs", number, total)
+    if failed:
+        console.note(f"celesta: {failed} of {total} files failed")
+
+
+def _kind(manifest: Manifest | None) -> Kind:
+    """What encoding makes of a file; what the manifest says is done need not be read."""
+    if manifest is None:
+        return KIND
+
+    def known(target: Path, source: Path) -> bool | None:
+        return manifest.made_from(target, source) or made_from(target, source)
+
+    return Kind((".cel",), ".cel", find_audio, known)
 
 
 def made_from(target: Path, source: Path) -> bool | None:

@@ -7,8 +7,9 @@ import pytest
 
 from celesta.dsp import metrics
 from celesta.dsp.loudness import loudness_facts
+from celesta.dsp.tempo import TEMPO_EDGES
 from celesta.errors import UsageError
-from celesta.features.rhythm import NAMES, TEMPO_EDGES, descriptors, rhythm_facts
+from celesta.features.rhythm import NAMES, descriptors, rhythm_facts
 from celesta.features.tonal import PITCH_CLASSES, tonal_facts
 
 RATE = 22_050

@@ -45,17 +45,25 @@ def onset_strength(mels: Iterable[np.ndarray], loudest: float) -> np.ndarray:
     return strength
 
 
-def count_onsets(strength: np.ndarray, frame_rate: float) -> int:
-    """Count the peaks of an onset strength ``(F,)``.
+def find_onsets(strength: np.ndarray, frame_rate: float) -> np.ndarray:
+    """Find the peaks of an onset strength ``(F,)``.
 
     A peak is the largest value within 30 ms and lies above the mean from 100 ms before to 70 ms after it.
 
     Args:
         strength: see :func:`onset_strength`.
         frame_rate: frames a second.
+
+    Returns:
+        ``(n,)`` int64, the frames of the peaks.
     """
     near, before, behind = (max(1, round(seconds * frame_rate)) for seconds in (0.03, 0.1, 0.07))
     highest = scipy.ndimage.maximum_filter1d(strength, 2 * near + 1, mode="constant")
     length = before + behind + 1
     mean = np.convolve(np.pad(strength, (before, behind)), np.ones(length), mode="valid") / length
-    return int(np.count_nonzero((strength >= highest) & (strength >= mean + THRESHOLD)))
+    return np.flatnonzero((strength >= highest) & (strength >= mean + THRESHOLD))
+
+
+def count_onsets(strength: np.ndarray, frame_rate: float) -> int:
+    """Count the onsets that :func:`find_onsets` finds."""
+    return len(find_onsets(strength, frame_rate))

@@ -10,6 +10,7 @@ import numpy as np
 from celesta.dsp.loudness import LoudnessFacts, LoudnessMeter
 from celesta.dsp.onsets import MEL_BANDS, count_onsets, onset_strength
 from celesta.dsp.spectra import SAMPLE_RATE, Framer, at_rate, mel_filters, spectrum
+from celesta.dsp.tempo import TEMPO_EDGES, autocorrelation, tempo
 from celesta.features.base import Arrays, Extractor, Rows, frame_range
 from celesta.features.tonal import TonalAnalysis, TonalFacts
 
@@ -17,11 +18,6 @@ VERSION = "1"
 N_FFT = 1024
 HOP_LENGTH = 256
 FRAME_RATE = SAMPLE_RATE / HOP_LENGTH
-TEMPO_EDGES = np.geomspace(40.0, 240.0, 17)
-"""Beats a minute between which the 16 bins of the tempo histogram lie."""
-_WINDOW = 768  # frames of a local autocorrelation, 8.9 s, as the tempogram of Grosche, Mueller and Kurth 2010
-_WINDOWS = 64  # that are transformed at once
-_GRID = 16  # tempos that are looked at in each bin
 
 
 class RhythmFacts(NamedTuple):
@@ -114,8 +110,8 @@ class RhythmAnalysis:
         """Return ``descriptors`` ``(42,)`` from ``start`` to ``stop`` seconds."""
         rhythm, tonal = self.rhythm(start, stop), self.tonal(start, stop)
         loudness = self._loudness.facts(start, stop)
-        tempo = np.log2(rhythm.tempo) if rhythm.tempo else 0.0
-        numbers = [*rhythm.histogram, tempo, *rhythm[2:], *loudness, *_key_numbers(tonal)]
+        log_tempo = np.log2(rhythm.tempo) if rhythm.tempo else 0.0
+        numbers = [*rhythm.histogram, log_tempo, *rhythm[2:], *loudness, *_key_numbers(tonal)]
         return {"descriptors": np.asarray(numbers, np.float32)}
 
     def tonal(self, start: float = 0.0, stop: float | None = None) -> TonalFacts:
@@ -127,11 +123,16 @@ class RhythmAnalysis:
         ends = frame_range(start, stop, FRAME_RATE, len(self._mels))
         loudest = max(float(block.max()) for block in self._mels.blocks(*ends))
         flux = onset_strength(self._mels.blocks(*ends), loudest)
-        histogram, tempo, clarity = _tempo(_autocorrelation(flux))
+        histogram, beats_a_minute, clarity = tempo(autocorrelation(flux), FRAME_RATE)
         end = self._samples / SAMPLE_RATE
         seconds = (end if stop is None else min(stop, end)) - start
         return RhythmFacts(
-            histogram, tempo, clarity, count_onsets(flux, FRAME_RATE) / seconds, float(flux.mean()), float(flux.std())
+            histogram,
+            beats_a_minute,
+            clarity,
+            count_onsets(flux, FRAME_RATE) / seconds,
+            float(flux.mean()),
+            float(flux.std()),
         )
 
 
@@ -140,36 +141,6 @@ def _analysed(x: np.ndarray) -> RhythmAnalysis:
     analysis.push(x)
     analysis.finish()
     return analysis
-
-
-def _autocorrelation(flux: np.ndarray) -> np.ndarray:
-    """Compute the autocorrelation ``(768,)`` of the onset strength in Hann windows of 8.9 s; silence: 0."""
-    flux = np.pad(flux, (0, max(0, _WINDOW - flux.size)))
-    windows = np.lib.stride_tricks.sliding_window_view(flux, _WINDOW)[:: _WINDOW // 4]
-    power = np.zeros(_WINDOW + 1)
-    for first in range(0, len(windows), _WINDOWS):
-        some = windows[first : first + _WINDOWS]
-        local = (some - some.mean(axis=1, keepdims=True)) * np.hanning(_WINDOW)
-        power += np.sum(np.abs(np.fft.rfft(local, 2 * _WINDOW)) ** 2, axis=0)
-    repeats: np.ndarray = np.fft.irfft(power / len(windows))[:_WINDOW]
-    return repeats / repeats[0] if repeats[0] > 1e-12 else np.zeros(_WINDOW)
-
-
-def _tempo(repeats: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Return the tempo histogram, tempo and pulse clarity of an autocorrelation.
-
-    The tempo is where the autocorrelation, weighted by a log-normal of one octave about 120 beats a minute (Ellis
-    2007, "Beat tracking by dynamic programming"), is highest; the clarity is Lartillot et al. 2008's.
-    """
-    bins = len(TEMPO_EDGES) - 1
-    tempos = np.geomspace(TEMPO_EDGES[0], TEMPO_EDGES[-1], bins * _GRID + 1)
-    strength = np.maximum(np.interp(60 * FRAME_RATE / tempos, np.arange(repeats.size), repeats), 0)
-    highest = strength[:-1].reshape(bins, _GRID).max(axis=1)
-    total = highest.sum()
-    if total <= 0:
-        return np.zeros(bins), 0.0, 0.0
-    best = int(np.argmax(strength * np.exp(-0.5 * np.log2(tempos / 120) ** 2)))
-    return highest / total, float(tempos[best]), float(strength.max())
 
 
 def _key_numbers(tonal: TonalFacts) -> list[float]:

@@ -1,0 +1,280 @@
+"""A song of another length: exact to the sample, beginning and ending as the song does, made of its own samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from celesta import audio
+from celesta.audio import Audio
+from celesta.errors import UsageError
+from celesta.features.cache import FeatureCache
+from celesta.variations.analysis import Progress, SongAnalysis, analyse
+from celesta.variations.joins import Join, JoinFinder, Strictness
+from celesta.variations.material import Material, opened
+from celesta.variations.remainder import absorb
+from celesta.variations.splice import Piece, rendered
+from celesta.variations.walk import Walker
+
+PREFIX, SUFFIX = 5.0, 3.0
+"""Seconds at the beginning and at the end that are the song's, bit for bit."""
+_SHORTEST = 1.0  # seconds of song and of result
+_RELAXED = ((1.0, True), (1.0, False), (1.6, True), (1.6, False), (3.0, False), (100.0, False))
+"""Factors of the thresholds, and whether jumps keep the position in the bar, tried in order."""
+_CLEAN = 0.02  # share of the free length that a remainder may have before jumps off the bar are tried
+
+
+@dataclass(frozen=True)
+class PlayedJoin:
+    """A join of an extension.
+
+    Attributes:
+        at: sample of the result.
+        leave, enter: samples of the song.
+        kind: ``jump`` from beat to beat, or ``shift`` of some milliseconds, for the exact length.
+        join: the jump with its measures; None for a shift.
+    """
+
+    at: int
+    leave: int
+    enter: int
+    kind: str
+    join: Join | None = None
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A song of another length, as a list of its pieces.
+
+    Attributes:
+        pieces: stretches of the song, in order.
+        joins: where they meet.
+        n_samples: of the result.
+        sample_rate: Hz.
+        remainder: samples that jumps left of the length, and shifts made up for.
+        notes: what was done otherwise than usual, one sentence each.
+        candidates: jumps that could have been made.
+    """
+
+    pieces: list[Piece]
+    joins: list[PlayedJoin]
+    n_samples: int
+    sample_rate: int
+    remainder: int = 0
+    notes: list[str] = field(default_factory=list)
+    candidates: list[Join] = field(default_factory=list)
+
+    def blocks(self, song: Material) -> Iterator[np.ndarray]:
+        """Yield the samples in blocks ``(channels, n)``."""
+        return rendered(song, self.pieces)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON holds."""
+        rate = self.sample_rate
+        return {
+            "seconds": self.n_samples / rate,
+            "samples": self.n_samples,
+            "sample_rate": rate,
+            "remainder_ms": 1000 * self.remainder / rate,
+            "notes": self.notes,
+            "pieces": [{"start": p.start, "stop": p.stop, "fade": p.fade} for p in self.pieces],
+            "joins": [
+                {"at": j.at / rate, "leave": j.leave / rate, "enter": j.enter / rate, "kind": j.kind}
+                for j in self.joins
+            ],
+        }
+
+
+def extend(
+    source: Any,
+    seconds: float,
+    *,
+    seed: int = 0,
+    analysis: SongAnalysis | None = None,
+    progress: Progress | None = None,
+) -> Audio:
+    """Make a song longer or shorter, exactly to the sample.
+
+    The result begins with the first 5 s of the song and ends with its last 3 s, bit for bit, and between them jumps
+    from beat to beat where timbre, harmony, level and position in the bar agree.
+
+    Args:
+        source: path of an audio or .cel file, or :class:`~celesta.audio.Audio`.
+        seconds: of the result; the number of samples is the nearest integer.
+        seed: of the choice among jumps that are nearly as good; the same seed gives the same bytes.
+        analysis: of the song, where there is one already.
+        progress: called with the seconds analysed and in all.
+
+    Raises:
+        UsageError: the song or the result is shorter than a second, or seconds is not a finite number.
+        AudioError, LatentError: the song cannot be read.
+
+    Example:
+        longer = celesta.variations.extend("song.mp3", 600.0)
+        celesta.write("longer.flac", longer)
+    """
+    song = opened(source)
+    try:
+        analysis = analysis or analyse(song, progress=progress)
+        plan = plan_extension(song, analysis, samples_of(seconds, song), seed=seed)
+        return Audio(np.concatenate(list(plan.blocks(song)), axis=1), song.sample_rate)
+    finally:
+        if song is not source:
+            song.close()
+
+
+def extend_file(
+    source: str | Path,
+    target: str | Path,
+    seconds: float,
+    *,
+    seed: int = 0,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+) -> Extension:
+    """Do what :func:`extend` does from file to file, in flat memory; return what was done.
+
+    Example:
+        extend_file("song.mp3", "ten-minutes.flac", 600.0)
+    """
+    with Material(source) as song:
+        analysis = analyse(song, cache=cache, progress=progress)
+        plan = plan_extension(song, analysis, samples_of(seconds, song), seed=seed)
+        with audio.Writer(target, song.sample_rate, song.channels) as writer:
+            done = 0
+            for block in plan.blocks(song):
+                writer.write(block)
+                done += block.shape[1]
+                if progress is not None:
+                    progress(done / song.sample_rate, seconds)
+    return plan
+
+
+def samples_of(seconds: float, song: Material) -> int:
+    """Return a duration in samples of a song.
+
+    Raises:
+        UsageError: it is not a finite number of at least a second.
+    """
+    number = isinstance(seconds, int | float | np.floating | np.integer) and not isinstance(seconds, bool)
+    if not number or not math.isfinite(seconds) or seconds < _SHORTEST:
+        raise UsageError(f"the length must be a number of seconds from {_SHORTEST:g} on, got {seconds!r}")
+    if seconds > 100 * 3600:
+        raise UsageError(f"the length must be at most 100 hours, got {seconds:g} s")
+    return round(seconds * song.sample_rate)
+
+
+def plan_extension(song: Material, analysis: SongAnalysis, n_samples: int, *, seed: int = 0) -> Extension:
+    """Choose the pieces of a result of ``n_samples``.
+
+    Args:
+        song: its samples.
+        analysis: of the song.
+        n_samples: of the result.
+        seed: of the choice among jumps that are nearly as good.
+
+    Raises:
+        UsageError: the song is shorter than a second or silent.
+    """
+    if song.duration < _SHORTEST:
+        raise UsageError(f"{song.name or 'the song'}: {song.duration:.3f} s are too short; a second at least is needed")
+    if analysis.level.max(initial=-90.0) <= -80:
+        raise UsageError(f"{song.name or 'the song'}: is silent; there is nothing to extend")
+    rate = song.sample_rate
+    if n_samples == song.n_samples:
+        return Extension([Piece(0, n_samples)], [], n_samples, rate, notes=["The song has this length already."])
+    shortest = min(n_samples, song.n_samples)
+    prefix = min(round(PREFIX * rate), round(0.5 * shortest))
+    suffix = min(round(SUFFIX * rate), round(0.3 * shortest))
+    notes = []
+    if not analysis.clear:
+        notes.append("The song has no clear beat: jumps go between half seconds that are alike, with longer cross-fades.")
+    if prefix < round(PREFIX * rate):
+        notes.append(f"The first {prefix / rate:.1f} s and the last {suffix / rate:.1f} s are the song's.")
+    jumps, candidates = _jumps(song, analysis, n_samples, (prefix, suffix), seed, notes)
+    pieces = _pieces(jumps, song.n_samples)
+    more = n_samples - sum(piece.stop - piece.start for piece in pieces)
+    if more and abs(more) > 0.04 * max(1, n_samples - prefix - suffix):
+        notes.append(f"The length needed {1000 * more / rate:+.0f} ms off the beat.")
+    pieces = absorb(song, analysis, pieces, more, prefix, suffix)
+    return Extension(pieces, _played(pieces, jumps), n_samples, rate, more, notes, candidates)
+
+
+def _jumps(
+    song: Material, analysis: SongAnalysis, n_samples: int, ends: tuple[int, int], seed: int, notes: list[str]
+) -> tuple[list[Join], list[Join]]:
+    """Find the jumps of a result: with strict thresholds where they suffice, else with relaxed ones, and say so."""
+    finder = JoinFinder(song, analysis)
+    more = n_samples - song.n_samples
+    best: tuple[float, list[Join], list[Join], str] | None = None
+    for level, (relaxed, bars) in enumerate(_RELAXED):
+        if (not bars and not analysis.clear) or (relaxed > 3 and best is not None):
+            continue
+        strictness = Strictness(relaxed, bars, 4 if relaxed <= 3 else 1)
+        joins = finder.find(strictness, shift=more, ends=ends)
+        found = _walked(analysis, joins, n_samples, ends, seed)
+        if found is None:
+            continue
+        share = abs(more - sum(join.shift for join in found)) / max(1, n_samples - sum(ends))
+        said = "" if relaxed == 1 else f"Few places of the song are alike: thresholds relaxed by {relaxed:g}. "
+        said += "" if bars or all(analysis.same_place(j.from_beat, j.to_beat) for j in found) else "A jump leaves the bar."
+        if best is None or level + 30 * share < best[0]:
+            best = level + 30 * share, found, joins, said.strip()
+        if share <= _CLEAN:
+            break
+    if best is None:
+        notes.append("No two places of the song are alike: one cut, where it is noticed least.")
+        return [_only_cut(song, n_samples, ends)], []
+    notes.extend([best[3]] if best[3] else [])
+    return best[1], best[2]
+
+
+def _walked(
+    analysis: SongAnalysis, joins: list[Join], n_samples: int, ends: tuple[int, int], seed: int
+) -> list[Join] | None:
+    prefix, suffix = ends
+    last_enter = analysis.n_samples - suffix
+    usable = [j for j in joins if j.leave - j.fade >= prefix and 0 <= j.enter - j.fade and j.enter + j.fade <= last_enter]
+    beats = analysis.beats
+    first = int(np.searchsorted(beats, prefix))
+    last = int(np.searchsorted(beats, last_enter, "right")) - 1
+    if not usable or first >= len(beats) or last < 0:
+        return None
+    length = n_samples - int(beats[first]) - (analysis.n_samples - int(beats[last]))
+    if length <= 0:
+        return None
+    return Walker(beats, usable, seed).walk(first, last, length)
+
+
+def _only_cut(song: Material, n_samples: int, ends: tuple[int, int]) -> Join:
+    """Cut once, from as late as possible back to as early as possible, or forward for a shorter result."""
+    fade = min(round(0.02 * song.sample_rate), song.n_samples // 8) // 2 * 2
+    shift = n_samples - song.n_samples
+    if shift < 0:
+        leave = (max(ends[0] + fade, fade) + n_samples - ends[1] - fade) // 2
+        return Join(leave, leave - shift, 0, 0, fade, 0.0, 0.0, 0.0, 0.0)
+    leave = song.n_samples - ends[1] - fade
+    return Join(leave, max(fade, leave - shift), 0, 0, fade, 0.0, 0.0, 0.0, 0.0)
+
+
+def _pieces(jumps: list[Join], n_samples: int) -> list[Piece]:
+    """Turn jumps into the pieces between them."""
+    starts: list[tuple[int, int, float]] = [(0, 0, 1.0)] + [(j.enter, j.fade, j.correlation) for j in jumps]
+    stops = [j.leave for j in jumps] + [n_samples]
+    return [Piece(start, stop, fade, c) for (start, fade, c), stop in zip(starts, stops, strict=True)]
+
+
+def _played(pieces: list[Piece], jumps: list[Join]) -> list[PlayedJoin]:
+    """List the joins between pieces with their places in the result."""
+    by_place = {(join.leave, join.enter): join for join in jumps}
+    made, at = [], 0
+    for before, after in zip(pieces[:-1], pieces[1:], strict=True):
+        at += before.stop - before.start
+        join = by_place.get((before.stop, after.start))
+        made.append(PlayedJoin(at, before.stop, after.start, "jump" if join else "shift", join))
+    return made

@@ -9,8 +9,8 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.options import Json, LibraryFile
-from celesta.cli.progress import clock, working
-from celesta.errors import UsageError
+from celesta.cli.progress import working
+from celesta.cli.times import seconds_of
 
 By = Annotated[
     str | None,
@@ -56,7 +56,7 @@ def similar(
 
     with Library(library, create=False) as opened, working("similar", "reading the library"):
         found = opened.similar(
-            *sources, start=_seconds(start, "--from"), stop=_seconds(stop, "--to"), by=by, less=less or (), n=number
+            *sources, start=seconds_of(start, "--from"), stop=seconds_of(stop, "--to"), by=by, less=less or (), n=number
         )
     if as_json:
         console.emit([one.to_dict() for one in found], indent=1)
@@ -64,18 +64,3 @@ def similar(
     for one in found:
         reasons = f" ({', '.join(one.reasons)})" if one.reasons else ""
         console.say(f"{one.similarity:.2f}  {one.song.path}{reasons}")
-
-
-def _seconds(text: str | None, option: str) -> float | None:
-    """Read a time such as ``70``, ``1:10`` or ``1:02:03.5``."""
-    if text is None:
-        return None
-    try:
-        seconds = 0.0
-        for part in text.split(":"):
-            seconds = 60 * seconds + float(part)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e9:
-        raise UsageError(f"{option} {text}: not a time; write for example 70 or {clock(70)}")
-    return seconds

@@ -81,6 +81,8 @@ def track_beats(flux: np.ndarray, frame_rate: float) -> Beats:
     Returns:
         The beats; none where nothing repeats.
     """
+    # A signal shorter than the window is padded: without its mean, the step into the padding is no rhythm.
+    flux = flux - flux.mean() if 0 < flux.size < _WINDOW else flux
     _, overall, clarity = tempo(autocorrelation(flux), frame_rate)
     if overall <= 0 or flux.size < 8:
         return Beats(np.zeros(0), 0.0, 0.0)

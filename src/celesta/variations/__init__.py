@@ -1,27 +1,48 @@
-"""Changes of latents: pure functions in memory, and the same window by window for files of any length.
+"""New audio out of songs.
 
-:data:`VARIATIONS` lists them; the command line, its help, recipes and the docs read it.
+Operations on original samples (:func:`extend`, :func:`find_loops`, ...) cut and cross-fade what is there, chosen by an
+analysis of beats, timbre, harmony and level. Changes of latents are pure functions in memory, and the same window by
+window for files of any length; :data:`VARIATIONS` lists them; the command line, its help, recipes and the docs read it.
 """
 
+from celesta.variations.analysis import SongAnalysis, analyse
 from celesta.variations.basic import detail, gain, morph, noise, smooth
+from celesta.variations.extend import Extension, extend, extend_file, plan_extension
 from celesta.variations.files import OpenedSong, open_song, transform_file
+from celesta.variations.loop import Loop, find_loops, loop_audio, loop_file
+from celesta.variations.material import Material
 from celesta.variations.registry import VARIATIONS, Parameter, Step, Variation, apply, apply_stream
 from celesta.variations.stream import WindowStream
+from celesta.variations.structure import Section, find_sections, self_similarity
 
 __all__ = [
     "VARIATIONS",
+    "Extension",
+    "Loop",
+    "Material",
     "OpenedSong",
     "Parameter",
+    "Section",
+    "SongAnalysis",
     "Step",
     "Variation",
     "WindowStream",
+    "analyse",
     "apply",
     "apply_stream",
     "detail",
+    "extend",
+    "extend_file",
+    "find_loops",
+    "find_sections",
     "gain",
+    "loop_audio",
+    "loop_file",
     "morph",
     "noise",
     "open_song",
+    "plan_extension",
+    "self_similarity",
     "smooth",
     "transform_file",
 ]

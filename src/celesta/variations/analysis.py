@@ -14,8 +14,8 @@ from celesta import audio
 from celesta.dsp.onsets import MEL_BANDS, find_onsets, onset_strength
 from celesta.dsp.spectra import SAMPLE_RATE, Framer, chroma_filters, mel_filters, spectrum
 from celesta.dsp.tempo import track_beats
-from celesta.features.cache import FeatureCache, Key
 from celesta.features.base import Rows
+from celesta.features.cache import FeatureCache, Key
 from celesta.variations.bars import find_bars
 from celesta.variations.material import Material, opened
 
@@ -28,8 +28,8 @@ CHROMA_FFT, CHROMA_HOP = 4096, 2048
 CHROMA_RATE = SAMPLE_RATE / CHROMA_HOP
 FLOOR_DB = -90.0
 """Level of silence in mel spectra, dB."""
-CLEAR = 0.12
-"""Pulse clarity from which on beats are used; below it a grid of half seconds stands in for them."""
+CLEAR, CLEAR_SHORT = 0.15, 0.18
+"""Pulse clarity from which on beats are used (in songs below 10 s); else a grid of half seconds stands in for them."""
 _FIXED = 0.5  # seconds
 _PITCHED = slice(round(100 * CHROMA_FFT / SAMPLE_RATE), round(2000 * CHROMA_FFT / SAMPLE_RATE))
 
@@ -202,7 +202,7 @@ def _assembled(song: Material, saved: dict[str, np.ndarray]) -> SongAnalysis:
     scale = song.sample_rate / FLUX_RATE
     tempo, clarity = (float(value) for value in saved["facts"])
     found = (saved["beats"].astype(np.float64) + saved["beat_parts"]) * scale
-    clear = clarity >= CLEAR and len(found) >= 4
+    clear = clarity >= (CLEAR if song.duration >= 10 else CLEAR_SHORT) and len(found) >= 4
     beats = _covering(found, song.n_samples) if clear else _grid(song)
     mel, chroma = saved["mel"], saved["chroma"]
     # An attack begins before its steepest rise is in the middle of a frame.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -145,14 +146,29 @@ def extend_file(
     with Material(source) as song:
         analysis = analyse(song, cache=cache, progress=progress)
         plan = plan_extension(song, analysis, samples_of(seconds, song), seed=seed)
-        with audio.Writer(target, song.sample_rate, song.channels) as writer:
-            done = 0
-            for block in plan.blocks(song):
-                writer.write(block)
-                done += block.shape[1]
-                if progress is not None:
-                    progress(done / song.sample_rate, seconds)
+        write_extension(song, plan, target, progress)
     return plan
+
+
+def write_extension(song: Material, plan: Extension, target: str | Path, progress: Progress | None = None) -> None:
+    """Write an extension to an audio file, block by block.
+
+    Args:
+        song: its samples.
+        plan: see :func:`plan_extension`.
+        target: audio file in the format of its suffix.
+        progress: called with the seconds done and in all.
+
+    Raises:
+        AudioError: the file cannot be written.
+    """
+    with audio.Writer(target, song.sample_rate, song.channels) as writer:
+        done = 0
+        for block in plan.blocks(song):
+            writer.write(block)
+            done += block.shape[1]
+            if progress is not None:
+                progress(done / song.sample_rate, plan.n_samples / song.sample_rate)
 
 
 def samples_of(seconds: float, song: Material) -> int:
@@ -193,7 +209,9 @@ def plan_extension(song: Material, analysis: SongAnalysis, n_samples: int, *, se
     suffix = min(round(SUFFIX * rate), round(0.3 * shortest))
     notes = []
     if not analysis.clear:
-        notes.append("The song has no clear beat: jumps go between half seconds that are alike, with longer cross-fades.")
+        notes.append(
+            "The song has no clear beat: jumps go between half seconds that are alike, with longer cross-fades."
+        )
     if prefix < round(PREFIX * rate):
         notes.append(f"The first {prefix / rate:.1f} s and the last {suffix / rate:.1f} s are the song's.")
     jumps, candidates = _jumps(song, analysis, n_samples, (prefix, suffix), seed, notes)
@@ -222,7 +240,9 @@ def _jumps(
             continue
         share = abs(more - sum(join.shift for join in found)) / max(1, n_samples - sum(ends))
         said = "" if relaxed == 1 else f"Few places of the song are alike: thresholds relaxed by {relaxed:g}. "
-        said += "" if bars or all(analysis.same_place(j.from_beat, j.to_beat) for j in found) else "A jump leaves the bar."
+        said += (
+            "" if bars or all(analysis.same_place(j.from_beat, j.to_beat) for j in found) else "A jump leaves the bar."
+        )
         if best is None or level + 30 * share < best[0]:
             best = level + 30 * share, found, joins, said.strip()
         if share <= _CLEAN:
@@ -239,7 +259,9 @@ def _walked(
 ) -> list[Join] | None:
     prefix, suffix = ends
     last_enter = analysis.n_samples - suffix
-    usable = [j for j in joins if j.leave - j.fade >= prefix and 0 <= j.enter - j.fade and j.enter + j.fade <= last_enter]
+    usable = [
+        j for j in joins if j.leave - j.fade >= prefix and j.enter - j.fade >= 0 and j.enter + j.fade <= last_enter
+    ]
     beats = analysis.beats
     first = int(np.searchsorted(beats, prefix))
     last = int(np.searchsorted(beats, last_enter, "right")) - 1
@@ -273,7 +295,7 @@ def _played(pieces: list[Piece], jumps: list[Join]) -> list[PlayedJoin]:
     """List the joins between pieces with their places in the result."""
     by_place = {(join.leave, join.enter): join for join in jumps}
     made, at = [], 0
-    for before, after in zip(pieces[:-1], pieces[1:], strict=True):
+    for before, after in itertools.pairwise(pieces):
         at += before.stop - before.start
         join = by_place.get((before.stop, after.start))
         made.append(PlayedJoin(at, before.stop, after.start, "jump" if join else "shift", join))

@@ -45,6 +45,18 @@ class Loop:
     beats: int
     join: Join
 
+    def to_dict(self, sample_rate: int) -> dict[str, Any]:
+        """Return what JSON holds; start and length in seconds and in samples."""
+        length = self.stop - self.start
+        return {
+            "start": self.start / sample_rate,
+            "seconds": length / sample_rate,
+            "loop_start": self.start,
+            "loop_length": length,
+            "beats": self.beats,
+            "score": self.score,
+        }
+
     def blocks(self, song: Material, intro: bool = False) -> Iterator[np.ndarray]:
         """Yield the loop in blocks ``(channels, n)``, with its last samples cross-faded into what is before its first.
 

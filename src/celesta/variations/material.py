@@ -68,7 +68,7 @@ class Material:
     @property
     def duration(self) -> float:
         """Seconds."""
-        return self.n_samples / self.sample_rate
+        return float(self.n_samples / self.sample_rate)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return samples ``(channels, stop - start)`` float32; beyond the ends of the song there is silence."""
@@ -86,7 +86,8 @@ class Material:
     def mono(self, start: int, stop: int) -> np.ndarray:
         """Return the mean of the channels ``(stop - start,)`` float32."""
         x = self.read(start, stop)
-        return x[0] if len(x) == 1 else x.mean(axis=0, dtype=np.float32)
+        mono: np.ndarray = x[0] if len(x) == 1 else x.mean(axis=0, dtype=np.float32)
+        return mono
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the samples from ``start`` to ``stop`` in blocks ``(channels, n)``."""

@@ -1,12 +1,13 @@
 """Make a walk exact to the sample: small shifts at places where the signal repeats itself.
 
-Jumps between beats give lengths of whole beats or bars. What is left of the wanted length is spread over shifts of about
-12 ms, each at the place of its neighbourhood where the signal fits best to itself (the principle of WSOLA: Verhelst and
-Roelands 1993), so that no tempo changes by more than a few per cent.
+Jumps between beats give lengths of whole beats or bars. What is left of the wanted length is spread over shifts of
+about 12 ms, each at the place of its neighbourhood where the signal fits best to itself (the principle of WSOLA:
+Verhelst and Roelands 1993), so that no tempo changes by more than a few per cent.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def _neighbourhoods(zones: Sequence[_Zone], count: int, more: int) -> list[_Zone
     found = []
     for zone, share in zip(zones, shares, strict=True):
         edges = np.linspace(zone.start, zone.stop, share + 1).astype(int)
-        found += [_Zone(zone.piece, int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        found += [_Zone(zone.piece, int(a), int(b)) for a, b in itertools.pairwise(edges)]
     return found
 
 

@@ -79,7 +79,9 @@ def crossfaded(song: Material, end: int, piece: Piece) -> np.ndarray:
     """Return the cross-fade ``(channels, 2 * (fade // 2))`` from what ends at ``end`` into a piece."""
     half = piece.fade // 2
     out, into = gains(2 * half, piece.correlation)
-    return song.read(end - half, end + half) * out + song.read(piece.start - half, piece.start + half) * into
+    mixed: np.ndarray = song.read(end - half, end + half) * out
+    mixed += song.read(piece.start - half, piece.start + half) * into
+    return mixed
 
 
 def around(song: Material, end: int, piece: Piece, side: int) -> np.ndarray:
@@ -87,7 +89,8 @@ def around(song: Material, end: int, piece: Piece, side: int) -> np.ndarray:
     half = piece.fade // 2
     parts = [song.read(end - side, end - half), crossfaded(song, end, piece)]
     parts.append(song.read(piece.start + half, piece.start + side))
-    return np.concatenate(parts, axis=1).mean(axis=0, dtype=np.float32)
+    mono: np.ndarray = np.concatenate(parts, axis=1).mean(axis=0, dtype=np.float32)
+    return mono
 
 
 def measure(x: np.ndarray, sample_rate: int) -> Measures:
@@ -156,7 +159,9 @@ class Ordinary:
         peaks = []
         step = max(BLOCK, self.song.n_samples // 40)
         for first in range(0, self.song.n_samples, step):
-            x = np.abs(high_passed(self.song.mono(first, min(first + BLOCK, self.song.n_samples)), self.song.sample_rate))
+            x = np.abs(
+                high_passed(self.song.mono(first, min(first + BLOCK, self.song.n_samples)), self.song.sample_rate)
+            )
             peaks.append(x[: len(x) // size * size].reshape(-1, size).max(axis=1, initial=0.0))
         every = np.concatenate(peaks) if peaks else np.zeros(1)
         return float(np.percentile(every, 99.5)) if every.size else 0.0

@@ -10,7 +10,7 @@ from celesta.variations.joins import Join
 
 _RUN = 4  # beats that are played between two jumps at least
 _JUMP = 1.0  # cost of a jump that is not noticed at all
-_VISIT = 0.02  # cost of a beat for each time it was played
+_VISIT = 0.05  # cost of a beat for each time it was played
 _USE = 0.3  # cost of a jump for each time it was made
 _JITTER = 0.3  # share of a jump's cost that is drawn anew for each round
 _NEAR = 4  # numbers of beats that are tried around the one that is wanted
@@ -50,8 +50,8 @@ class Walker:
         """
         made: list[Join] = []
         at, left, n = first, float(length), len(self.beats)
-        while left > 2.5 * n * self._period and self._alive > 1:
-            steps = max(n * 3 // 4, 2 * _RUN)
+        while left > 1.3 * n * self._period and self._alive > 1:
+            steps = max(n // 2, 2 * _RUN)
             found = self._round(at, None, [steps])
             if found is None:
                 break

@@ -175,7 +175,7 @@ def shipped(x: Audio, kbps: float) -> tuple[Audio, int]:
 
 def points(args: argparse.Namespace, chosen: list[Audio], ears: Ears) -> Iterator[Point]:
     """Points of all coders, as they are measured."""
-    model, made = codec.load(args.run).model, tables(args.tables)
+    model, made = codec.load(args.run).torch_model, tables(args.tables)
     assert isinstance(model, Nested2)
     analysed = [Clip(model, made, x) for x in chosen]
     measures = [("ViSQOL",) if i < args.visqol_clips else () for i in range(len(chosen))]

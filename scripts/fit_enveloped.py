@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model = codec.load(args.run).model
+    model = codec.load(args.run).torch_model
     assert isinstance(model, Nested2)
     made = fit(model, args.shards)
     arrays = {name: getattr(made.bits, name) for name in ("found", "size", "move", "spread")}

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--shards", type=Path, required=True)
     args = parser.parse_args()
-    model = codec.load(args.run, device="cpu").model
+    model = codec.load(args.run, device="cpu").torch_model
     assert isinstance(model, Nested)
     spread = model.spread.numpy().astype(np.float32)
     index = json.loads((args.shards / "train.json").read_text())["pieces"]

@@ -1,18 +1,76 @@
-"""Devices, precision and threads: the only place that asks what the machine has."""
+"""Devices, precision and threads: the only place that asks what the machine has, and whether torch is installed."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import os
+import platform
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import metadata
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from celesta.errors import UsageError
+from celesta.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+BACKENDS = ("auto", "torch", "onnx")
 PRECISIONS = ("float32", "bfloat16", "auto")
+_GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+_limits: list[int] = []
+
+
+def has_torch() -> bool:
+    """Whether torch is installed; does not import it."""
+    if "torch" in sys.modules:
+        return sys.modules["torch"] is not None
+    return importlib.util.find_spec("torch") is not None
+
+
+def import_with_torch(module: str, what: str = "this") -> ModuleType:
+    """Import a module that needs torch.
+
+    Args:
+        module: its full name.
+        what: needs it, for the message.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
+    if not has_torch():
+        raise MissingExtraError(f"{what} needs PyTorch, the extra [train]; pip install 'celesta[train]'")
+    return importlib.import_module(module)
+
+
+def name(device: str = "auto") -> str:
+    """Return the name of the device that networks run on; imports torch only where there may be a GPU.
+
+    Args:
+        device: see :func:`resolve`.
+
+    Raises:
+        UsageError: there is no such device here.
+        MissingExtraError: it is a GPU, and torch is not installed.
+
+    >>> name("cpu")
+    'cpu'
+    """
+    if device == "cpu" or (device == "auto" and not (has_torch() and _may_have_gpu())):
+        return "cpu"
+    if not has_torch() and device in DEVICES:
+        raise MissingExtraError(f"device {device!r} needs PyTorch, the extra [train]; pip install 'celesta[train]'")
+    if not has_torch():
+        raise UsageError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+    return str(resolve(device))
+
+
+def _may_have_gpu() -> bool:
+    return platform.system() != "Linux" or any(os.path.exists(file) for file in _GPU_FILES)
 
 
 def resolve(device: str | torch.device = "auto") -> torch.device:
@@ -41,6 +99,32 @@ def resolve(device: str | torch.device = "auto") -> torch.device:
         found = ", ".join(name for name, there in here.items() if there)
         raise UsageError(f"device {device!r} is not available here (found: {found}); use --device auto")
     return torch.device(device)
+
+
+def backend(wanted: str, device: str, precision: str, exported: bool) -> str:
+    """Choose the inference engine of a network.
+
+    Args:
+        wanted: ``torch``, ``onnx`` or ``auto``: ``onnx`` where it can compute what is asked for, else ``torch``.
+        device: see :func:`resolve`; ``onnx`` computes on the CPU.
+        precision: see :func:`dtype`; ``onnx`` computes in float32.
+        exported: whether the network can be run without torch.
+
+    Raises:
+        UsageError: an argument is unknown, or they contradict each other.
+        MissingExtraError: torch is needed and not installed.
+    """
+    if wanted not in BACKENDS:
+        raise UsageError(f"backend must be one of {', '.join(BACKENDS)}, got {wanted!r}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if wanted == "onnx" and precision == "bfloat16":
+        raise UsageError("the backend onnx computes in float32; use precision='float32' or backend='torch'")
+    if wanted != "auto":
+        return wanted
+    if not has_torch() and exported and precision != "bfloat16":
+        return "onnx" if name(device) == "cpu" else "torch"
+    return "onnx" if exported and precision == "float32" and name(device) == "cpu" else "torch"
 
 
 def dtype(precision: str) -> torch.dtype:
@@ -79,27 +163,54 @@ def autocast_dtype(device: torch.device) -> torch.dtype:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch compute with ``count`` threads inside the block (0: leave it as it is); restore the number after."""
-    import torch
+    """Let networks compute with ``count`` threads inside the block (0: leave it as it is); restore the number after."""
+    if not count:
+        yield
+        return
+    before = None
+    if has_torch():
+        import torch
 
-    before = torch.get_num_threads()
-    if count:
+        before = torch.get_num_threads()
         torch.set_num_threads(count)
+    _limits.append(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _limits.remove(count)
+        if before is not None:
+            torch.set_num_threads(before)
 
 
-def workers(device: torch.device | str, wanted: int) -> int:
+def limit_threads(count: int) -> None:
+    """Let networks of this process compute with ``count`` threads from now on."""
+    _limits.insert(0, count)
+
+
+def thread_count() -> int:
+    """Return how many threads networks compute with; 0 to leave it to the inference engine."""
+    if _limits:
+        return _limits[-1]
+    loaded = sys.modules.get("torch")
+    if loaded is not None:
+        return int(loaded.get_num_threads())
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() else 0
+
+
+def workers(device: str, wanted: int) -> int:
     """Return how many processes may share a device: ``wanted`` on the CPU, one where a GPU computes."""
-    import torch
-
-    return max(1, wanted) if torch.device(device).type == "cpu" else 1
+    return max(1, wanted) if device.partition(":")[0] == "cpu" else 1
 
 
 def about() -> dict[str, object]:
-    """Describe what results depend on: version of torch, number of threads."""
-    import torch
+    """Describe what results depend on: versions of the inference engines, number of threads."""
+    engines = {package: _version(package) for package in ("torch", "onnxruntime")}
+    return {**engines, "threads": thread_count() or os.cpu_count()}
 
-    return {"torch": torch.__version__, "threads": torch.get_num_threads()}
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""

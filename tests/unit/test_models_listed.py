@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from celesta.cli.main import app
-from celesta.models import registry
-from celesta.models.baselines import LinearBaseline, LinearConfig
+from celesta.models import baselines, registry
+from celesta.models.baseline_info import LinearConfig, LinearInfo
+from celesta.models.baselines import LinearBaseline
 from celesta.models.registry import Entry, Role
 
 
@@ -15,14 +16,19 @@ from celesta.models.registry import Entry, Role
 def added(monkeypatch):
     """The table with one entry more."""
 
-    class Other(LinearBaseline):
+    class OtherInfo(LinearInfo):
         kind = "other"
 
         @dataclasses.dataclass(frozen=True)
         class Config(LinearConfig):
             pass
 
-    entry = Entry("other-8", Other, Other.Config(8), Role.BASELINE, "Another name for linear-8", sized=True)
+    class Other(LinearBaseline, OtherInfo):
+        kind = "other"
+        Config = OtherInfo.Config
+
+    monkeypatch.setattr(baselines, "Other", Other, raising=False)
+    entry = Entry("other-8", "baselines.Other", Role.BASELINE, "Another name for linear-8", sized=OtherInfo)
     monkeypatch.setattr(registry, "MODELS", (*registry.MODELS, entry))
     return entry
 

@@ -9,7 +9,7 @@ import torch
 from celesta.errors import ModelError, UsageError
 from celesta.models import registry, weights
 from celesta.models.baselines import LinearBaseline, LinearConfig
-from celesta.models.runtime import Runtime, TorchNetwork
+from celesta.models.torch_runtime import TorchNetwork, TorchRuntime
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_arrays_go_in_and_come_out(model):
     with torch.inference_mode():
         wanted = model.encode(torch.from_numpy(x))
         back = model.decode(wanted, 2_048)
-    runtime = Runtime(model, "cpu")
+    runtime = TorchRuntime(model, "cpu")
     made = runtime.encoder.run(x=x)
     assert tuple(made) == wanted._fields
     assert (made["base"].dtype, made["places"].dtype, made["values"].dtype) == (np.float32, np.int64, np.float32)
@@ -35,7 +35,7 @@ def test_arrays_go_in_and_come_out(model):
 def test_bfloat16_comes_out_as_float32_and_read_only_inputs_are_taken(model):
     x = np.zeros((1, 1, 2_048), np.float32)
     x.flags.writeable = False
-    made = Runtime(model, "cpu", "bfloat16").encoder.run(x=x)
+    made = TorchRuntime(model, "cpu", "bfloat16").encoder.run(x=x)
     assert made["base"].dtype == np.float32
 
 
@@ -52,11 +52,11 @@ def test_inputs_move_to_the_device_and_outputs_back():
 
 
 def test_other_methods_are_networks_too():
-    runtime = Runtime(LinearBaseline(LinearConfig(8)), "cpu")
+    runtime = TorchRuntime(LinearBaseline(LinearConfig(8)), "cpu")
     made = runtime.function("coefficients").run(x=np.zeros((1, 1, 1_024), np.float32))
     assert made["out"].shape == (1, 2, 512)
     with pytest.raises(UsageError, match="precision"):
-        Runtime(LinearBaseline(LinearConfig(8)), "cpu", "float8")
+        TorchRuntime(LinearBaseline(LinearConfig(8)), "cpu", "float8")
 
 
 def test_weights_survive_a_file_that_everyone_may_read(tmp_path, model):

@@ -12,11 +12,10 @@ def models(as_json: Json = False) -> None:
     Example: `celesta models`
     """
     from celesta.models import registry
-    from celesta.models.base import parameter_count
 
     rows = []
     for entry in registry.shipped():
-        model, file = registry.create(entry.name), entry.weights_file
+        model, file = entry.info, entry.weights_file
         rows.append(
             {
                 "model": entry.name,
@@ -28,7 +27,7 @@ def models(as_json: Json = False) -> None:
                 "frame_rate": model.frame_rate,
                 "floats_per_second": model.floats_per_second,
                 "floats_per_sample": model.floats_per_second / model.sample_rate,
-                "parameters": parameter_count(model),
+                "parameters": entry.parameters,
                 "weights": "none needed" if file is None else "installed" if file.is_file() else "not installed",
                 "weights_licence": entry.weights_licence,
             }

@@ -7,7 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from celesta.latents.saving import Coding
 
 if TYPE_CHECKING:
     from celesta.models.base import Model
+    from celesta.models.runtime import Runtime
 
 
 class Codec:
@@ -36,7 +37,7 @@ class Codec:
 
     Attributes:
         name: what was loaded.
-        model: the model, in inference mode.
+        model: sizes and capabilities of the model; with the backend ``torch`` the model itself, in inference mode.
         weights: SHA-256 of the weights' file, "" for a model that needs none.
         facts: what the weights' file says of its training.
 
@@ -51,7 +52,7 @@ class Codec:
     def __init__(
         self,
         name: str,
-        model: Model,
+        model: Model | Runtime,
         weights: str = "",
         facts: dict[str, object] | None = None,
         precision: str = "float32",
@@ -64,11 +65,29 @@ class Codec:
         self.model = self.network.model
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, device: str = "auto", precision: str = "float32") -> Codec:
-        """Load a codec by the name of a model or from the folder of a training run; see :func:`celesta.load`."""
+    def from_pretrained(
+        cls, name: str | Path, *, device: str = "auto", precision: str = "float32", backend: str = "auto"
+    ) -> Codec:
+        """Load a codec by the name of a model or from a folder; see :func:`celesta.load`."""
         from celesta.codec.loading import load
 
-        return load(name, device=device, precision=precision)
+        return load(name, device=device, precision=precision, backend=backend)
+
+    @property
+    def torch_model(self) -> Model:
+        """The model as a module of PyTorch, in inference mode.
+
+        Raises:
+            UsageError: the codec was not loaded with ``backend="torch"``.
+        """
+        if self.backend != "torch":
+            raise UsageError(f"{self.name}: its network is run by ONNX Runtime or NumPy; load it with backend='torch'")
+        return cast("Model", self.model)
+
+    @property
+    def backend(self) -> str:
+        """What computes: ``torch`` or ``onnx``."""
+        return self.network.runtime.backend
 
     def __repr__(self) -> str:
         return f"Codec({self.name}, {self.model.sample_rate} Hz, {self.network.device})"

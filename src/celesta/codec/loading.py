@@ -1,30 +1,34 @@
-"""Load codecs by the name of a model or from the folder of a training run."""
+"""Load codecs by the name of a model, or from the folder of a training run or an exported model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from celesta import _device
 from celesta._files import printable
 from celesta.codec.codec import Codec
 from celesta.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from celesta.models.base import Model
+    from celesta.models.registry import Entry
 
 
-def load(name: str | Path, *, device: str = "auto", precision: str = "float32") -> Codec:
-    """Load a codec by the name of a model (``nested``, ``cel-silu``, ``linear-64``, ...) or from a training run.
+def load(name: str | Path, *, device: str = "auto", precision: str = "float32", backend: str = "auto") -> Codec:
+    """Load a codec by the name of a model (``nested``, ``cel-silu``, ``linear-64``, ...) or from a folder.
 
     Args:
-        name: name of the model, or folder of the run.
+        name: name of the model, or folder of a training run or of ``celesta export``.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``: where the network computes.
         precision: ``float32``; ``bfloat16``: up to twice as fast on processors that have it, at an error far below the
             model's own, and slower on others; ``auto``: bfloat16 where the processor has it.
+        backend: ``torch``; ``onnx``: ONNX Runtime and NumPy, on the CPU in float32; ``auto``: ``onnx`` where it can
+            compute what is asked for, because it is faster on CPUs and starts faster, else ``torch``.
 
     Raises:
         ModelError: there is no such model, or its weights are missing, damaged or do not fit.
-        UsageError: device or precision are unknown or not there.
+        UsageError: device, precision or backend are unknown or not there.
+        MissingExtraError: torch is needed and not installed.
 
     Example:
         >>> load("linear-64")
@@ -32,32 +36,92 @@ def load(name: str | Path, *, device: str = "auto", precision: str = "float32") 
     """
     if not isinstance(name, str | Path):
         raise UsageError(f"a model's name or a run's folder is needed, got {type(name).__name__}")
-    from celesta.models import registry
+    from celesta.models import registry, stored
 
     folder = Path(name)
     if (folder / "best.safetensors").is_file():
-        return _from_weights(str(name), None, folder / "best.safetensors", device, precision)
+        if backend == "onnx":
+            raise ModelError(f"{printable(folder)}: a training run has no graphs; celesta export {name} -o DIR")
+        return _with_torch(str(name), folder / "best.safetensors", None, device, precision)
     if (folder / "train.toml").is_file():
         raise ModelError(f"{printable(folder)}: the run has no weights yet; train until its first validation")
+    if (described := stored.find_description(folder)) is not None:
+        return _exported(described, device, precision, backend)
     entry = registry.entry(str(name))
-    file = entry.weights_file
-    if file is None and not entry.needs_weights:
-        return Codec(entry.name, registry.build(entry.config), device=device, precision=precision)
-    if file is None or not file.is_file():
+    _check_weights(entry)
+    exported = entry.sized is not None or entry.exported.is_file()
+    if _device.backend(backend, device, precision, exported) == "torch":
+        return _with_torch(entry.name, entry.weights_file, entry, device, precision)
+    if entry.sized is not None:
+        return _baseline(entry)
+    if not entry.exported.is_file():
+        raise ModelError(f"{name}: has no graphs; load it with backend='torch', or export it: celesta export {name}")
+    return _exported(entry.exported, device, precision, backend)
+
+
+def _check_weights(entry: Entry) -> None:
+    """Check that the weights of a model are there.
+
+    Raises:
+        ModelError: they are not.
+    """
+    from celesta.models import registry
+
+    file, name = entry.weights_file, entry.name
+    if file is None:
+        if entry.needs_weights:
+            raise ModelError(f"{name}: its weights are not installed; train it: celesta train -m {name} -o RUN")
+        return
+    if not file.is_file():
         raise ModelError(
             f"{name}: its weights are not installed; train it: celesta train -m {name} --data MUSIC -o RUN"
         )
-    if entry.sized and entry.size > registry.entry(file.stem).size:
+    if entry.sized is not None and entry.size > registry.entry(file.stem).size:
         raise ModelError(f"{name}: the shipped fit goes up to {file.stem}; train it: celesta train -m {name}")
-    return _from_weights(entry.name, registry.build(entry.config), file, device, precision)
 
 
-def _from_weights(name: str, model: Model | None, file: Path, device: str, precision: str) -> Codec:
+def _baseline(entry: Entry) -> Codec:
+    """Load a baseline in NumPy."""
+    from celesta.models import numpy_runtime, weights
+    from celesta.models.baseline_info import BaselineConfig
+
+    assert isinstance(entry.config, BaselineConfig)
+    if entry.weights_file is None:
+        return Codec(entry.name, numpy_runtime.create(entry.config))
+    found = weights.read(entry.weights_file, advice="fetch or train them again")
+    components = found.arrays.get("components")
+    if components is None:
+        raise ModelError(f"{printable(entry.weights_file)}: weights do not fit (components)")
+    facts = found.json("facts") if "facts" in found.metadata else {}
+    return Codec(entry.name, numpy_runtime.create(entry.config, components), found.sha256, facts)
+
+
+def _exported(file: Path, device: str, precision: str, backend: str) -> Codec:
+    """Load an exported model with ONNX Runtime."""
+    from celesta.models import onnx_runtime, stored
+
+    if backend == "torch":
+        raise ModelError(f"{printable(file.parent)}: an exported model runs with backend='onnx'")
+    if precision == "bfloat16":
+        raise UsageError("the backend onnx computes in float32; use precision='float32' or backend='torch'")
+    found = stored.read_description(file)
+    runtime = onnx_runtime.create(found, "cpu" if device == "auto" else device)
+    return Codec(found.name, runtime, found.sha256, found.facts)
+
+
+def _with_torch(name: str, file: Path | None, entry: Entry | None, device: str, precision: str) -> Codec:
+    """Load a model of PyTorch."""
+    _device.import_with_torch("celesta.models.base", name)
     from celesta.models import registry, weights
 
+    if file is None:
+        assert entry is not None
+        return Codec(name, registry.build(entry.config), device=device, precision=precision)
     found = weights.read(file, advice="fetch or train them again")
-    if model is None:
+    if entry is None:
         model = registry.build(registry.config_from_dict(found.json("config")))
+    else:
+        model = entry.model(entry.config)
     found.load_into(model)
     facts = found.json("facts") if "facts" in found.metadata else {}
     return Codec(name, model, found.sha256, facts, precision, device)

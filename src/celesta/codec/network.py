@@ -14,6 +14,7 @@ from celesta.latents.window import ENVELOPE_FRAMES
 
 if TYPE_CHECKING:
     from celesta.models.base import Model
+    from celesta.models.runtime import Runtime
 
 Analysis = list[tuple[np.ndarray, np.ndarray]]
 """Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each audio channel of a window."""
@@ -25,19 +26,19 @@ class WindowNetwork:
 
     Args:
         name: of the model, for messages.
-        model: the model; it is prepared, and moved to the device.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``float32``, ``bfloat16`` or ``auto``.
+        model: a model of PyTorch, which is prepared and moved to the device, or a runtime that is ready.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; of a model of PyTorch.
+        precision: ``float32``, ``bfloat16`` or ``auto``; of a model of PyTorch.
 
     Raises:
         UsageError: device or precision are unknown or not there.
     """
 
-    def __init__(self, name: str, model: Model, device: str = "cpu", precision: str = "float32") -> None:
-        from celesta.models.runtime import Runtime
+    def __init__(self, name: str, model: Model | Runtime, device: str = "cpu", precision: str = "float32") -> None:
+        from celesta.models.runtime import runtime_of
 
         self.name, self.precision = name, precision
-        self.runtime = Runtime(model, device, precision)
+        self.runtime = runtime_of(model, device, precision)
         self.model, self.device = self.runtime.model, self.runtime.device
 
     def encode(self, window: Window) -> LatentWindow:
@@ -160,7 +161,7 @@ class WindowNetwork:
         if not self.codes_to_bitrate:
             from celesta.models import registry
 
-            able = ", ".join(one.name for one in registry.shipped() if one.model.capabilities.codes_to_bitrate)
+            able = ", ".join(one.name for one in registry.shipped() if one.capabilities.codes_to_bitrate)
             raise ModelError(f"{self.name}: cannot be coded to a bitrate or quality; use --bits, or one of {able}")
         return self.model
 

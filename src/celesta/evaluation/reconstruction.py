@@ -86,7 +86,6 @@ def reconstruct(codec: Codec, source: Audio, clip: str = "", *, sample_rate: int
     x_hat = codec.decode(latent)
     decoded = time.perf_counter()
     found = metrics.scores(x.samples, x_hat.samples, sample_rate)
-    state = codec.model.state_dict().values()
     numbers = latent.base.size + 2 * int(np.count_nonzero(latent.values)) if coded else 0
     scores = Scores(
         model=codec.name,
@@ -99,7 +98,7 @@ def reconstruct(codec: Codec, source: Audio, clip: str = "", *, sample_rate: int
         mel=found.mel,
         encode_speed=latent.duration / (encoded - began),
         decode_speed=latent.duration / (decoded - encoded),
-        weights_bytes=sum(2 * t.numel() for t in state) if codec.weights else 0,
+        weights_bytes=2 * codec.network.runtime.stored_numbers if codec.weights else 0,
         kbps=kbps,
         sample_rate=sample_rate,
     )

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from celesta import codec
 from celesta.errors import ModelError
 from celesta.features import pooling
 from celesta.features.base import Arrays, Extractor, Recording
 from celesta.features.latents import untrained
-from celesta.models.base import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from celesta.models.base import Model
 
 VERSION = "1"
 
 
 def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor; see :data:`celesta.features.registry.TABLE`."""
-    loaded = codec.load(model, precision=precision, device=device)
-    return _of_layers(name, loaded.model, loaded.weights, precision)
+    loaded = codec.load(model, precision=precision, device=device, backend="torch")
+    return _of_layers(name, loaded.torch_model, loaded.weights, precision)
 
 
 def create_random(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the control: the same layers with the weights that they had before training."""
     made, weights = untrained(name, model)
-    return _of_layers(
-        name, codec.Codec(model, made, weights, precision=precision, device=device).model, weights, precision
-    )
+    codec.Codec(model, made, weights, precision=precision, device=device)  # prepares it
+    return _of_layers(name, made, weights, precision)
 
 
 def _of_layers(name: str, model: Model, weights: str, precision: str) -> Extractor:
@@ -56,6 +58,8 @@ def layer_statistics(model: Model, samples: np.ndarray) -> dict[str, np.ndarray]
     Raises:
         ModelError: the model has no such encoder.
     """
+    import torch
+
     pieces, device = _windows(samples, model.window), next(model.parameters()).device
     found: dict[str, np.ndarray] = {}
     hooks = [
@@ -82,6 +86,8 @@ def encoder_layers(model: Model) -> list[nn.Module]:
     Raises:
         ModelError: it has none.
     """
+    from torch import nn
+
     encoder = getattr(model, "encoder", None)
     blocks = getattr(encoder, "blocks", encoder)
     if not isinstance(blocks, nn.ModuleList):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from celesta import codec
+from celesta import _device, codec
 from celesta.audio import Audio
 from celesta.errors import ModelError
 from celesta.features import pooling
 from celesta.features.base import Arrays, Extractor, Recording
 from celesta.latents.latent import Latent
 from celesta.models import registry
-from celesta.models.base import Model
+
+if TYPE_CHECKING:
+    from celesta.models.base import Model
 
 RANDOM_SEED = 0
 
@@ -62,19 +63,14 @@ def untrained(name: str, model: str) -> tuple[Model, str]:
 
     Raises:
         ModelError: it has no weights.
+        MissingExtraError: torch is not installed.
     """
+    state_hash = _device.import_with_torch("celesta.models.contrast", name).state_hash
+    import torch
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         made = registry.create(model)
     if not any(True for _ in made.parameters()):
         raise ModelError(f"{name}: {model} has no weights to draw at random; use latent:{model}")
     return made, state_hash(made)
-
-
-def state_hash(module: torch.nn.Module) -> str:
-    """Return the SHA-256 of a module's weights, by name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
-    return digest.hexdigest()

@@ -46,7 +46,7 @@ def each_song(
         extractor(name, precision, device) for name in names
     ]  # an unknown name is refused here, whoever measures
     if workers > 1 and any(entry(name).network for name in names):
-        workers = _device.workers(_device.resolve(device), workers)
+        workers = _device.workers(_device.name(device), workers)
     if workers == 1:
         for i, path in enumerate(paths):
             yield _numbered(i, measure, path, extractors, cache)
@@ -103,5 +103,6 @@ def _prepared(
 ) -> tuple[list[Extractor], FeatureCache | None]:
     """Make what a process needs, once for all its songs."""
     extractors = [extractor(name, precision, device) for name in names]
+    _device.limit_threads(1)
     threadpoolctl.threadpool_limits(1)  # the process computes one song after the other, next to others like it
     return extractors, FeatureCache(folder) if folder else None

@@ -7,70 +7,49 @@ They learn a rotation at most, so a trained model is useful where it beats them 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from celesta.errors import DataError, LatentError, ModelError
-from celesta.models.base import Capabilities, Model, ModelConfig, Parts
+from celesta.models.base import Model, Parts
+from celesta.models.baseline_info import (
+    BANDS,
+    PCA_FRAMES,
+    BaselineConfig,
+    LinearConfig,
+    LinearInfo,
+    PcaConfig,
+    PcaInfo,
+    SparseConfig,
+    SparseInfo,
+)
 from celesta.models.mdct import Mdct
 
-BANDS = 512
-PCA_FRAMES = 4
+__all__ = [
+    "BANDS",
+    "PCA_FRAMES",
+    "BaselineConfig",
+    "LinearBaseline",
+    "LinearConfig",
+    "PcaBaseline",
+    "PcaConfig",
+    "SparseBaseline",
+    "SparseConfig",
+]
 _SILENT_POWER = 1e-12
 
 
-@dataclass(frozen=True)
-class BaselineConfig(ModelConfig):
-    """Size of a baseline.
-
-    Attributes:
-        size: numbers in the latent per MDCT frame (K).
-    """
-
-    size: int
-
-    largest: ClassVar[int] = BANDS
-    step: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.size <= self.largest or self.size % self.step:
-            even = "an even number " if self.step == 2 else ""
-            raise ModelError(f"size K must be {even}within {self.step}..{self.largest}, got {self.size}")
-
-
-@dataclass(frozen=True)
-class LinearConfig(BaselineConfig):
-    """``linear-K``: K within 1..512."""
-
-
-@dataclass(frozen=True)
-class SparseConfig(BaselineConfig):
-    """``sparse-K``: K even, within 2..1024, because a value and its place count as two numbers."""
-
-    largest: ClassVar[int] = 2 * BANDS
-    step: ClassVar[int] = 2
-
-
-@dataclass(frozen=True)
-class PcaConfig(BaselineConfig):
-    """``pca-K``: K within 1..512."""
-
-
 class _Baseline(Model):
-    """The transform and a grid of about 5 s with one frame of context.
+    """The transform, with one frame of context.
 
     The transform treats both ends of its input as ends of the signal. With true neighbours as context the frames of a
     window are those of the transform of the whole signal; at the ends of a song no context is needed.
     """
 
     config: BaselineConfig
-    hop_length = BANDS
-    window = 215 * BANDS
-    context = BANDS
 
     def __init__(self, config: BaselineConfig) -> None:
         super().__init__(config)
@@ -88,19 +67,11 @@ class _Baseline(Model):
         return self.mdct.inverse(c, length).unsqueeze(1)
 
 
-class LinearBaseline(_Baseline):
+class LinearBaseline(_Baseline, LinearInfo):  # type: ignore[misc]
     """``linear-K``: the K lowest MDCT coefficients of each frame, a low-pass at K / 512 of the band.
 
     Latents of fewer than K channels decode as those of a smaller K; K = 512 is perfect reconstruction.
     """
-
-    kind = "linear"
-    capabilities = Capabilities(orthonormal=True, decodes_fewer_channels=True)
-    Config: ClassVar[type[ModelConfig]] = LinearConfig
-
-    def __init__(self, config: LinearConfig) -> None:
-        super().__init__(config)
-        self.latent_dim = config.size
 
     def encode(self, x: Tensor) -> Parts:
         """Encode signals ``(B, 1, T)`` to a base ``(B, K, F)``, ``F = ceil(T / 512)``."""
@@ -112,20 +83,11 @@ class LinearBaseline(_Baseline):
         return self.signal(F.pad(base.transpose(1, 2), (0, BANDS - base.shape[1])), length)
 
 
-class SparseBaseline(_Baseline):
+class SparseBaseline(_Baseline, SparseInfo):  # type: ignore[misc]
     """``sparse-K``: the K / 2 largest MDCT coefficients of each frame with their places, largest first.
 
     Latents of fewer rows keep the largest coefficients; K = 1024 is perfect reconstruction.
     """
-
-    kind = "sparse"
-    capabilities = Capabilities(has_detail=True, orthonormal=True)
-    Config: ClassVar[type[ModelConfig]] = SparseConfig
-    latent_dim = 0
-
-    def __init__(self, config: SparseConfig) -> None:
-        super().__init__(config)
-        self.detail_size = config.size // 2
 
     def encode(self, x: Tensor) -> Parts:
         """Encode signals ``(B, 1, T)`` to places and values ``(B, K / 2, F)``, ``F = ceil(T / 512)``."""
@@ -145,7 +107,7 @@ class SparseBaseline(_Baseline):
         return self.signal(c.scatter_add(-1, places, values), length)
 
 
-class PcaBaseline(_Baseline):
+class PcaBaseline(_Baseline, PcaInfo):  # type: ignore[misc]
     """``pca-K``: the 4 K strongest principal components of four joined MDCT frames, K numbers per frame.
 
     The components are orthonormal rows ordered by the power they carry. No mean is subtracted: the mean of an MDCT is
@@ -157,18 +119,10 @@ class PcaBaseline(_Baseline):
             a smaller one, which takes the first rows.
     """
 
-    kind = "pca"
-    capabilities = Capabilities(needs_fitting=True, orthonormal=True, decodes_fewer_channels=True)
-    Config: ClassVar[type[ModelConfig]] = PcaConfig
-    hop_length = PCA_FRAMES * BANDS
-    window = 53 * PCA_FRAMES * BANDS
-    context = PCA_FRAMES * BANDS
-
     components: Tensor
 
     def __init__(self, config: PcaConfig) -> None:
         super().__init__(config)
-        self.latent_dim = PCA_FRAMES * config.size
         row = torch.arange(self.latent_dim)
         lowest = torch.zeros(self.latent_dim, PCA_FRAMES * BANDS)
         lowest[row, row % PCA_FRAMES * BANDS + row // PCA_FRAMES] = 1.0

@@ -14,23 +14,18 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from celesta import _device
 from celesta.errors import ModelError
-from celesta.models import weights
-from celesta.models.base import Model, ModelConfig
-from celesta.models.baselines import (
-    LinearBaseline,
-    LinearConfig,
-    PcaBaseline,
-    PcaConfig,
-    SparseBaseline,
-    SparseConfig,
-)
-from celesta.models.cel import CEL_2, CEL_3, CEL_LR, CEL_SILU, CelAutoencoder
-from celesta.models.nested import NESTED, Nested
-from celesta.models.nested2 import NESTED2, Nested2
+from celesta.models import stored, weights
+from celesta.models.baseline_info import BaselineInfo, LinearInfo, PcaInfo, SparseInfo
+from celesta.models.info import Capabilities, ModelConfig, ModelInfo, StoredInfo
+
+if TYPE_CHECKING:
+    from celesta.models.base import Model
 
 
 class Role(StrEnum):
@@ -47,25 +42,26 @@ class Entry:
 
     Attributes:
         name: what users type. For a sized family the size that ships, such as ``linear-64``.
-        model: its class.
-        config: its configuration.
+        network: module in :mod:`celesta.models` and class of the network, imported when it is used.
         role: see :class:`Role`.
         description: one line, without a full stop.
         weights: file name in the weights folder, "" for a model that needs none.
         weights_licence: terms of use of the weights, "" where there are none.
+        preset: constant of the module that is the configuration; "" for the defaults.
         objective: training objective, a key of :data:`celesta.training.objectives.OBJECTIVES`.
-        sized: whether the number at the end of the name may be another one; it is the configuration's ``size``.
+        sized: class that describes a family of sizes; the number at the end of the name is the configuration's
+            ``size``.
     """
 
     name: str
-    model: type[Model]
-    config: ModelConfig
+    network: str
     role: Role
     description: str
     weights: str = ""
     weights_licence: str = ""
+    preset: str = ""
     objective: str = "reconstruction"
-    sized: bool = False
+    sized: type[BaselineInfo] | None = None
 
     @property
     def weights_file(self) -> Path | None:
@@ -78,9 +74,57 @@ class Entry:
         return int(self.name.rpartition("-")[2]) if self.sized else 0
 
     @property
+    def model(self) -> type[Model]:
+        """The class of the network; needs torch."""
+        module, _, name = self.network.partition(".")
+        return typing.cast("type[Model]", getattr(_device.import_with_torch(f"celesta.models.{module}"), name))
+
+    @property
+    def config(self) -> ModelConfig:
+        """The configuration; needs torch, but for the baselines."""
+        if self.sized is not None:
+            return self.sized.Config(self.size)
+        if self.preset:
+            module = _device.import_with_torch(f"celesta.models.{self.network.partition('.')[0]}")
+            return typing.cast(ModelConfig, getattr(module, self.preset))
+        return typing.cast(ModelConfig, self.model.Config())
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """Sizes and capabilities: of the exported model where there is one, else of the network, with torch."""
+        if self.sized is not None:
+            return self.sized(self.sized.Config(self.size))
+        if self.exported.is_file():
+            info = stored.read_description(self.exported).info
+            assert info is not None
+            return info
+        return self.model(self.config)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        if self.sized is not None:
+            return 0
+        info = self.info
+        if isinstance(info, StoredInfo):
+            return info.parameters
+        count: int = _device.import_with_torch("celesta.models.base").parameter_count(info)
+        return count
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do."""
+        return self.sized.capabilities if self.sized is not None else self.info.capabilities
+
+    @property
+    def exported(self) -> Path:
+        """Path of the description of the exported model; the file may be missing."""
+        return weights.FOLDER / f"{self.name}.json"
+
+    @property
     def needs_weights(self) -> bool:
         """Whether the model gives nothing useful before it is trained or fitted."""
-        return self.model.capabilities.has_weights or self.model.capabilities.needs_fitting
+        return self.capabilities.has_weights or self.capabilities.needs_fitting
 
 
 _RESEARCH = "research use only (trained on GTZAN and 4QAED)"
@@ -88,8 +132,7 @@ _RESEARCH = "research use only (trained on GTZAN and 4QAED)"
 MODELS: tuple[Entry, ...] = (
     Entry(
         "nested",
-        Nested,
-        NESTED,
+        "nested.Nested",
         Role.CODEC,
         "Celesta's codec at 44.1 kHz: a small dense base and a sparse detail, coded to any bitrate",
         "nested.safetensors",
@@ -98,73 +141,69 @@ MODELS: tuple[Entry, ...] = (
     ),
     Entry(
         "cel-lr",
-        CelAutoencoder,
-        CEL_LR,
+        "cel.CelAutoencoder",
         Role.REPORT,
         "CELAutoencoder: convolutions, LeakyReLU, a latent of 512 x 6890 for 5 s",
         "cel-lr.safetensors",
         _RESEARCH,
+        preset="CEL_LR",
     ),
     Entry(
         "cel-silu",
-        CelAutoencoder,
-        CEL_SILU,
+        "cel.CelAutoencoder",
         Role.REPORT,
         "CELAutoencoderSiLU: cel-lr with SiLU activations",
         "cel-silu.safetensors",
         _RESEARCH,
+        preset="CEL_SILU",
     ),
     Entry(
         "cel-2",
-        CelAutoencoder,
-        CEL_2,
+        "cel.CelAutoencoder",
         Role.REPORT,
         "CELAutoencoder2: one pooling less, a latent of 512 x 13781 for 5 s",
         "cel-2.safetensors",
         _RESEARCH,
+        preset="CEL_2",
     ),
     Entry(
         "cel-3",
-        CelAutoencoder,
-        CEL_3,
+        "cel.CelAutoencoder",
         Role.REPORT,
         "CELAutoencoder3: seven poolings, a latent of 256 x 861 for 5 s",
         "cel-3.safetensors",
         _RESEARCH,
+        preset="CEL_3",
     ),
     Entry(
         "linear-64",
-        LinearBaseline,
-        LinearConfig(64),
+        "baselines.LinearBaseline",
         Role.BASELINE,
         "The K lowest of 512 MDCT coefficients of each frame",
-        sized=True,
+        sized=LinearInfo,
     ),
     Entry(
         "pca-64",
-        PcaBaseline,
-        PcaConfig(64),
+        "baselines.PcaBaseline",
         Role.BASELINE,
         "Four MDCT frames projected on their 4 K strongest principal components",
         "pca-64.safetensors",
         _RESEARCH,
-        sized=True,
+        sized=PcaInfo,
     ),
     Entry(
         "sparse-64",
-        SparseBaseline,
-        SparseConfig(64),
+        "baselines.SparseBaseline",
         Role.BASELINE,
         "The K / 2 largest MDCT coefficients of each frame with their places",
-        sized=True,
+        sized=SparseInfo,
     ),
 )
 
 IN_TRAINING: tuple[Entry, ...] = (
     Entry(
         "nested2",
-        Nested2,
-        NESTED2,
+        "nested2.Nested2",
         Role.CODEC,
         "The next codec: a coded band envelope, a dense base and a sparse detail",
         "nested2.safetensors",
@@ -190,7 +229,7 @@ def shipped(role: Role | None = None) -> tuple[Entry, ...]:
 
 def patterns() -> tuple[str, ...]:
     """Return the names of the models that come in any size: ``linear-K``, ``pca-K``, ``sparse-K``."""
-    return tuple(f"{entry.model.kind}-K" for entry in MODELS if entry.sized)
+    return tuple(f"{entry.sized.kind}-K" for entry in MODELS if entry.sized)
 
 
 def entry(name: str) -> Entry:
@@ -205,13 +244,13 @@ def entry(name: str) -> Entry:
         if one.name == name:
             return one
     for one in MODELS:
-        match = re.fullmatch(rf"{one.model.kind}-([1-9][0-9]{{0,5}})", name) if one.sized else None
-        if match is not None:
+        match = re.fullmatch(rf"{one.sized.kind}-([1-9][0-9]{{0,5}})", name) if one.sized else None
+        if match is not None and one.sized is not None:
             try:
-                config = config_from_dict({"kind": one.model.kind, "size": int(match[1])})
+                one.sized.Config(int(match[1]))
             except ModelError as error:
                 raise ModelError(f"{name}: {error}") from None
-            return dataclasses.replace(one, name=name, config=config)
+            return dataclasses.replace(one, name=name)
     raise ModelError(f"unknown model {name!r}; {_suggestion(name)}")
 
 
@@ -231,7 +270,7 @@ def create(name: str) -> Model:
 
 
 def build(config: ModelConfig) -> Model:
-    """Create a new model from a configuration."""
+    """Create a new model from a configuration; needs torch."""
     for model in _kinds().values():
         if type(config) is model.Config:
             return model(config)
@@ -296,7 +335,7 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
 
 def _suggestion(name: str) -> str:
     """Name near misses, else all models."""
-    sized = [one.model.kind for one in MODELS if one.sized]
+    sized = [one.sized.kind for one in MODELS if one.sized]
     kind = difflib.get_close_matches(name.split("-")[0], sized, n=1, cutoff=0.6)
     if kind:
         return f"its names are {kind[0]}-K with an integer K, such as {kind[0]}-64"

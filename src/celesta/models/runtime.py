@@ -1,92 +1,130 @@
 """The seam between NumPy code and networks: arrays in, arrays out.
 
-Code for whole songs calls networks through :class:`Network` and holds no tensors, so that devices and the inference
-engine are the concern of this module alone.
+Code for whole songs calls networks through :class:`Runtime` and holds no tensors, so that devices and the inference
+engine are the concern of this module and of its implementations alone: :mod:`celesta.models.torch_runtime`,
+:mod:`celesta.models.onnx_runtime` and :mod:`celesta.models.numpy_runtime`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from celesta import _device
-from celesta.models.base import Model, Parts
+from celesta.models.info import ModelInfo
+
+if TYPE_CHECKING:
+    from celesta.models.base import Model
+
+Arrays = dict[str, np.ndarray]
 
 
 class Network(Protocol):
     """A function of named arrays, run by an inference engine."""
 
-    def run(self, **inputs: np.ndarray | int) -> dict[str, np.ndarray]:
+    def run(self, **inputs: np.ndarray | int) -> Arrays:
         """Compute outputs from inputs, both in main memory. Integers are passed on as they are."""
         ...
 
 
-class TorchNetwork:
-    """A function of PyTorch tensors as a :class:`Network`.
+class Runtime(ABC):
+    """A model ready for inference, its functions as networks.
+
+    Attributes:
+        model: sizes and capabilities of the model.
+        device: name of the device that computes.
+        backend: ``torch`` or ``onnx``.
+        encoder: ``x (B, channels, T)`` to ``base``, ``places``, ``values`` and ``envelope``, see
+            :class:`celesta.models.base.Parts`.
+        stored_numbers: numbers in the weights' file.
+        decoder: those arrays, ``length`` and ``start`` to ``out (B, channels, length)``.
+    """
+
+    model: ModelInfo
+    device: str
+    backend: str
+    stored_numbers: int
+    encoder: Network
+    decoder: Network
+
+    @abstractmethod
+    def function(self, name: str) -> Network:
+        """Return another function of the model, such as ``mdct``, as a network."""
+
+
+class FunctionNetwork:
+    """A function of NumPy arrays as a :class:`Network`.
 
     Args:
-        function: takes tensors and integers by name; returns a named tuple of tensors, or one tensor, called ``out``.
-        device: where the function computes. Inputs are moved there, and outputs back.
+        function: takes arrays and integers by name; returns arrays by name, or one array, called ``out``.
 
     Example:
-        >>> double = TorchNetwork(lambda x: 2 * x, torch.device("cpu"))
-        >>> double.run(x=np.ones(2, np.float32))["out"]
+        >>> FunctionNetwork(lambda x: 2 * x).run(x=np.ones(2, np.float32))["out"]
         array([2., 2.], dtype=float32)
     """
 
-    def __init__(self, function: Callable[..., Any], device: torch.device) -> None:
-        self.function, self.device = function, device
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
 
-    @torch.inference_mode()
-    def run(self, **inputs: np.ndarray | int) -> dict[str, np.ndarray]:
-        """Compute the outputs: float32, or the integer type of the function."""
-        made = self.function(**{name: self._moved(value) for name, value in inputs.items()})
-        outputs: dict[str, Tensor] = {"out": made} if isinstance(made, Tensor) else made._asdict()
-        return {
-            name: (value.float() if value.is_floating_point() else value).cpu().numpy()
-            for name, value in outputs.items()
-        }
-
-    def _moved(self, value: np.ndarray | int) -> Tensor | int:
-        if not isinstance(value, np.ndarray):
-            return value
-        return torch.from_numpy(value if value.flags.writeable else value.copy()).to(self.device)
+    def run(self, **inputs: np.ndarray | int) -> Arrays:
+        """Compute the outputs."""
+        made = self.function(**inputs)
+        return made if isinstance(made, dict) else {"out": made}
 
 
-class Runtime:
-    """A model on a device, in inference mode, its functions as networks.
+class ArrayRuntime(Runtime):
+    """A model whose functions take and return NumPy arrays: the methods of a subclass."""
 
-    Args:
-        model: moved to the device and prepared.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        precision: ``float32``, ``bfloat16`` or ``auto``.
+    device = "cpu"
+    backend = "onnx"
+    stored_numbers = 0
 
-    Attributes:
-        model: the model.
-        device: name of the device.
-        encoder: ``x (B, channels, T)`` to the arrays of :class:`Parts`.
-        decoder: the arrays of :class:`Parts`, ``length`` and ``start`` to ``out (B, channels, length)``.
+    def __init__(self, model: ModelInfo) -> None:
+        self.model = model
+        self.encoder, self.decoder = FunctionNetwork(self.encode), FunctionNetwork(self.decode)
 
-    Raises:
-        UsageError: device or precision are unknown or not available.
-    """
+    @abstractmethod
+    def encode(self, x: np.ndarray) -> Arrays:
+        """Encode ``(B, channels, T)``."""
 
-    def __init__(self, model: Model, device: str = "auto", precision: str = "float32") -> None:
-        where, dtype = _device.resolve(device), _device.dtype(precision)
-        model.prepare(dtype)
-        self.model = model.to(where)
-        self.device = str(where)
-        self._where = where
-        self.encoder: Network = TorchNetwork(model.encode, where)
-        self.decoder: Network = TorchNetwork(self._decode, where)
+    @abstractmethod
+    def decode(
+        self,
+        base: np.ndarray,
+        places: np.ndarray,
+        values: np.ndarray,
+        length: int,
+        start: int,
+        envelope: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Decode to ``(B, channels, length)``."""
 
     def function(self, name: str) -> Network:
-        """Return another method of the model, such as ``coefficients``, as a network."""
-        return TorchNetwork(getattr(self.model, name), self._where)
+        """Return another method as a network."""
+        return FunctionNetwork(getattr(self, name))
 
-    def _decode(self, length: int, start: int, **parts: Tensor) -> Tensor:
-        return self.model.decode(Parts(**parts), length, start)
+
+def runtime_of(model: Model | Runtime, device: str = "auto", precision: str = "float32") -> Runtime:
+    """Return a runtime as it is, and a model of PyTorch as a runtime.
+
+    Args:
+        model: the model, or a runtime.
+        device: of a model of PyTorch.
+        precision: of a model of PyTorch.
+    """
+    if isinstance(model, Runtime):
+        return model
+    from celesta.models.torch_runtime import TorchRuntime
+
+    return TorchRuntime(model, device, precision)
+
+
+def dense(base: np.ndarray) -> Arrays:
+    """Return the parts of a model without a detail."""
+    empty = np.zeros((base.shape[0], 0, base.shape[-1]), np.float32)
+    return {"base": base, "places": empty.astype(np.int64), "values": empty, "envelope": NO_ENVELOPE}
+
+
+NO_ENVELOPE = np.zeros((0, 0, 0), np.float32)

@@ -76,7 +76,7 @@ def _predictions(
     protocol: Protocol, name: str, cache: FeatureCache, config: finetune.NeuralConfig
 ) -> dict[str, np.ndarray]:
     """Probabilities ``(test, classes)`` of both ways, with the epochs and steps that validation chose."""
-    split, model = protocol.splits[0], codec.load(name).model
+    split, model = protocol.splits[0], codec.load(name, backend="torch").torch_model
     rows = [int(i) for i in (*split.train, *split.test)]
     paths = {i: protocol.tracks[i].path for i in rows}
     rate = model.sample_rate

@@ -159,7 +159,7 @@ def _set_up(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus
     torch.manual_seed(config.seed)
     model = registry.create(config.model)
     if config.begin:
-        model.load_state_dict(codec.load(config.begin).model.state_dict())
+        model.load_state_dict(codec.load(config.begin, backend="torch").torch_model.state_dict())
     model.to(device)
     task = objectives.create(model, config, train_set)
     optimizer = torch.optim.AdamW(

@@ -132,7 +132,7 @@ def _check(config: TrainConfig) -> None:
     wanted = registry.configuration(config.model)
     _device.resolve(config.device)
     losses.get(config.loss)
-    if config.begin and codec.load(config.begin).model.config != wanted:
+    if config.begin and codec.load(config.begin, backend="torch").torch_model.config != wanted:
         begin = printable(config.begin)
         raise TrainingError(f"{begin}: not a {config.model}, so a run of that cannot begin with its weights")
 

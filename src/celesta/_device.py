@@ -29,7 +29,10 @@ def has_torch() -> bool:
     """Whether torch is installed; does not import it."""
     if "torch" in sys.modules:
         return sys.modules["torch"] is not None
-    return importlib.util.find_spec("torch") is not None
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except ImportError:
+        return False
 
 
 def import_with_torch(module: str, what: str = "this") -> ModuleType:

@@ -31,7 +31,7 @@ def test_a_model_is_added_by_the_documented_steps(tmp_path, music):
         else:
             for command in content.strip().splitlines():
                 ran.append(contributing.run(root, command, MUSIC=str(data)))
-    assert len(ran) == 5
+    assert len(ran) == 6
     assert ran[0].count(".") > 20, "the contract ran"
 
     assert contributing.changed(before, contributing.digests(root)) == steps.files

@@ -129,7 +129,8 @@ class StoredInfo(ModelInfo):
             self.capabilities = Capabilities(**data["capabilities"])
         except TypeError as error:
             raise ModelError(f"description of a model: {error}") from None
-        self.kind, self.config, self.parameters = str(data["kind"]), dict(data["config"]), data["parameters"]
+        self.kind, self.config = str(data["kind"]), dict(data["config"])
+        self.parameters: int = data["parameters"]
         self.stored_numbers: int = data["stored_numbers"]
         self._detail_limit: int = data["detail_limit"]
         for name in _SIZES:

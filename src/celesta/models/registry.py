@@ -95,9 +95,9 @@ class Entry:
         if self.sized is not None:
             return self.sized(self.sized.Config(self.size))
         if self.exported.is_file():
-            info = stored.read_description(self.exported).info
-            assert info is not None
-            return info
+            described = stored.read_description(self.exported).info
+            assert described is not None
+            return described
         return self.model(self.config)
 
     @property
@@ -108,8 +108,7 @@ class Entry:
         info = self.info
         if isinstance(info, StoredInfo):
             return info.parameters
-        count: int = _device.import_with_torch("celesta.models.base").parameter_count(info)
-        return count
+        return sum(p.numel() for p in typing.cast("Model", info).parameters())
 
     @property
     def capabilities(self) -> Capabilities:

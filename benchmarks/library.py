@@ -12,6 +12,7 @@ import argparse
 import itertools
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -173,8 +174,18 @@ def scale(args: argparse.Namespace) -> None:
     }
     space, seconds = timed(lambda: Space(blocks, known))
     print(f"{args.songs} songs prepared in {seconds:.2f} s")
-    spent = [timed(lambda i=i: top(space.similarities_of(i, DEFAULT_WEIGHTS), 20))[1] for i in range(10)]
-    print(f"a query: median {1000 * np.median(spent):.0f} ms, slowest {1000 * max(spent):.0f} ms")
+    space.similarities_of(0, DEFAULT_WEIGHTS)
+    before = time.process_time()
+    spent = [timed(lambda i=i: top(space.similarities_of(i, DEFAULT_WEIGHTS), 20))[1] for i in range(20)]
+    cpu = (time.process_time() - before) / len(spent)
+    median, slowest = 1000 * np.median(spent), 1000 * max(spent)
+    print(f"a query: median {median:.0f} ms, slowest {slowest:.0f} ms, processor time {1000 * cpu:.0f} ms")
+    print(f"points: {space.points.nbytes / 1e6:.0f} MB; peak memory {peak_memory() / 1e6:.0f} MB")
+
+
+def peak_memory() -> int:
+    """Return the largest memory of this process so far, bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def timed(function):

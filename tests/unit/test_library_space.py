@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from celesta.errors import UsageError
+from celesta.library.block import Reference
 from celesta.library.playlists import around, path, worst_step
 from celesta.library.reasons import Facts, reasons
-from celesta.library.space import Reference, Space, Weights, occurrence_skew, top
+from celesta.library.space import Space, Weights, occurrence_skew, top
 
 ALL = Weights({"timbre": 1.0, "rhythm": 0.5})
 
@@ -51,7 +52,6 @@ def test_statistics_of_distances_are_exact() -> None:
     to_all = ((points - outside) ** 2).sum(-1)
     assert mean == pytest.approx((1 - share) * to_all.mean() + share * pooled_mean, rel=1e-4)
     assert variance == pytest.approx((1 - share) * to_all.var() + share * pooled_variance, rel=1e-3)
-    np.testing.assert_allclose(block.distances(outside), to_all, rtol=1e-4, atol=1e-5)
 
 
 def test_by_asks_one_block_only() -> None:

@@ -33,10 +33,13 @@ class SongAnalysis:
     def __init__(self, extractors: Sequence[Extractor], mix: MonoMix, analyses: dict[str, Any]) -> None:
         self._extractors, self.mix, self._analyses = extractors, mix, analyses
 
-    def arrays(self, start: float = 0.0, stop: float | None = None) -> list[Arrays]:
-        """Return the arrays of each extractor from ``start`` to ``stop`` seconds."""
+    def arrays(
+        self, start: float = 0.0, stop: float | None = None, extractors: Sequence[Extractor] | None = None
+    ) -> list[Arrays]:
+        """Return the arrays of each extractor from ``start`` to ``stop`` seconds, or of some of the extractors only."""
+        chosen = self._extractors if extractors is None else extractors
         with single_threaded_blas():
-            return [one.summarise(self._analyses[one.analysis], start, stop) for one in self._extractors]
+            return [one.summarise(self._analyses[one.analysis], start, stop) for one in chosen]
 
 
 def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads: int = 1) -> SongAnalysis:

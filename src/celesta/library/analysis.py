@@ -20,16 +20,17 @@ from celesta.errors import CelestaError
 from celesta.features import musicnn, rhythm, spectral
 from celesta.features.analyse import SongAnalysis, analyse
 from celesta.features.base import Arrays, Extractor
-from celesta.features.extract import gathered
+from celesta.features.extract import Features, gathered
 from celesta.features.registry import extractor
 from celesta.library import fingerprint
+from celesta.library.block import Reference
 from celesta.library.reasons import Facts
-from celesta.library.space import Reference
+from celesta.library.segments import spans
 from celesta.models.weights import FOLDER
 from celesta.predict.moods import class_name
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Of this file: change it whenever its results change, so that libraries analyse their songs again."""
 FEATURES = "celesta-features"
 EXTRACTORS = ("musicnn-msd", "musicnn-mtt", "handcrafted", "rhythm")
@@ -58,6 +59,7 @@ _COLUMNS = {
 }
 BLOCKS = (*_COLUMNS, "mood", "tempo")
 """Names of the blocks of numbers by which songs are compared."""
+_SIZES = {name: len(columns) for name, columns in _COLUMNS.items()} | {"mood": 4, "tempo": 1}
 _SOURCES = {"style": EXTRACTORS[:2], "timbre": EXTRACTORS[2:3], "mood": EXTRACTORS}
 _VERSIONS = dict(zip(EXTRACTORS, (musicnn.VERSION, musicnn.VERSION, spectral.VERSION, rhythm.VERSION), strict=True))
 
@@ -74,6 +76,8 @@ class SongRecord:
             ``arousal`` (-1 to 1); what cannot be measured is absent.
         labels: ``genre``, ``mood``, ``tags`` and ``words`` (of the two taggers) to label to probability, from .05 up.
         fingerprint: ``(frames,)`` uint32 of the whole song.
+        segments: ``(segments, D)`` float32, a row for each of :func:`celesta.library.segments.spans`: the blocks one
+            after the other, see :func:`block_places`. Of a stretch of a song: none.
         warnings: about the file, such as a cut-off end.
     """
 
@@ -82,6 +86,7 @@ class SongRecord:
     values: Mapping[str, float]
     labels: Mapping[str, Mapping[str, float]]
     fingerprint: np.ndarray
+    segments: np.ndarray
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -163,11 +168,27 @@ class Analyser:
         mood = self._predictors["mood"]
         plane = mood_plane(mood.classes, found["mood"][None])[0]
         values |= {"valence": float(plane[0]), "arousal": float(plane[1])}
-        blocks = {name: row[columns] for name, columns in _COLUMNS.items()}
-        blocks["mood"] = found["mood"].astype(np.float32)
-        blocks["tempo"] = np.array([np.log2(values.get("tempo", _USUAL_TEMPO))], np.float32)
         stored = {name: {k: float(p) for k, p in of.items() if p >= _LEAST} for name, of in labels.items()}
-        return SongRecord(analysis.mix.duration, blocks, values, stored, printed["bits"], said)
+        blocks = {name: rows[0] for name, rows in self._blocks(features).items()}
+        whole = start == 0 and stop is None
+        segments = self._segments(analysis) if whole else np.zeros((0, sum(_SIZES.values())), np.float32)
+        return SongRecord(analysis.mix.duration, blocks, values, stored, printed["bits"], segments, said)
+
+    def _blocks(self, features: Features) -> dict[str, np.ndarray]:
+        """The blocks ``(rows, D)`` of features."""
+        rows = features[FEATURES]
+        blocks = {name: rows[:, columns] for name, columns in _COLUMNS.items()}
+        blocks["mood"] = self._predictors["mood"].predict_proba(features).astype(np.float32)
+        tempo = rows[:, [_OFFSETS["rhythm"] + rhythm.NAMES.index("tempo_log2")]]
+        blocks["tempo"] = np.where(tempo > 0, tempo, np.float32(np.log2(_USUAL_TEMPO)))
+        return {name: blocks[name] for name in BLOCKS}
+
+    def _segments(self, analysis: SongAnalysis) -> np.ndarray:
+        """The blocks of each segment ``(segments, D)``; what is not finite is the song's problem, not theirs: 0."""
+        made = [analysis.arrays(*span, self._extractors) for span in spans(analysis.mix.duration)]
+        features = gathered([Path(str(number)) for number in range(len(made))], EXTRACTORS, made)
+        rows = np.concatenate(list(self._blocks(features).values()), axis=1)
+        return np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _values(row: np.ndarray, key: Arrays) -> dict[str, float]:
@@ -224,6 +245,12 @@ def analysis_version() -> str:
     for name in (*EXTRACTORS[:2], *(f"predict-{name}" for name in SHIPPED)):
         digest.update(_weights_hash(name).encode())
     return f"{CODE_VERSION}-{digest.hexdigest()[:12]}"
+
+
+def block_places() -> dict[str, slice]:
+    """Return the columns of each block in a row of :attr:`SongRecord.segments`."""
+    ends = np.cumsum(list(_SIZES.values())).tolist()
+    return {name: slice(end - size, end) for (name, size), end in zip(_SIZES.items(), ends, strict=True)}
 
 
 def references() -> dict[str, Reference]:

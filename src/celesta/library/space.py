@@ -16,20 +16,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from celesta.errors import UsageError
+from celesta.library.block import Block, Reference
 
-REFERENCE_SONGS = 50.0
-"""How many songs of the library the reference collection counts as."""
-_CLIP = 6.0  # standard deviations: one odd number cannot decide a distance
-_POOLED_SONGS = 10.0  # how many distances the statistics of all songs count as
-_ROWS = 16_384  # songs that are standardised at once
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Mean and standard deviation of a block in a reference collection, ``(D,)`` each."""
-
-    mean: np.ndarray
-    deviation: np.ndarray
+_LEAST_VARIANCE = 1e-12
+_PREPARED = 8  # sets of weights whose sums are kept
 
 
 @dataclass(frozen=True)
@@ -55,81 +45,45 @@ class Weights:
         return {name: weight / total for name, weight in self.of.items() if weight > 0}
 
 
-class _Block:
-    """One block of all songs as points, with the mean and the variance of each song's distances to the others.
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A song, or a part of one, as a point of a :class:`Space`.
 
-    Args:
-        rows: ``(songs, D)``.
-        reference: statistics of the block in a reference collection.
+    Attributes:
+        point: ``(D,)`` float32, all blocks one after the other.
+        moments: block to mean and variance of its distances to all songs.
     """
 
-    def __init__(self, rows: np.ndarray, reference: Reference | None) -> None:
-        self._fit(rows, reference)
-        self.points = np.concatenate([self.place(rows[i : i + _ROWS]) for i in range(0, max(1, len(rows)), _ROWS)])
-        self.squares = np.einsum("ij,ij->i", self.points, self.points)
-        songs = max(1, len(rows))
-        self._centre = self.points.mean(axis=0, dtype=np.float64)
-        self._square_mean = float(self.squares.mean(dtype=np.float64))
-        self._square_variance = float(self.squares.var(dtype=np.float64))
-        self._covariance = (self.points.T @ self.points).astype(np.float64) / songs - np.outer(
-            self._centre, self._centre
-        )
-        self._square_covariance = (self.squares @ self.points).astype(np.float64) / songs - (
-            self._square_mean * self._centre
-        )
-        mean, variance = self._moments(self.points)
-        # A song's distance to itself, 0, is left out.
-        others = max(1, len(rows) - 1)
-        square = (variance + mean**2) * len(rows) / others
-        mean = mean * len(rows) / others
-        variance = np.maximum(square - mean**2, 0)
-        self._pooled = float(mean.mean()), float(variance.mean() + mean.var())
-        self.mean, self.variance = self._shrunk(mean, variance)
+    point: np.ndarray
+    moments: Mapping[str, tuple[float, float]]
 
-    def _fit(self, rows: np.ndarray, reference: Reference | None) -> None:
-        n = len(rows)
-        mean, variance = rows.mean(axis=0, dtype=np.float64), rows.var(axis=0, dtype=np.float64)
-        if reference is not None:
-            share = REFERENCE_SONGS / (REFERENCE_SONGS + n)
-            apart = (mean - reference.mean) ** 2
-            mean = (1 - share) * mean + share * reference.mean
-            variance = (1 - share) * variance + share * reference.deviation**2 + share * (1 - share) * apart
-        deviation = np.sqrt(variance)
-        self._origin = mean
-        self._deviation = np.where(deviation > 1e-8 * (1 + np.abs(mean)), deviation, np.inf)
 
-    def place(self, rows: np.ndarray) -> np.ndarray:
-        """Return rows ``(n, D)`` as points ``(n, D)`` float32, scaled so that ``D`` does not matter."""
-        rows = np.atleast_2d(np.asarray(rows, np.float64))
-        standard = np.clip((rows - self._origin) / self._deviation, -_CLIP, _CLIP)
-        return np.asarray(standard / np.sqrt(rows.shape[1]), np.float32)
+@dataclass(frozen=True, eq=False)
+class _Weighted:
+    """What does not change from query to query, for one set of weights.
 
-    def statistics(self, point: np.ndarray) -> tuple[float, float]:
-        """Mean and variance of the distances of a point ``(1, D)``, which is no song of the library, to all songs."""
-        mean, variance = self._shrunk(*self._moments(point))
-        return float(mean[0]), float(variance[0])
+    Attributes:
+        columns: ``(D,)`` weight of each column.
+        first, last: columns outside of these have the weight 0.
+        squares: ``(songs,)`` weighted squares of the points.
+        mean: ``(songs,)`` of each song's distances to the others.
+        deviation: ``(songs,)`` their standard deviation.
+        near: ``(songs,)`` share of the normal distribution above the distance 0.
+    """
 
-    def _moments(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and variance of the squared distances of points ``(n, D)`` to all songs, in closed form."""
-        squares = np.einsum("ij,ij->i", points, points)
-        mean = squares - 2 * (points @ self._centre) + self._square_mean
-        spread = np.einsum("ij,ij->i", points @ self._covariance.astype(np.float32), points)
-        variance = self._square_variance - 4 * (points @ self._square_covariance) + 4 * spread
-        return np.maximum(mean, 0), np.maximum(variance, 0)
-
-    def _shrunk(self, mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of few songs, each one's statistics are shrunk towards those of all songs."""
-        share = _POOLED_SONGS / (_POOLED_SONGS + len(self.points))
-        mean = (1 - share) * mean + share * self._pooled[0]
-        return mean.astype(np.float32), ((1 - share) * variance + share * self._pooled[1]).astype(np.float32)
-
-    def distances(self, point: np.ndarray) -> np.ndarray:
-        """Squared distances ``(songs,)`` of a point ``(1, D)`` to all songs."""
-        return np.asarray(np.maximum(self.squares + float(point[0] @ point[0]) - 2 * (self.points @ point[0]), 0))
+    columns: np.ndarray
+    first: int
+    last: int
+    squares: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    near: np.ndarray
 
 
 class Space:
     """The songs of a library as points, ready to be searched exactly.
+
+    All points are one matrix, so that a query reads it once, in one matrix-vector product.
 
     Args:
         blocks: name to ``(songs, D)`` numbers, the same songs in each.
@@ -138,12 +92,40 @@ class Space:
     Attributes:
         songs: number of songs.
         names: of the blocks.
+        places: block to its columns of :attr:`points`.
+        points: ``(songs, D)`` float32.
     """
 
     def __init__(self, blocks: Mapping[str, np.ndarray], references: Mapping[str, Reference] | None = None) -> None:
         self.names = tuple(blocks)
         self.songs = len(next(iter(blocks.values()))) if blocks else 0
-        self._blocks = {name: _Block(rows, (references or {}).get(name)) for name, rows in blocks.items()}
+        ends = np.cumsum([rows.shape[1] for rows in blocks.values()]).tolist()
+        self.places = {
+            name: slice(end - rows.shape[1], end) for (name, rows), end in zip(blocks.items(), ends, strict=True)
+        }
+        self.points = np.empty((self.songs, ends[-1] if ends else 0), np.float32)
+        self._blocks = {
+            name: Block(rows, (references or {}).get(name), self.points[:, self.places[name]])
+            for name, rows in blocks.items()
+        }
+        self._prepared: dict[tuple[tuple[str, float], ...], _Weighted] = {}
+
+    def placed(self, query: Mapping[str, np.ndarray]) -> Placed:
+        """Place numbers, block name to ``(D,)``, that are no song of the library."""
+        points = {name: self._blocks[name].place(query[name]) for name in self.names}
+        moments = {name: self._blocks[name].statistics(points[name]) for name in self.names}
+        return Placed(np.concatenate(list(points.values()), axis=1)[0], moments)
+
+    def placed_song(self, song: int) -> Placed:
+        """Return a song of the library."""
+        blocks = self._blocks.items()
+        moments = {name: (float(block.mean[song]), float(block.variance[song])) for name, block in blocks}
+        return Placed(self.points[song], moments)
+
+    def place_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Place rows ``(n, D)``, all blocks one after the other, as points ``(n, D)``."""
+        placed = [self._blocks[name].place(rows[:, place]) for name, place in self.places.items()]
+        return np.concatenate(placed, axis=1)
 
     def similarities(self, query: Mapping[str, np.ndarray], weights: Weights) -> np.ndarray:
         """Compute the similarity of one query to all songs.
@@ -155,33 +137,78 @@ class Space:
         Returns:
             ``(songs,)`` float32 from 0 to 1: the probability that a random song is further away, seen from both sides.
         """
-        shares = weights.checked(self.names)
-        points = {name: self._blocks[name].place(query[name]) for name in shares}
-        return self._similar(points, {name: self._blocks[name].statistics(points[name]) for name in shares}, shares)
+        return self.compare(self.placed(query), weights)
 
     def similarities_of(self, song: int, weights: Weights) -> np.ndarray:
         """Compute the similarity of a song of the library to all songs, itself included (1)."""
-        shares = weights.checked(self.names)
-        points = {name: self._blocks[name].points[song : song + 1] for name in shares}
-        own = {
-            name: (float(self._blocks[name].mean[song]), float(self._blocks[name].variance[song])) for name in shares
-        }
-        return self._similar(points, own, shares)
+        return self.compare(self.placed_song(song), weights)
+
+    def compare(self, one: Placed, weights: Weights) -> np.ndarray:
+        """Compute the similarity ``(songs,)`` of a placed song to all songs; see :meth:`similarities`."""
+        known = self._weighted(weights)
+        used = slice(known.first, known.last)
+        query = known.columns[used] * one.point[used]
+        distance = self.points[:, used] @ (-2 * query)
+        distance += known.squares
+        distance += np.float32(query @ one.point[used])
+        return self._similar(distance, one, weights, known.mean, known.deviation, known.near)
+
+    def compare_parts(self, one: Placed, points: np.ndarray, songs: np.ndarray, weights: Weights) -> np.ndarray:
+        """Compute the similarity ``(n,)`` of a placed song to parts of songs.
+
+        Args:
+            one: what is asked for.
+            points: ``(n, D)`` of the parts; see :meth:`place_rows`.
+            songs: ``(n,)`` the song of each part. A part is as near to others as its song is.
+            weights: of the blocks.
+        """
+        known = self._weighted(weights)
+        distance = ((points - one.point) ** 2) @ known.columns
+        return self._similar(distance, one, weights, known.mean[songs], known.deviation[songs], known.near[songs])
 
     def _similar(
-        self, points: Mapping[str, np.ndarray], own: Mapping[str, tuple[float, float]], shares: Mapping[str, float]
+        self,
+        distance: np.ndarray,
+        one: Placed,
+        weights: Weights,
+        mean: np.ndarray,
+        deviation: np.ndarray,
+        near: np.ndarray,
     ) -> np.ndarray:
-        distance, mean, variance = (np.zeros(self.songs, np.float32) for _ in range(3))
+        """Mutual proximity: the share of songs that are further away, seen from the query and from each song."""
+        np.maximum(distance, 0, out=distance)
+        shares = weights.checked(self.names)
+        # Distances of blocks are added as if they were independent.
+        own_mean = np.float32(sum(share * one.moments[name][0] for name, share in shares.items()))
+        own_variance = sum(share**2 * one.moments[name][1] for name, share in shares.items())
+        own_deviation = np.float32(np.sqrt(own_variance + _LEAST_VARIANCE))
+        similar = ndtr((own_mean - distance) / own_deviation)
+        similar *= ndtr((mean - distance) / deviation)
+        similar /= near * ndtr(own_mean / own_deviation)
+        return np.asarray(similar, np.float32)
+
+    def _weighted(self, weights: Weights) -> _Weighted:
+        shares = weights.checked(self.names)
+        key = tuple(sorted(shares.items()))
+        if key not in self._prepared:
+            if len(self._prepared) >= _PREPARED:
+                self._prepared.clear()
+            self._prepared[key] = self._prepare(shares)
+        return self._prepared[key]
+
+    def _prepare(self, shares: Mapping[str, float]) -> _Weighted:
+        squares, mean, variance = (np.zeros(self.songs, np.float32) for _ in range(3))
+        columns = np.zeros(self.points.shape[1], np.float32)
         for name, share in shares.items():
             block = self._blocks[name]
-            distance += np.float32(share) * block.distances(points[name])
-            # Distances of blocks are added as if they were independent.
+            columns[self.places[name]] = share
+            squares += np.float32(share) * block.squares
             mean += np.float32(share) * block.mean
             variance += np.float32(share**2) * block.variance
-        own_mean = sum(share * own[name][0] for name, share in shares.items())
-        own_variance = sum(share**2 * own[name][1] for name, share in shares.items())
-        seen_from_query = _share_further(distance, np.float32(own_mean), np.float32(own_variance))
-        return np.asarray(seen_from_query * _share_further(distance, mean, variance), np.float32)
+        deviation = np.sqrt(variance + np.float32(_LEAST_VARIANCE))
+        first, last = np.flatnonzero(columns)[[0, -1]].tolist()
+        near = np.asarray(ndtr(mean / deviation), np.float32)
+        return _Weighted(columns, first, last + 1, squares, mean, deviation, near)
 
     def nearest(self, song: int, weights: Weights, n: int) -> np.ndarray:
         """Return the ``n`` most similar other songs, best first."""
@@ -202,14 +229,6 @@ def top(values: np.ndarray, n: int) -> np.ndarray:
         return np.zeros(0, np.int64)
     some = np.argpartition(-values, n - 1)[:n]
     return some[np.lexsort((some, -values[some]))]
-
-
-def _share_further(
-    distance: np.ndarray, mean: np.ndarray | np.float32, variance: np.ndarray | np.float32
-) -> np.ndarray:
-    """Share of songs beyond a distance, which is normally distributed but never below 0; 1 at the distance 0."""
-    deviation = np.sqrt(variance + 1e-12)
-    return np.asarray(ndtr((mean - distance) / deviation) / ndtr(mean / deviation))
 
 
 def occurrence_skew(neighbours: np.ndarray, songs: int) -> float:

@@ -11,6 +11,7 @@ from celesta.library.analysis import Failure, SongRecord, analysis_version, bloc
 from celesta.library.claims import Job
 from celesta.library.fingerprint import METHOD
 from celesta.library.scan import note_error
+from celesta.library.segments import store_segments
 from celesta.library.store import Store, now
 
 
@@ -26,6 +27,7 @@ def store_record(store: Store, job: Job, made: SongRecord) -> None:
                 "INSERT INTO vectors (recording, name, version, weights, size, data) VALUES (?, ?, ?, ?, ?, ?)",
                 (job.recording, name, *block_sources(name), len(block), data),
             )
+        store_segments(store, job.recording, made.segments, analysis_version())
         for name, value in made.values.items():
             store.execute(
                 "INSERT INTO descriptors (recording, name, value) VALUES (?, ?, ?)", (job.recording, name, float(value))

@@ -10,6 +10,7 @@ import argparse
 from celesta.features.contrastive import NAME as CONTRAST
 from celesta.models import contrast, registry
 from celesta.models.export import export_model, export_network
+from celesta.models.licences import RESEARCH
 from celesta.models.weights import FOLDER
 
 
@@ -17,7 +18,7 @@ def export_contrast() -> None:
     weights = FOLDER / f"{CONTRAST}.safetensors"
     network = contrast.load_contrast(weights)
     facts = {"state_sha256": contrast.state_hash(network)}
-    export_network(CONTRAST, network, weights, FOLDER, "Apache-2.0", facts)
+    export_network(CONTRAST, network, weights, FOLDER, RESEARCH, facts)
 
 
 def main() -> None:

@@ -45,9 +45,21 @@ def import_with_torch(module: str, what: str = "this") -> ModuleType:
     Raises:
         MissingExtraError: torch is not installed.
     """
+    require_torch(what)
+    return importlib.import_module(module)
+
+
+def require_torch(what: str) -> None:
+    """Check that torch is installed.
+
+    Args:
+        what: needs it, for the message.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
     if not has_torch():
         raise MissingExtraError(f"{what} needs PyTorch, the extra [train]; pip install 'celesta[train]'")
-    return importlib.import_module(module)
 
 
 def name(device: str = "auto") -> str:
@@ -65,10 +77,9 @@ def name(device: str = "auto") -> str:
     """
     if device == "cpu" or (device == "auto" and not (has_torch() and _may_have_gpu())):
         return "cpu"
-    if not has_torch() and device in DEVICES:
-        raise MissingExtraError(f"device {device!r} needs PyTorch, the extra [train]; pip install 'celesta[train]'")
-    if not has_torch():
+    if not has_torch() and device not in DEVICES:
         raise UsageError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+    require_torch(f"device {device!r}")
     return str(resolve(device))
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from celesta.cli import console
 from celesta.cli.options import Json
+from celesta.errors import UsageError
+
+Licence = Annotated[
+    str | None,
+    typer.Option(metavar="USE", help="Only what may be used so: commercial, or research for all.", show_default=False),
+]
 
 
-def models(as_json: Json = False) -> None:
-    """List the models with the size of their latents.
+def models(licence: Licence = None, as_json: Json = False) -> None:
+    """List the models with the size of their latents, and with --licence the terms of all weights.
 
     Example: `celesta models`
+
+    Example: `celesta models --licence commercial`
     """
+    if licence not in (None, "commercial", "research"):
+        raise UsageError(f"--licence must be commercial or research, got {licence!r}")
     from celesta.models import registry
 
     rows = []
     for entry in registry.shipped():
+        if licence == "commercial" and not entry.commercial:
+            continue
         model, file = entry.info, entry.weights_file
         rows.append(
             {
@@ -34,6 +50,9 @@ def models(as_json: Json = False) -> None:
         )
     if as_json:
         console.emit(rows, indent=1)
+        return
+    if licence is not None:
+        _licences(licence)
         return
     console.table(
         "",
@@ -57,3 +76,14 @@ def models(as_json: Json = False) -> None:
     console.say(
         f"K may be another number in {', '.join(registry.patterns())}; the folder of a training run is a model too"
     )
+
+
+def _licences(use: str) -> None:
+    """Print the terms of the weights that may be used so."""
+    from celesta.models import registry
+    from celesta.models.licences import LICENCES
+
+    rows = [[one.file, one.use, one.licence] for one in LICENCES if one.commercial or use == "research"]
+    console.table("", ["weights", "use", "licence"], rows)
+    free = ", ".join(entry.name for entry in registry.shipped() if not entry.weights)
+    console.say(f"without weights: {free}, handcrafted and rhythm features")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from celesta import _device
 from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.files import free, ready_folder
@@ -50,6 +51,7 @@ def study(
 
     Example: `celesta study --data music/ -f latent:cel-3 -f handcrafted --no-classifier`
     """
+    _device.require_torch("celesta study")
     from celesta.report.figures import png
     from celesta.report.study import cluster_figure, summary_figure, write_page
     from celesta.study import DEFAULT_FEATURES

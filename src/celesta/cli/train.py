@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from celesta import _device
 from celesta.cli import console
 from celesta.cli.dataclass_options import with_options
 from celesta.cli.options import Json, Lists
@@ -65,6 +66,7 @@ def train(
     if resume is not None and ignored:
         name = ignored[0].replace("_", "-")
         raise UsageError(f"--resume: of the settings only --steps can be changed, not --{name}")
+    _device.require_torch("celesta train")
     with working("train", "loading") as meter:
         from celesta.training import run as runs
         from celesta.training.loop import Interrupted

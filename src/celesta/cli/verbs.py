@@ -12,6 +12,7 @@ from celesta.cli import (
     doctor,
     duplicates,
     encode,
+    export,
     extend,
     info,
     library,
@@ -55,6 +56,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "duplicates": duplicates.duplicates,
     "study": study.study,
     "train": train.train,
+    "export": export.export,
     "models": models.models,
     "doctor": doctor.doctor,
 }

@@ -23,6 +23,7 @@ from celesta.errors import ModelError
 from celesta.models import stored, weights
 from celesta.models.baseline_info import BaselineInfo, LinearInfo, PcaInfo, SparseInfo
 from celesta.models.info import Capabilities, ModelConfig, ModelInfo, StoredInfo
+from celesta.models.licences import APACHE, COMMERCIAL, RESEARCH
 
 if TYPE_CHECKING:
     from celesta.models.base import Model
@@ -121,12 +122,15 @@ class Entry:
         return weights.FOLDER / f"{self.name}.json"
 
     @property
+    def commercial(self) -> bool:
+        """Whether the terms of the weights allow commercial use."""
+        return not self.weights or self.weights_licence in COMMERCIAL
+
+    @property
     def needs_weights(self) -> bool:
         """Whether the model gives nothing useful before it is trained or fitted."""
         return self.capabilities.has_weights or self.capabilities.needs_fitting
 
-
-_RESEARCH = "research use only (trained on GTZAN and 4QAED)"
 
 MODELS: tuple[Entry, ...] = (
     Entry(
@@ -135,7 +139,7 @@ MODELS: tuple[Entry, ...] = (
         Role.CODEC,
         "Celesta's codec at 44.1 kHz: a small dense base and a sparse detail, coded to any bitrate",
         "nested.safetensors",
-        "Apache-2.0 (trained on freely licensed music)",
+        APACHE,
         objective="scalable",
     ),
     Entry(
@@ -144,7 +148,7 @@ MODELS: tuple[Entry, ...] = (
         Role.REPORT,
         "CELAutoencoder: convolutions, LeakyReLU, a latent of 512 x 6890 for 5 s",
         "cel-lr.safetensors",
-        _RESEARCH,
+        RESEARCH,
         preset="CEL_LR",
     ),
     Entry(
@@ -153,7 +157,7 @@ MODELS: tuple[Entry, ...] = (
         Role.REPORT,
         "CELAutoencoderSiLU: cel-lr with SiLU activations",
         "cel-silu.safetensors",
-        _RESEARCH,
+        RESEARCH,
         preset="CEL_SILU",
     ),
     Entry(
@@ -162,7 +166,7 @@ MODELS: tuple[Entry, ...] = (
         Role.REPORT,
         "CELAutoencoder2: one pooling less, a latent of 512 x 13781 for 5 s",
         "cel-2.safetensors",
-        _RESEARCH,
+        RESEARCH,
         preset="CEL_2",
     ),
     Entry(
@@ -171,7 +175,7 @@ MODELS: tuple[Entry, ...] = (
         Role.REPORT,
         "CELAutoencoder3: seven poolings, a latent of 256 x 861 for 5 s",
         "cel-3.safetensors",
-        _RESEARCH,
+        RESEARCH,
         preset="CEL_3",
     ),
     Entry(
@@ -187,7 +191,7 @@ MODELS: tuple[Entry, ...] = (
         Role.BASELINE,
         "Four MDCT frames projected on their 4 K strongest principal components",
         "pca-64.safetensors",
-        _RESEARCH,
+        RESEARCH,
         sized=PcaInfo,
     ),
     Entry(
@@ -206,7 +210,7 @@ IN_TRAINING: tuple[Entry, ...] = (
         Role.CODEC,
         "The next codec: a coded band envelope, a dense base and a sparse detail",
         "nested2.safetensors",
-        "Apache-2.0 (trained on freely licensed music)",
+        APACHE,
         objective="enveloped",
     ),
 )

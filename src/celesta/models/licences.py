@@ -1,0 +1,52 @@
+"""Terms of use of every weights file that ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+APACHE = "Apache-2.0 (trained on freely licensed music)"
+RESEARCH = "research use only (trained on GTZAN and 4QAED)"
+ISC = "ISC (by Jordi Pons)"
+COMMERCIAL = (APACHE, ISC)
+"""Terms that allow commercial use."""
+
+
+@dataclass(frozen=True)
+class WeightsLicence:
+    """Terms of one weights file.
+
+    Attributes:
+        file: its name in the weights folder.
+        use: what reads it.
+        licence: terms of use.
+    """
+
+    file: str
+    use: str
+    licence: str
+
+    @property
+    def commercial(self) -> bool:
+        """Whether the terms allow commercial use."""
+        return self.licence in COMMERCIAL
+
+
+LICENCES = tuple(
+    WeightsLicence(f"{name}.safetensors", use, licence)
+    for name, use, licence in (
+        ("nested", "the codec, default model", APACHE),
+        ("nested-bits", "tables of the codec's entropy coding", APACHE),
+        ("musicnn-msd", "features musicnn-msd and musicnn", ISC),
+        ("musicnn-mtt", "features musicnn-mtt and musicnn", ISC),
+        ("cel-lr", "model", RESEARCH),
+        ("cel-silu", "model", RESEARCH),
+        ("cel-2", "model", RESEARCH),
+        ("cel-3", "model", RESEARCH),
+        ("pca-64", "models pca-K", RESEARCH),
+        ("celesta-ssl", "features celesta-ssl and blends with it", RESEARCH),
+        ("predict-genre", "predictor", RESEARCH),
+        ("predict-mood", "predictor", RESEARCH),
+        ("predict-tags", "predictor", RESEARCH),
+    )
+)
+"""One entry for each weights file."""

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GTZAN ?= ../shared/data/gtzan
 
-.PHONY: demo test bench bench-codec docs format clean
+.PHONY: demo test test-core bench bench-codec docs format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,12 @@ test: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+# What a user without torch has: an environment of its own, and a run through models, verbs and features.
+test-core:
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/pip install -q --disable-pip-version-check --no-compile -e .
+	folder=$$(mktemp -d) && .venv-core/bin/python tests/core/verbs.py $$folder && rm -r $$folder
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/speed.py
@@ -41,4 +47,4 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix src tests scripts benchmarks examples
 
 clean:
-	rm -rf $(VENV) demo-report docs/_build
+	rm -rf $(VENV) .venv-core demo-report docs/_build

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from celesta.cli import (
+    bridge,
     cluster,
     compare,
     decode,
@@ -19,6 +20,7 @@ from celesta.cli import (
     models,
     playlist,
     reconstruct,
+    repair,
     search,
     similar,
     study,
@@ -39,6 +41,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "reconstruct": reconstruct.reconstruct,
     "transform": transform.transform,
     "extend": extend.extend,
+    "repair": repair.repair,
+    "bridge": bridge.bridge,
     "compare": compare.compare,
     "demo": demo.demo,
     "classify train": train_classifier.train,

@@ -12,6 +12,7 @@ from celesta.variations.extend import Extension, extend, extend_file, plan_exten
 from celesta.variations.files import OpenedSong, open_song, transform_file
 from celesta.variations.loop import Loop, find_loops, loop_audio, loop_file
 from celesta.variations.material import Material
+from celesta.variations.mosaic import Grain, Mosaic, mosaic
 from celesta.variations.registry import VARIATIONS, Parameter, Step, Variation, apply, apply_stream
 from celesta.variations.repair import Fill, Gap, find_dropouts, repair, repair_file
 from celesta.variations.stream import WindowStream
@@ -23,8 +24,10 @@ __all__ = [
     "Extension",
     "Fill",
     "Gap",
+    "Grain",
     "Loop",
     "Material",
+    "Mosaic",
     "OpenedSong",
     "Parameter",
     "Section",
@@ -47,6 +50,7 @@ __all__ = [
     "loop_audio",
     "loop_file",
     "morph",
+    "mosaic",
     "noise",
     "open_song",
     "plan_extension",

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GTZAN ?= ../shared/data/gtzan
 
-.PHONY: demo test test-core bench bench-codec docs format clean
+.PHONY: demo studio test test-core bench bench-codec docs format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -13,6 +13,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/installed
 	$(BIN)/celesta demo -o demo-report --force
+	@echo "next: make studio opens the same clips in the browser, to compare, vary and search"
+
+studio: $(VENV)/installed
+	$(BIN)/celesta studio src/celesta/clips
 
 test: $(VENV)/installed
 	$(BIN)/ruff check src tests scripts benchmarks examples

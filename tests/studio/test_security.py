@@ -1,10 +1,13 @@
 """Who may ask a studio, and for what: issue 19, "Local by default"."""
 
+import json
+import os
 import socket
 import time
 
 import pytest
 
+from celesta.audio import Audio, write
 from celesta.errors import UsageError
 from celesta.studio import Settings
 from celesta.studio.folders import Folders, NotServedError
@@ -35,7 +38,9 @@ def test_a_bearer_token_works_for_scripts(studio):
     assert studio.raw("GET", "/api/state", headers=given, token=False)[0] == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:PORT", "127.0.0.1:1", "localhost.evil.example:PORT", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:PORT", "127.0.0.1:1", "localhost.evil.example:PORT", ""]
+)
 def test_other_names_of_this_server_are_refused(studio, host):
     """DNS rebinding: a page of another site reaches this address under its own name."""
     given = {"host": host.replace("PORT", str(studio.port))}
@@ -91,7 +96,8 @@ def test_a_remote_studio_answers_to_addresses_and_its_own_name_only(tmp_path):
 @pytest.mark.parametrize(
     "ref",
     [
-        "0/../secret.wav", "0/%2e%2e/secret.wav", "0/sub/../../x.wav", "0//etc/passwd", "0/%2Fetc%2Fpasswd", "/etc/passwd",
+        "0/../secret.wav", "0/%2e%2e/secret.wav", "0/sub/../../x.wav", "0//etc/passwd", "0/%2Fetc%2Fpasswd",
+        "/etc/passwd",
         "1/long.wav", "-1/long.wav", "0/long.wav%00", "x", "", "0/link.wav", "0/linked/secret.wav", "0/notes.txt",
         "0/missing.wav", "0", "99999999999999999999/a", "0/" + "a" * 5_000, "٠/long.wav",
     ],
@@ -105,8 +111,6 @@ def test_only_audio_below_the_folders_is_served(studio, ref):
 
 
 def test_links_within_a_folder_are_followed(tmp_path, music):
-    from celesta.audio import Audio, write
-
     write(tmp_path / "a.wav", Audio(music(1_000), 44_100))
     (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
     folders = Folders([tmp_path])
@@ -115,10 +119,6 @@ def test_links_within_a_folder_are_followed(tmp_path, music):
 
 
 def test_names_that_are_not_text_have_references(tmp_path, music):
-    import os
-
-    from celesta.audio import Audio, write
-
     write(tmp_path / "a.wav", Audio(music(1_000), 44_100))
     os.rename(os.fsencode(tmp_path / "a.wav"), os.fsencode(tmp_path) + b"/\xff%.wav")
     folders = Folders([tmp_path])
@@ -196,13 +196,10 @@ def test_idle_connections_do_not_stop_others(studio):
 # ---- uploads
 
 
-def test_an_upload_is_checked_served_and_stays_where_it_is(studio, songs, music):
-    from celesta.audio import Audio, write
-
-    status, _, body = studio.raw("PUT", "/api/upload?name=../../x%2F..%2Fmine.flac", (songs / "short.flac").read_bytes())
+def test_an_upload_is_checked_served_and_stays_where_it_is(studio, songs):
+    data = (songs / "short.flac").read_bytes()
+    status, _, body = studio.raw("PUT", "/api/upload?name=../../x%2F..%2Fmine.flac", data)
     assert status == 200
-    import json
-
     made = json.loads(body)
     assert made["name"] == "mine.flac"
     assert studio.json(studio.get("/song", song=made["ref"]))["seconds"] == pytest.approx(3)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.options import LibraryFile
+from celesta.cli.options import Json, LibraryFile
 from celesta.errors import MissingExtraError
 
 _DATABASE = b"SQLite format 3\0"
@@ -33,6 +33,7 @@ def studio(
         bool, typer.Option("--allow-remote", help="Let other machines connect that know the token; needs --host.")
     ] = False,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+    as_json: Json = False,
 ) -> None:
     """Open a page in the browser: songs, comparisons of models and bitrates, variations, your library.
 
@@ -57,7 +58,8 @@ def studio(
         folders = [Path(__file__).parents[1] / "clips"]
     settings = Settings(tuple(folders), chosen, host, port, allow_remote)
     threading.Thread(target=_load, daemon=True).start()
-    serve(settings, lambda url: console.say(f"studio: {url}"), browser=browser)
+    show = (lambda url: console.emit({"url": url})) if as_json else (lambda url: console.say(f"studio: {url}"))
+    serve(settings, show, browser=browser)
 
 
 def _is_library(path: Path) -> bool:

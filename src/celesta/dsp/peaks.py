@@ -53,6 +53,7 @@ class PeakPyramid:
             rest = self._held.shape[1]
             self._append(_bins(np.pad(self._held, ((0, 0), (0, BIN - rest)), mode="edge")), rest)
         self._held = None
+        self._close()
 
     def read(self, first: int, last: int, bins: int) -> np.ndarray:
         """Return ``bins`` bins of the samples from ``first`` to ``last``, ``(bins, 3)`` int16: minimum, maximum, RMS.
@@ -95,6 +96,7 @@ class PeakPyramid:
             raise ValueError("these are not the peaks of so many samples")
         made = cls()
         made._append(bins, samples)
+        made._close()
         return made
 
     def _append(self, bins: np.ndarray, samples: int) -> None:
@@ -107,6 +109,14 @@ class PeakPyramid:
                 if not len(fresh):
                     break
                 self._extend(level, _joined(fresh.reshape(-1, FACTOR, 3)))
+
+    def _close(self) -> None:
+        """Make bins of the groups that are not full at the end."""
+        with self._lock:
+            for level in range(1, _LEVELS):
+                rest = self._levels[level - 1][self._counts[level] * FACTOR : self._counts[level - 1]]
+                if len(rest):
+                    self._extend(level, _joined(rest[None]))
 
     def _extend(self, level: int, bins: np.ndarray) -> None:
         needed = self._counts[level] + len(bins)
@@ -126,14 +136,15 @@ def _bins(block: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.stack([low, high, level], axis=1) * _SCALE), -32_768, 32_767).astype(np.int16)
 
 
-def _joined(groups: np.ndarray) -> np.ndarray:
-    """Join bins ``(n, k, 3)`` to ``(n, 3)``."""
-    level = np.sqrt(np.mean(groups[..., 2].astype(np.float32) ** 2, axis=1))
+def _joined(groups: np.ndarray, counted: np.ndarray | None = None) -> np.ndarray:
+    """Join bins ``(n, k, 3)`` to ``(n, 3)``; of the levels only those ``counted (n, k)`` are averaged."""
+    power = groups[..., 2].astype(np.float32) ** 2
+    level = np.sqrt(power.mean(axis=1) if counted is None else (power * counted).sum(axis=1) / counted.sum(axis=1))
     return np.stack([groups[..., 0].min(axis=1), groups[..., 1].max(axis=1), np.rint(level)], axis=1).astype(np.int16)
 
 
 def _reduced(bins: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Join the bins ``begin[i]`` to ``end[i]`` for each i."""
     longest = int((end - begin).max())
-    places = np.minimum(begin[:, None] + np.arange(longest), end[:, None] - 1)
-    return _joined(bins[places])
+    wanted = begin[:, None] + np.arange(longest)
+    return _joined(bins[np.minimum(wanted, end[:, None] - 1)], wanted < end[:, None])

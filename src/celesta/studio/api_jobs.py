@@ -53,7 +53,7 @@ def models() -> list[ModelInfo]:
             one.name,
             str(one.role),
             one.description,
-            one.model.capabilities.codes_to_bitrate,
+            one.capabilities.codes_to_bitrate,
             not one.needs_weights or (one.weights_file is not None and one.weights_file.is_file()),
         )
         for one in registry.shipped()

@@ -19,9 +19,7 @@ def job_info(job: Job, *, result: bool = False) -> JobInfo:
     """Describe a job; its result only where it is asked for."""
     given = job.result if result else None
     seconds = round(job.seconds, 3)
-    return JobInfo(
-        job.id, job.kind, job.title, job.state, job.share, job.left(), job.note, seconds, job.parts, given
-    )
+    return JobInfo(job.id, job.kind, job.title, job.state, job.share, job.left(), job.note, seconds, job.parts, given)
 
 
 class Hub:

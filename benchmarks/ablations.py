@@ -29,7 +29,9 @@ from celesta.dsp import metrics
 from celesta.entropy import window as bits
 from celesta.entropy.base import BaseCounts
 from celesta.entropy.detail import DetailCounts
+from celesta.entropy.table_file import Tables
 from celesta.entropy.tables import BitTables
+from celesta.latents.coded_window import as_floats
 from celesta.models.base import Parts
 from celesta.models.nested import Nested, NestedConfig
 from celesta.training.config import TrainConfig
@@ -172,18 +174,19 @@ def step_for(c: np.ndarray, spread: np.ndarray, mean: float) -> int:
     return bits.step_keeping(float(np.quantile(np.abs(c) / spread[:, None], 1 - mean / len(c))))
 
 
-def fit(model: Nested, windows: np.ndarray, seed: int) -> BitTables:
+def fit(model: Nested, windows: np.ndarray, seed: int) -> Tables:
     """Bit tables from windows of training music, from one to four hundred coefficients a frame."""
     spread = model.spread.numpy().astype(np.float32)
     details, bases = DetailCounts(), BaseCounts(model.latent_dim)
-    blank = BitTables(*details.tables(), bases.table(), spread)
+    blank = Tables(BitTables(*details.tables(), bases.table(), spread))
     rng = np.random.default_rng([seed, 2])
     for sound in windows:
         base, c = analysed(model, sound)
-        numbers = bits.quantise(base, c, step_for(c, spread, float(np.exp(rng.uniform(0, np.log(400))))), blank)
+        step = step_for(c, spread, float(np.exp(rng.uniform(0, np.log(400)))))
+        numbers = bits.quantise(base, c, bits.Settings(step), blank)
         details.add(numbers.detail)
         bases.add(numbers.base)
-    return BitTables(*details.tables(), bases.table(), spread)
+    return Tables(BitTables(*details.tables(), bases.table(), spread))
 
 
 def points_of(name: str) -> list[tuple[int, int]]:
@@ -196,7 +199,7 @@ def points_of(name: str) -> list[tuple[int, int]]:
 
 
 @torch.inference_mode()
-def score(name: str, model: Nested, windows: np.ndarray, tables: BitTables) -> list[dict[str, Any]]:
+def score(name: str, model: Nested, windows: np.ndarray, tables: Tables) -> list[dict[str, Any]]:
     """At each point the kbit/s, SI-SDR and mel distance of every window, coded and decoded."""
     made: list[dict[str, Any]] = []
     for channels, mean in points_of(name):
@@ -204,20 +207,16 @@ def score(name: str, model: Nested, windows: np.ndarray, tables: BitTables) -> l
         for sound in windows:
             base, c = analysed(model, sound)
             step = step_for(c, tables.spread, mean) if mean else bits.NO_DETAIL
-            numbers = bits.quantise(base[:channels], c, step, tables)
+            numbers = bits.quantise(base[:channels], c, bits.Settings(step), tables)
             size = sum(map(len, bits.encode(numbers, tables)))
-            dense, places, values = (torch.from_numpy(a)[None] for a in _floats(numbers, tables))
+            z = as_floats([numbers], tables)
+            dense, places, values = (torch.from_numpy(a) for a in (z.base, z.places.astype(np.int64), z.values))
             y = model.decode(Parts(dense, places, values), len(sound))[0].numpy()
             point["kbps"].append(size * 8 / (len(sound) / model.sample_rate) / 1000)
             point["SI-SDR"].append(metrics.si_sdr(sound[None], y))
             point["mel"].append(metrics.mel_distance(sound[None], y, model.sample_rate))
         made.append(point)
     return made
-
-
-def _floats(numbers: bits.Numbers, tables: BitTables) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    base, places, values = bits.floats(numbers, tables)
-    return base, places.astype(np.int64), values
 
 
 def write(path: Path, text: str) -> None:

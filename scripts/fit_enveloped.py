@@ -12,18 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 from celesta import codec
 from celesta.dsp import band_envelope as bands
-from celesta.entropy import enveloped
+from celesta.entropy import window as bits
 from celesta.entropy.base import BaseCounts
 from celesta.entropy.detail import DetailCounts
 from celesta.entropy.envelope import EnvelopeCounts, quantise
 from celesta.entropy.envelope_tables import EnvelopeTables
 from celesta.entropy.rest import RestCounts, thresholds
+from celesta.entropy.table_file import Tables
 from celesta.entropy.tables import BitTables
-from celesta.entropy.window import BASE_STEP, step_keeping
+from celesta.entropy.window import BASE_STEP, Settings, step_keeping
+from celesta.models import weights
 from celesta.models.nested2 import Nested2
 
 PIECES, SECONDS, DRAWS, RATE = 320, 8, 3, 44_100
@@ -46,7 +47,7 @@ def pieces(shards: Path, model: Nested2, rng: np.random.Generator) -> Iterator[t
         yield base[0].T.numpy(), c[0].T.numpy()
 
 
-def fit(model: Nested2, shards: Path) -> enveloped.Tables:
+def fit(model: Nested2, shards: Path) -> Tables:
     """All tables of the codec."""
     rng, spread = np.random.default_rng(0), model.spread.numpy().astype(np.float32)
     details, bases, rests = DetailCounts(), BaseCounts(model.latent_dim), RestCounts()
@@ -61,19 +62,19 @@ def fit(model: Nested2, shards: Path) -> enveloped.Tables:
             counts.add(q)
         tables = EnvelopeTables(*counts.fit(), EnvelopeTables.blank().drop, level)
         envelopes = [quantise(one, tables) for one in levels]
-    blank = enveloped.Tables(BitTables(*details.tables(), bases.table(), spread), tables)
+    blank = Tables(BitTables(*details.tables(), bases.table(), spread), tables)
     for (base, c), envelope in zip(songs, envelopes, strict=True):
         for share in np.exp(rng.uniform(0, np.log(400), DRAWS)) / len(spread):
             power = int(rng.integers(13)) if rng.random() < 0.8 else 0
-            worth = np.abs(c) / enveloped.unit(envelope, power, blank)
-            step = step_keeping(float(np.quantile(worth, 1 - share)))
-            n = enveloped.quantise(base, c, envelope, step, power, blank)
+            magnitude = np.abs(c) / bits.unit(envelope, power, blank)
+            step = step_keeping(float(np.quantile(magnitude, 1 - share)))
+            n = bits.quantise(base, c, Settings(step, power), blank, envelope)
             at = thresholds(envelope, step, power, tables)
-            details.add(n.detail, enveloped.contexts(envelope, at))
-            rests.add(enveloped.cells(envelope, at, n.detail), n.rest)
+            details.add(n.detail, bits.contexts(envelope, at))
+            rests.add(bits.cells(envelope, at, n.detail), n.rest)
         bases.add(np.rint(base / BASE_STEP).astype(np.int32))
-    bits = BitTables(*details.tables(), bases.table(), spread)
-    return enveloped.Tables(bits, EnvelopeTables(tables.weights, tables.offset, rests.fit(), level))
+    made = BitTables(*details.tables(), bases.table(), spread)
+    return Tables(made, EnvelopeTables(tables.weights, tables.offset, rests.fit(), level))
 
 
 def main() -> None:
@@ -85,10 +86,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = codec.load(args.run).torch_model
     assert isinstance(model, Nested2)
-    made = fit(model, args.shards)
-    arrays = {name: getattr(made.bits, name) for name in ("found", "size", "move", "spread")}
-    arrays |= {name: getattr(made.envelope, name) for name in ("weights", "offset", "drop", "level")}
-    save_file(arrays, args.out)
+    weights.write(args.out, fit(model, args.shards).arrays(), {})
     print(f"{args.out}: {args.out.stat().st_size:,} bytes")
 
 

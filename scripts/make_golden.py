@@ -21,6 +21,7 @@ import celesta
 from celesta._files import atomic
 from celesta.audio import Audio, read
 from celesta.latents import CelReader, Latent
+from celesta.latents.header import VERSION
 from celesta.models import registry
 
 ROOT = Path(__file__).parent.parent
@@ -104,12 +105,12 @@ def write(golden: Golden) -> tuple[Path, dict[str, object]]:
     if golden.kbps:
         codec.encode_file(signal, path, kbps=golden.kbps)
     else:
-        codec.encode(signal).save(path, dtype=golden.dtype, bits=golden.bits)
+        codec.encode(signal).save(path, dtype=None if golden.bits else golden.dtype, bits=golden.bits)
     with CelReader(path) as reader:
         meta = reader.meta
     latent = Latent.load(path)
     about: dict[str, object] = {
-        "format_version": 1,
+        "format_version": VERSION,
         "celesta": celesta.__version__,
         "cel_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "model": meta.model,
@@ -129,7 +130,9 @@ def write(golden: Golden) -> tuple[Path, dict[str, object]]:
 def digest(latent: Latent) -> str:
     """SHA-256 of a latent's numbers."""
     found = hashlib.sha256()
-    for part in (latent.base, latent.places, latent.values, latent.gain):
+    for part in (latent.base, latent.places, latent.values, latent.gain, latent.envelope):
+        if part is None:
+            continue
         found.update(np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<")).tobytes())
     return found.hexdigest()
 

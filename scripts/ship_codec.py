@@ -18,7 +18,8 @@ from celesta import codec
 from celesta.entropy import window as bits
 from celesta.entropy.base import BaseCounts
 from celesta.entropy.detail import DetailCounts
-from celesta.entropy.tables import FILE, BitTables
+from celesta.entropy.table_file import FILES, FOLDER, Tables
+from celesta.entropy.tables import BitTables
 from celesta.models import weights
 from celesta.models.nested import Nested
 
@@ -37,7 +38,7 @@ def main() -> None:
     pcm = np.memmap(args.shards / "train.pcm", "<i2", "r").reshape(-1, 2)
     rng = np.random.default_rng(0)
     details, bases = DetailCounts(), BaseCounts(model.latent_dim)
-    blank = BitTables(*details.tables(), bases.table(), spread)
+    blank = Tables(BitTables(*details.tables(), bases.table(), spread))
     for number in rng.choice(len(index), min(PIECES, len(index)), replace=False):
         piece = index[number]
         x = pcm[piece["start"] : piece["start"] + min(piece["frames"], SECONDS * 44_100)].astype(np.float32) / 32_768
@@ -50,13 +51,14 @@ def main() -> None:
         # From 1 to 400 coefficients per frame: the tables serve every bitrate.
         for share in np.exp(rng.uniform(0, np.log(400), DRAWS)) / len(spread):
             least = float(np.quantile(np.abs(c) / spread[:, None], 1 - share))
-            details.add(bits.quantise(base, c, bits.step_keeping(least), blank).detail)
-        bases.add(bits.quantise(base, c, bits.NO_DETAIL, blank).base)
+            details.add(bits.quantise(base, c, bits.Settings(bits.step_keeping(least)), blank).detail)
+        bases.add(bits.quantise(base, c, bits.Settings(bits.NO_DETAIL), blank).base)
     found, size = details.tables()
-    weights.write(FILE, {"found": found, "size": size, "move": bases.table(), "spread": spread}, {})
+    file = FOLDER / FILES[0]
+    weights.write(file, {"found": found, "size": size, "move": bases.table(), "spread": spread}, {})
     trained = weights.read(args.run / "best.safetensors")
     weights.write(weights.FOLDER / "nested.safetensors", weights.in_half(trained.tensors), trained.metadata)
-    print(f"{FILE}: {FILE.stat().st_size:,} bytes")
+    print(f"{file}: {file.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

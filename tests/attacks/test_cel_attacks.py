@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from celesta.errors import LatentError
 from celesta.latents import CelReader, CelWriter, Latent, LatentWindow, verify
 from celesta.latents import header as cel_header
+from celesta.latents import meta as cel_meta
 
 META: dict[str, Any] = {
     "model": "m",
@@ -141,6 +143,21 @@ def join(header: dict[str, Any] | bytes, payload: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + payload
 
 
+def checked(header: dict[str, Any], payload: bytes) -> bytes:
+    """The payload with true checksums of its windows."""
+    tensors = {name: one for name, one in header.items() if name != "__metadata__"}
+    windows = tensors.pop("crc")["shape"][0]
+    made = b""
+    for i in range(windows):
+        found = 0
+        for tensor in tensors.values():
+            begin, end = tensor["data_offsets"]
+            size = (end - begin) // windows
+            found = zlib.crc32(payload[begin + i * size : begin + (i + 1) * size], found)
+        made += found.to_bytes(4, "little")
+    return made + payload[len(made) :]
+
+
 def in_metadata(**changes: Any) -> Callable[[dict[str, Any]], None]:
     return lambda header: header["__metadata__"].update(changes)
 
@@ -154,12 +171,12 @@ NOT_SIZES = ("-1", "NaN", "1e3", "", HUGE, "9" * 5000)
 CHANGES = [
     *(
         in_metadata(**{name: value})
-        for name in cel_header._NUMBERS
+        for name in cel_meta.NUMBERS
         for value in ("-1", "NaN", "1e3", "", HUGE, "9" * 5000)
     ),
-    *(in_metadata(**{name: " 1"}) for name in cel_header._NUMBERS),
-    *(in_metadata(**{name: 1}) for name in cel_header._NUMBERS),
-    *(in_metadata(**{name: "٣"}) for name in cel_header._NUMBERS),
+    *(in_metadata(**{name: " 1"}) for name in cel_meta.NUMBERS),
+    *(in_metadata(**{name: 1}) for name in cel_meta.NUMBERS),
+    *(in_metadata(**{name: "٣"}) for name in cel_meta.NUMBERS),
     in_metadata(windows=str(1 << 32)),
     in_metadata(n_samples=str(1 << 48)),
     in_metadata(n_samples="17"),
@@ -267,9 +284,19 @@ def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_a_newer_version_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.cel"
     header, payload = split(write(path))
-    header["__metadata__"]["format_version"] = "2"
+    header["__metadata__"]["format_version"] = "3"
     path.write_bytes(join(header, payload))
-    with pytest.raises(LatentError, match=r"a\.cel.*newer Celesta \(format 2\); update"):
+    with pytest.raises(LatentError, match=r"a\.cel.*newer Celesta \(format 3\); update"):
+        verify(path)
+
+
+@pytest.mark.parametrize("version", ["0", "1"])
+def test_files_from_before_the_first_release_are_refused_and_say_what_to_do(tmp_path: Path, version: str) -> None:
+    path = tmp_path / "a.cel"
+    header, payload = split(write(path))
+    header["__metadata__"]["format_version"] = version
+    path.write_bytes(join(header, payload))
+    with pytest.raises(LatentError, match=r"a\.cel.*before its first release \(format [01], now 2\); encode the audio"):
         verify(path)
 
 
@@ -289,7 +316,7 @@ def test_values_that_are_not_finite_are_refused_even_with_a_true_hash(tmp_path: 
         header, payload = split(write(path, **how))
         begin = header[name]["data_offsets"][0]
         payload = payload[:begin] + np.float32(bad).tobytes() + payload[begin + 4 :]
-        path.write_bytes(join(header, payload))
+        path.write_bytes(join(header, checked(header, payload)))
         with pytest.raises(LatentError, match="not finite"):
             verify(path)
 

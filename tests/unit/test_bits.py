@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from celesta.entropy import base, detail
-from celesta.entropy.tables import TOTAL, BitTables, as_shares, load_tables
+from celesta.entropy.table_file import load_tables
+from celesta.entropy.tables import TOTAL, BitTables, as_shares
 from celesta.errors import LatentError, UsageError
 
 BANDS = 64
@@ -110,6 +111,6 @@ def test_tables_are_whole_probabilities(tables):
 
 def test_shipped_tables_are_those_of_music():
     """A coefficient in silence is rare, one among large neighbours is not: rows of the file are where they belong."""
-    shipped = load_tables()
+    shipped = load_tables().bits
     assert (shipped.found[3:, :, 0, 0] < 0.1 * TOTAL).all()
     assert (shipped.found[3:, 2:6, 6, -1] > 0.4 * TOTAL).all()

@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from celesta.errors import LatentError, UsageError
 from celesta.latents import CelReader, CelWriter, Latent, LatentWindow, verify
-from celesta.latents.header import layout
+from celesta.latents.meta import layout
 from celesta.latents.packing import pack_bits, unpack_bits
 
 META: dict[str, Any] = {
@@ -52,10 +52,10 @@ def test_safetensors_opens_it(tmp_path: Path, how: dict[str, Any], detail: int) 
             writer.append(window(i, detail=detail))
         writer.close(4096 * 3)
     with safe_open(path, "numpy") as file:
-        names = {"gain", "places"} | ({"codes", "scale", "offset"} if "bits" in how else {"base", "values"})
+        names = {"crc", "gain", "places"} | ({"codes", "scale", "offset"} if "bits" in how else {"base", "values"})
         assert set(file.keys()) == names
         metadata = file.metadata()
-        assert (metadata["format"], metadata["format_version"], metadata["model"]) == ("celesta", "1", "linear-4")
+        assert (metadata["format"], metadata["format_version"], metadata["model"]) == ("celesta", "2", "linear-4")
         np.testing.assert_array_equal(file.get_tensor("places")[2], window(2, detail=detail)[1])
         if "dtype" in how:
             np.testing.assert_array_equal(file.get_tensor("base")[1], window(1)[0].astype(how["dtype"]))
@@ -66,7 +66,7 @@ def test_tensors_lie_aligned(tmp_path: Path) -> None:
         write(tmp_path / "a.cel", **how)
         reader = CelReader(tmp_path / "a.cel")
         for tensor in layout(reader.meta).values():
-            assert (reader._start + tensor.begin) % {"F32": 4, "F16": 2, "U16": 2, "U8": 1}[tensor.dtype] == 0
+            assert (reader._start + tensor.begin) % {"F32": 4, "U32": 4, "F16": 2, "U16": 2, "U8": 1}[tensor.dtype] == 0
 
 
 @pytest.mark.parametrize("how", [{"dtype": "float32"}, {"dtype": "float16"}, {"bits": 7}])

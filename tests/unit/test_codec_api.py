@@ -18,7 +18,7 @@ from celesta.audio import Audio, AudioSource, read, write
 from celesta.audio import source as audio_source
 from celesta.codec import Codec
 from celesta.dsp.metrics import snr
-from celesta.entropy import tables as bit_tables
+from celesta.entropy.table_file import load_tables
 from celesta.errors import AudioError, LatentError, LatentWarning, ModelError, UsageError
 from celesta.latents import CelReader, Latent, SourceFile, find_cel
 from celesta.latents.tags import SHARE, fit_tags, tag_budget, tag_bytes
@@ -40,7 +40,7 @@ def coder():
     """The codec's architecture, narrow and untrained, so that its detail is what counts."""
     torch.manual_seed(0)
     model = registry.build(SMALL)
-    model.spread.copy_(torch.from_numpy(bit_tables.load_tables().spread))
+    model.spread.copy_(torch.from_numpy(load_tables().spread))
     return Codec("nested", model, "0" * 64)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from celesta.entropy.tables import load_tables
-from celesta.entropy.window import NO_DETAIL, PER_OCTAVE, quantise
+from celesta.entropy.table_file import load_tables
+from celesta.entropy.window import NO_DETAIL, PER_OCTAVE, Settings, envelope_of, quantise
 from celesta.latents.rate_control import TOLERANCE, first_step, next_step, quality_step, search, step_of_count
 
 
@@ -37,15 +37,17 @@ def test_few_tries_end_with_what_fits():
     assert sizes(40_000)(step) <= 10.0
 
 
-def test_a_number_of_coefficients_and_a_first_guess():
-    tables = load_tables()
+@pytest.mark.parametrize(("rows", "power"), [(0, 0), (50, 5)])
+def test_a_number_of_coefficients_and_a_first_guess(rows, power):
+    tables = load_tables(rows)
     rng = np.random.default_rng(0)
-    c = (rng.laplace(size=(len(tables.spread), 200)) * tables.spread[:, None]).astype(np.float32)
-    base = np.zeros((0, 200), np.float32)
+    c = (rng.laplace(size=(tables.bands, 200)) * tables.spread[:, None]).astype(np.float32)
+    base, envelope = np.zeros((0, 200), np.float32), envelope_of(c, tables)
     for count in (3, 40):
-        kept = np.count_nonzero(quantise(base, c, step_of_count([c], count, tables), tables).detail) / 200
+        step = step_of_count([(c, envelope)], count, power, tables)
+        kept = np.count_nonzero(quantise(base, c, Settings(step, power), tables, envelope).detail) / 200
         assert abs(kept - count) < 0.25 * count
-    steps = [first_step([c], kbps, 4, 1, tables) for kbps in (0.1, 3, 24)]
+    steps = [first_step([(c, envelope)], kbps, 4, 1, power, tables) for kbps in (0.1, 3, 24)]
     assert steps == sorted(steps, reverse=True)
     assert steps[0] == NO_DETAIL
 

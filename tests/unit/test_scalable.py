@@ -13,8 +13,8 @@ from celesta.audio import Audio, read, write
 from celesta.codec import Codec, bitrate
 from celesta.codec.bitrate import Target
 from celesta.dsp.metrics import si_sdr
-from celesta.entropy import tables as bit_tables
-from celesta.entropy.window import NO_DETAIL, quantise, step_of
+from celesta.entropy.table_file import load_tables
+from celesta.entropy.window import NO_DETAIL, Settings, quantise, step_of
 from celesta.errors import LatentError, ModelError, UsageError
 from celesta.latents import CelReader, verify
 from celesta.latents.header import pack, unpack
@@ -30,7 +30,7 @@ def codec():
     """The codec's architecture, narrow and untrained: what it adds is next to nothing, so the detail is what counts."""
     torch.manual_seed(0)
     model = registry.build(SMALL)
-    model.spread.copy_(torch.from_numpy(bit_tables.load_tables().spread))
+    model.spread.copy_(torch.from_numpy(load_tables().spread))
     return Codec("nested", model, "0" * 64)
 
 
@@ -161,14 +161,14 @@ def test_truncation_needs_no_decoding_and_is_nearly_as_good_as_encoding_anew(cod
 
 def test_the_decoder_does_not_depend_on_the_encoders_rounding():
     """Whole numbers are what is coded: floats that differ in the last digits mostly give the same."""
-    tables = bit_tables.load_tables()
+    tables = load_tables()
     rng = np.random.default_rng(0)
     c = (rng.standard_normal((1024, 20)) * tables.spread[:, None]).astype(np.float32)
     b = rng.standard_normal((32, 20)).astype(np.float32)
-    one, other = quantise(b, c, 640, tables), quantise(b, c * np.float32(1 + 1e-6), 640, tables)
+    one, other = (quantise(b, x, Settings(640), tables) for x in (c, c * np.float32(1 + 1e-6)))
     assert np.mean(one.detail != other.detail) < 1e-4
     assert np.array_equal(one.base, other.base)
-    assert not quantise(b, c, NO_DETAIL, tables).detail.any()
+    assert not quantise(b, c, Settings(NO_DETAIL), tables).detail.any()
     assert step_of(688) == 2 * step_of(640)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.files import STANDARD, WRITABLE, Kind, each_file, find_cel, opened_input, opened_output, plan
-from celesta.cli.options import CelFiles, Device, Force, Json, Precision
+from celesta.cli.options import CelFiles, Device, Force, Json, Precision, seconds
 from celesta.cli.progress import working
 from celesta.errors import UsageError
 
@@ -26,12 +26,25 @@ def decode(
     sample_rate: Annotated[
         int | None, typer.Option(metavar="HZ", help="Sample rate; by default the source's.", show_default=False)
     ] = None,
-    begin: Annotated[
-        float | None, typer.Option("--start", min=0, metavar="S", help="Begin at second S.", show_default=False)
+    start: Annotated[
+        float | None,
+        typer.Option(
+            "--from",
+            "--start",
+            parser=seconds,
+            metavar="TIME",
+            help="Begin there: seconds, M:SS or H:MM:SS. Only what is needed is decoded.",
+            show_default=False,
+        ),
     ] = None,
     stop: Annotated[
-        float | None, typer.Option("--stop", min=0, metavar="S", help="End at second S.", show_default=False)
+        float | None,
+        typer.Option("--to", "--stop", parser=seconds, metavar="TIME", help="End there.", show_default=False),
     ] = None,
+    salvage: Annotated[
+        bool,
+        typer.Option("--salvage", help="Decode what is left of damaged files; lost windows are silent, and listed."),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +64,9 @@ def decode(
 
     Example: `celesta decode latents/ -o albums/ --format opus`
 
-    Example: `celesta decode song.cel --start 60 --stop 75 -o chorus.wav`
+    Example: `celesta decode song.cel --from 1:00 --to 1:15 -o chorus.wav`
+
+    Example: `celesta decode damaged.cel --salvage -o rest.wav`
 
     Example: `celesta decode song.cel -o - | ffplay -`
     """
@@ -67,18 +82,25 @@ def decode(
 
         def work(file: Path) -> None:
             with opened_input(file) as source, opened_output(targets[file], ".wav") as target:
-                with CelReader(source) as reader:
+                with CelReader(source, salvage=salvage) as reader:
                     meta = reader.meta
                 name = model or meta.model
                 if name not in loaded:
                     loaded[name] = codecs.load(name, device=device, precision=precision)
-                loaded[name].decode_file(
-                    source, target, sample_rate=sample_rate, start=begin, stop=stop, progress=meter.seconds
+                lost = loaded[name].decode_file(
+                    source,
+                    target,
+                    sample_rate=sample_rate,
+                    start=start,
+                    stop=stop,
+                    salvage=salvage,
+                    progress=meter.seconds,
                 )
             if as_json and targets[file] != STANDARD:
                 rate = sample_rate or meta.source_rate
                 row = {"source": file, "output": targets[file], "model": name, "sample_rate": rate}
-                console.emit({**row, "channels": meta.channels, "seconds": meta.n_samples / meta.source_rate})
+                row |= {"channels": meta.channels, "seconds": meta.n_samples / meta.source_rate}
+                console.emit({**row, "lost": lost} if salvage else row)
             elif targets[file] != STANDARD:
                 console.say(f"{file} -> {targets[file]}")
 

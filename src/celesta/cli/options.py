@@ -101,6 +101,26 @@ Engine = Annotated[
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers.")]
 
 
+def seconds(text: str) -> float:
+    """Read a place in a song: seconds, ``M:SS`` or ``H:MM:SS``.
+
+    Raises:
+        typer.BadParameter: the text is none of these.
+
+    >>> seconds("1:30"), seconds("90.5"), seconds("1:00:01")
+    (90.0, 90.5, 3601.0)
+    """
+    parts = str(text).split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    good = 1 <= len(numbers) <= 3 and all(0 <= n < float("inf") for n in numbers) and all(n < 60 for n in numbers[1:])
+    if not good or not all(n == int(n) for n in numbers[:-1]):
+        raise typer.BadParameter(f"{text!r} is no place in a song; give seconds, M:SS or H:MM:SS, such as 1:30")
+    return float(sum(n * 60.0**i for i, n in enumerate(reversed(numbers))))
+
+
 def cache_of(folder: Path | None) -> Path:
     """Return the folder of saved features: the one asked for, or the user's."""
     from celesta.features import cache_folder

@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from celesta.codec import windowing
-from celesta.codec.network import HALF_POWER, Analysis, WindowNetwork
+from celesta.codec.network import HALF_POWER, Analysis, ChannelAnalysis, WindowNetwork
 from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.entropy import window as bits
-from celesta.entropy.tables import BitTables, load_tables
-from celesta.entropy.window import NO_DETAIL, Numbers
+from celesta.entropy.table_file import Tables
+from celesta.entropy.window import NO_DETAIL, Numbers, Settings
 from celesta.errors import UsageError
 from celesta.latents.coded import WrittenFile
 from celesta.latents.coded_song import Progress, SongFile, ignore_progress
 from celesta.latents.programme_loudness import programme_loudness
-from celesta.latents.rate_control import first_step, quality_step, step_of_count
+from celesta.latents.rate_control import base_channels, first_step, quality_step, step_of_count
+from celesta.latents.rate_control import settings as chosen_settings
 from celesta.latents.tags import limited_tags
-from celesta.latents.truncation import BASE_CHANNELS, SAMPLED_WINDOWS, truncate
+from celesta.latents.truncation import SAMPLED_WINDOWS, truncate
 
 if TYPE_CHECKING:
     from celesta.codec.codec import Codec
 
-__all__ = ["BESIDE_DETAIL", "Target", "encode_file", "encode_song", "truncate_file"]
+__all__ = ["Target", "encode_file", "encode_song", "truncate_file"]
 
-BESIDE_DETAIL = BASE_CHANNELS
 truncate_file = truncate  # the former name
 _SPARSE = 29  # every 29th coefficient stands for all where only their distribution matters
 
@@ -129,7 +129,8 @@ def encode_song(
         ModelError: the model cannot be coded.
         AudioError, LatentError: reading or writing failed.
     """
-    model, tables = codec.network.coding_model(), load_tables()
+    model = codec.network.coding_model()
+    tables = codec.network.tables
     progress = progress or ignore_progress
     survey = Survey.of(codec.network, song, tables, progress)
     about = song_metadata(codec, song)
@@ -137,14 +138,15 @@ def encode_song(
     about["tags"] = limited_tags(song.tags if tags is None else tags, duration, wanted.kbps, Path(target))
     rest = _later(progress, survey.share)
     file = SongFile(Path(target), about, survey.mid_side, song.n_samples, rest, check)
-    channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model)))
+    own = chosen_settings(tables, wanted.kbps, song.channels)
+    channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model, tables)))
     while True:
 
         def numbers(step: int, channels: int = channels) -> Iterator[list[Numbers]]:
             for window in survey.windows(codec.network, song):
-                yield [bits.quantise(base[:channels], c, step, tables) for base, c in window]
+                yield [_quantised(one, channels, own.at(step), tables) for one in window]
 
-        step = survey.first_step(wanted, channels, file, tables, model.sample_rate)
+        step = survey.first_step(wanted, channels, own, file, tables, model.sample_rate)
         last = channels == 1 or wanted.channels is not None
         made = file.write(numbers, channels, wanted.kbps, step, tables, last=last)
         if made.meets_target or last:
@@ -167,7 +169,7 @@ class Survey:
     mid_side: bool
 
     @classmethod
-    def of(cls, network: WindowNetwork, song: SongSource, tables: BitTables, progress: Progress) -> Survey:
+    def of(cls, network: WindowNetwork, song: SongSource, tables: Tables, progress: Progress) -> Survey:
         """Read a song to its end and analyse windows spread over it."""
         progress(0.0, song.seconds)
         windows, stride = _sampled(network.coding_model(), song)
@@ -185,11 +187,6 @@ class Survey:
         """Share of the work that a survey is, about."""
         return 0.5 if self.stride == 1 else 0.1
 
-    @property
-    def coefficients(self) -> list[np.ndarray]:
-        """Coefficients ``(bands, frames)`` of all channels of the windows."""
-        return [c for window in self.analyses for _, c in window]
-
     def windows(self, network: WindowNetwork, song: SongSource) -> Iterator[Analysis]:
         """Yield the analyses of all windows: those at hand where they are all, else made anew, one at a time."""
         if self.stride == 1:
@@ -199,24 +196,29 @@ class Survey:
         for window in windowing.cut(song.blocks(model.sample_rate), model.window, model.context, model.overlap):
             yield network.analyse(window, self.mid_side)
 
-    def first_step(self, wanted: Target, channels: int, file: SongFile, tables: BitTables, sample_rate: int) -> int:
+    def first_step(
+        self, wanted: Target, channels: int, own: Settings, file: SongFile, tables: Tables, sample_rate: int
+    ) -> int:
         """Find the step to begin with: by the quality, by the number of coefficients, or by the bitrate."""
         if wanted.quality is not None:
-            windows = ([c for _, c in window] for window in self.analyses)
-            return quality_step(wanted.quality, programme_loudness(windows, sample_rate))
+            windows = ([one.c for one in window] for window in self.analyses)
+            return quality_step(wanted.quality, programme_loudness(windows, sample_rate), own.power)
+        each = [one for window in self.analyses for one in window]
+        known = [(one.c, one.envelope) for one in each]
         if wanted.detail:
-            return step_of_count(self.coefficients, wanted.detail, tables)
+            return step_of_count(known, wanted.detail, own.power, tables)
         if wanted.kbps is None:
             return NO_DETAIL
-        sounds = len(self.analyses[0])
-        step = first_step(self.coefficients, wanted.kbps, channels, sounds, tables)
-        parts = [(base[:channels], c) for window in self.analyses for base, c in window]
+        step = first_step(known, wanted.kbps, channels, len(self.analyses[0]), own.power, tables)
 
-        def details(step: int) -> Iterator[Numbers]:
-            return (bits.quantise(base[:0], c, step, tables) for base, c in parts)
+        def numbers(step: int) -> Iterator[Numbers]:
+            return (_quantised(one, channels, own.at(step), tables) for one in each)
 
-        bases = (bits.quantise(base, c[:0], NO_DETAIL, tables) for base, c in parts)
-        return file.estimate(bases, details, len(self.analyses), wanted.kbps, step, tables)
+        return file.estimate(numbers, len(self.analyses), wanted.kbps, step, tables)
+
+
+def _quantised(one: ChannelAnalysis, channels: int, own: Settings, tables: Tables) -> Numbers:
+    return bits.quantise(one.base[:channels], one.c, own, tables, one.envelope)
 
 
 def _later(progress: Progress, share: float) -> Progress:
@@ -237,7 +239,7 @@ def _sampled(model: Any, song: SongSource) -> tuple[list[windowing.Window], int]
     return kept, stride
 
 
-def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window], tables: BitTables) -> bool:
+def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window], tables: Tables) -> bool:
     """Whether two channels take fewer bits as mid and side."""
     pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE] for window in sampled], axis=1)
     spread = tables.spread[::_SPARSE]
@@ -247,6 +249,6 @@ def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window]
     return bool(np.log2(1 + other / unit).sum() < np.log2(1 + plain / unit).sum())
 
 
-def _channels(wanted: Target, model: Any) -> int:
+def _channels(wanted: Target, model: Any, tables: Tables) -> int:
     """Return the base channels for a target: all where there is nothing else."""
-    return int(model.latent_dim) if wanted.base_alone else BASE_CHANNELS
+    return int(model.latent_dim) if wanted.base_alone else base_channels(tables)

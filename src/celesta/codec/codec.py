@@ -175,7 +175,7 @@ class Codec:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "memory.cel"
             file.write_bytes(data)
-            with self._opened(file) as reader:
+            with self._opened(file, whole=start is None and stop is None) as reader:
                 return self._decoded(WindowSource.of_reader(reader), sample_rate, start, stop)
 
     # ---- file to file, in flat memory
@@ -253,9 +253,12 @@ class Codec:
         sample_rate: int | None = None,
         start: float | None = None,
         stop: float | None = None,
+        salvage: bool = False,
         progress: Progress | None = None,
-    ) -> None:
-        """Decode a .cel file to an audio file, holding one window at a time; the payload is verified first.
+    ) -> list[tuple[float, float]]:
+        """Decode a .cel file to an audio file, holding one window at a time.
+
+        Of a whole song the payload is verified first; of a stretch only the windows that it needs are read.
 
         Args:
             source: the .cel file.
@@ -263,15 +266,23 @@ class Codec:
             sample_rate: Hz of the result; None for the source's.
             start: seconds to begin at; only the windows that the stretch needs are decoded.
             stop: seconds to end at.
+            salvage: decode what is left of a file that is damaged or cut short; windows that are lost are silent.
             progress: called with the seconds of audio done and in all.
+
+        Returns:
+            The stretches that were lost, begin and end in seconds, which a :class:`~celesta.errors.LatentWarning` also
+            names. Without ``salvage`` there are none.
 
         Raises:
             LatentError, AudioError: the file is damaged, of other weights, or the audio cannot be written.
             UsageError: the seconds are out of range.
         """
-        with self._opened(source) as reader:
-            windows = WindowSource.of_reader(reader)
+        with self._opened(source, whole=start is None and stop is None and not salvage, salvage=salvage) as reader:
+            windows = WindowSource.of_reader(reader, salvage=salvage)
             wanted = Stretch.of(windows, sample_rate, start, stop)
+            lost = windows.lost_seconds(reader.seconds_of)
+            if lost:
+                decoding.warn_of_losses(reader, lost)
             done = 0
             with audio.Writer(target, wanted.sample_rate, reader.meta.channels) as writer:
                 for block in decoding.decode_blocks(self.network, windows, wanted):
@@ -279,6 +290,7 @@ class Codec:
                     done += block.shape[1]
                     if progress is not None:
                         progress(done / wanted.sample_rate, wanted.seconds)
+        return lost
 
     def verify(self, path: str | Path, progress: Progress | None = None) -> None:
         """Prove that a .cel file is whole and decodes to finite audio; holds one window at a time.
@@ -307,11 +319,12 @@ class Codec:
         parts = list(decoding.decode_blocks(self.network, windows, wanted))
         return Audio(np.concatenate(parts, axis=1), wanted.sample_rate)
 
-    def _opened(self, path: str | Path) -> CelReader:
-        """Open a .cel file of this codec, its payload verified."""
+    def _opened(self, path: str | Path, *, whole: bool = True, salvage: bool = False) -> CelReader:
+        """Open a .cel file of this codec, its payload verified where it is needed as a whole."""
         with contextlib.ExitStack() as stack:
-            reader = stack.enter_context(CelReader(path))
-            reader.check_payload()
+            reader = stack.enter_context(CelReader(path, salvage=salvage))
+            if whole:
+                reader.check_payload()
             m = reader.meta
             self.check(m.model, m.weights, m.latent_dim, m.detail_size)
             stack.pop_all()

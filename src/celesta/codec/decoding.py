@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from celesta import audio
 from celesta._files import printable
 from celesta.codec import windowing
 from celesta.codec.network import HALF_POWER, WindowNetwork
-from celesta.errors import LatentError, UsageError
+from celesta.errors import LatentError, LatentWarning, UsageError
 from celesta.latents import CelReader, Latent, LatentWindow
 
 _MARGIN = 0.25  # seconds: longer than the resampler's filter at any ratio of the rates that are supported
+
+_NAMED = 8  # stretches that a warning names
 
 
 def check_latent(network: WindowNetwork, name: str, weights: str, latent: tuple[str, str, int, int]) -> None:
@@ -56,6 +59,7 @@ class WindowSource:
         source_rate: Hz of the source.
         n_samples: of the source, at its rate.
         mid_side: whether two channels are mid and side.
+        lost: windows that are damaged: they decode to silence.
     """
 
     window: Callable[[int], LatentWindow]
@@ -63,6 +67,7 @@ class WindowSource:
     source_rate: int
     n_samples: int
     mid_side: bool
+    lost: frozenset[int] = frozenset()
 
     @classmethod
     def of_latent(cls, z: Latent) -> WindowSource:
@@ -70,10 +75,33 @@ class WindowSource:
         return cls(z.window_latent, z.windows, z.source_rate, z.n_samples, z.mid_side)
 
     @classmethod
-    def of_reader(cls, reader: CelReader) -> WindowSource:
-        """Read the windows from a file as they are needed."""
+    def of_reader(cls, reader: CelReader, *, salvage: bool = False) -> WindowSource:
+        """Read the windows from a file as they are needed.
+
+        Args:
+            reader: the file.
+            salvage: look for damaged windows first.
+
+        Raises:
+            LatentError: all windows are damaged.
+        """
         m = reader.meta
-        return cls(reader.window, len(reader), m.source_rate, m.n_samples, bool(m.mid_side))
+        lost = frozenset(reader.damaged() if salvage else [])
+
+        def window(i: int) -> LatentWindow:
+            return reader.silent_window() if i in lost else reader.window(i)
+
+        return cls(window, len(reader), m.source_rate, m.n_samples, bool(m.mid_side), lost)
+
+    def lost_seconds(self, seconds_of: Callable[[int], tuple[float, float]]) -> list[tuple[float, float]]:
+        """Return the stretches that are lost, neighbours joined, in seconds."""
+        stretches: list[tuple[float, float]] = []
+        for begin, end in map(seconds_of, sorted(self.lost)):
+            if stretches and begin <= stretches[-1][1]:
+                stretches[-1] = (stretches[-1][0], end)
+            else:
+                stretches.append((begin, end))
+        return stretches
 
 
 @dataclass(frozen=True)
@@ -118,6 +146,15 @@ class Stretch:
         return cls(rate, first, max(last, first + 1))
 
 
+def warn_of_losses(reader: CelReader, lost: list[tuple[float, float]]) -> None:
+    """Warn of the stretches of a damaged file that are silent."""
+    seconds = sum(end - begin for begin, end in lost)
+    stretches = ", ".join(f"{begin:.1f} to {end:.1f} s" for begin, end in lost[:_NAMED])
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    said = f"{reader.name}: damaged: {seconds:.1f} of {reader.seconds:.1f} s are lost and silent ({stretches}{more})"
+    warnings.warn(LatentWarning(said), stacklevel=3)
+
+
 def decode_blocks(network: WindowNetwork, source: WindowSource, wanted: Stretch) -> Iterator[np.ndarray]:
     """Decode a stretch of a song to blocks ``(channels, n)``: the samples that decoding all of it gives there.
 
@@ -158,7 +195,8 @@ def _windows(network: WindowNetwork, source: WindowSource, begin: int, end: int)
         for i in range(begin, end):
             if i + 2 < last:
                 coming[i + 2] = reader.submit(source.window, i + 2)
-            yield network.decode(lambda j: coming[j].result(), i, source.count)
+            decoded = network.decode(lambda j: coming[j].result(), i, source.count)
+            yield np.zeros_like(decoded) if i in source.lost else decoded
             coming.pop(i - 1, None)
 
 

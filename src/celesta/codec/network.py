@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from celesta.codec.windowing import Window
+from celesta.entropy.table_file import Tables, load_tables
+from celesta.entropy.window import envelope_of
 from celesta.errors import LatentError, ModelError
 from celesta.latents import LatentWindow
-from celesta.latents.window import ENVELOPE_FRAMES
+from celesta.latents.window import ENVELOPE_FRAMES, ENVELOPE_ROWS
 
 if TYPE_CHECKING:
     from celesta.models.base import Model
     from celesta.models.runtime import Runtime
 
-Analysis = list[tuple[np.ndarray, np.ndarray]]
-"""Base ``(channels, frames)`` and coefficients ``(bands, frames)`` of each audio channel of a window."""
+
+class ChannelAnalysis(NamedTuple):
+    """What is coded of an audio channel of a window.
+
+    Attributes:
+        base: ``(channels, frames)``.
+        c: coefficients ``(bands, frames)``.
+        envelope: their envelope indices ``(25, frames / 4)``; ``(0, 0)`` for codecs without an envelope.
+    """
+
+    base: np.ndarray
+    c: np.ndarray
+    envelope: np.ndarray
+
+
+Analysis = list[ChannelAnalysis]
+"""One entry for each audio channel of a window."""
 HALF_POWER = np.float32(0.5**0.5)
 
 
@@ -96,7 +113,8 @@ class WindowNetwork:
             }
             if around.envelope is not None:
                 parts["envelope"] = around.envelope[one].astype(np.float32)
-            made = self.runtime.decoder.run(**parts, length=total, start=first)
+            own = {"channel": channel} if model.capabilities.has_envelope else {}
+            made = self.runtime.decoder.run(**parts, length=total, start=first, **own)
             decoded.append(made["out"][0, 0, start : start + length])
         samples = np.stack(decoded)
         if not np.isfinite(samples).all():
@@ -140,12 +158,25 @@ class WindowNetwork:
         # Channel by channel, so that a channel's numbers do not depend on the others'.
         to_base = self.runtime.function("base")
         bases = [to_base.run(x=one[None, None], c=own[None])["out"][0] for one, own in zip(x, c, strict=True)]
-        return [(base[keep].T, own[keep].T) for base, own in zip(bases, c, strict=True)]
+        made = []
+        for base, own in zip(bases, c, strict=True):
+            kept = own[keep].T
+            made.append(ChannelAnalysis(base[keep].T, kept, envelope_of(kept, self.tables)))
+        return made
 
     def coefficients(self, x: np.ndarray) -> np.ndarray:
         """Compute the MDCT ``(channels, frames, bands)`` of samples ``(channels, n)``."""
         self.coding_model()
         return self.runtime.function("mdct").run(x=np.ascontiguousarray(x))["out"]
+
+    @property
+    def tables(self) -> Tables:
+        """Tables to code with.
+
+        Raises:
+            ModelError: they are missing or damaged.
+        """
+        return load_tables(ENVELOPE_ROWS if self.model.capabilities.has_envelope else 0)
 
     @property
     def codes_to_bitrate(self) -> bool:

@@ -46,6 +46,8 @@ LARGEST = 63
 WIDTHS = np.diff(EDGES)
 SIZES = FRAMES * WIDTHS
 """Coefficients of a cell of each band."""
+BAND_OF = np.repeat(np.arange(BANDS), WIDTHS)
+"""The band of each coefficient."""
 
 
 def cell_sums(x: np.ndarray) -> np.ndarray:
@@ -71,4 +73,15 @@ def levels(power: np.ndarray) -> np.ndarray:
 def decibels(index: np.ndarray) -> np.ndarray:
     """An envelope index as dB of mean power, float32."""
     found: np.ndarray = np.asarray(index, np.float32) * np.float32(STEP_DB) + np.float32(FLOOR_DB)
+    return found
+
+
+def centres(sample_rate: float = 44_100) -> np.ndarray:
+    """Return the centre frequency of each band, Hz, ``(25,)``.
+
+    >>> centres()[:3].round().tolist()
+    [43.0, 129.0, 215.0]
+    """
+    edges = np.array(EDGES)
+    found: np.ndarray = (edges[:-1] + edges[1:]) / 2 * (sample_rate / 2 / EDGES[-1])
     return found

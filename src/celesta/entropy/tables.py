@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
-from celesta._files import read_arrays
 from celesta.entropy.frame_order import LEVELS
-from celesta.errors import ModelError, UsageError
-
-FILE = Path(__file__).parents[1] / "weights" / "nested-bits.safetensors"
+from celesta.errors import UsageError
 
 TOTAL = 1 << 16
 NEAR, WIDE, ZONES, PASSES = 17, 11, 10, 9
@@ -73,17 +69,3 @@ def as_shares(counts: np.ndarray, prior: np.ndarray, weight: float = 24.0) -> np
     np.put_along_axis(made, at, np.take_along_axis(made, at, -1) + TOTAL - made.sum(-1, keepdims=True), -1)
     whole: np.ndarray = made.astype(np.int32)
     return whole
-
-
-@lru_cache(maxsize=1)
-def load_tables() -> BitTables:
-    """Load the tables that ship with the codec.
-
-    Raises:
-        ModelError: they are missing or damaged.
-    """
-    try:
-        arrays, _ = read_arrays(FILE)
-        return BitTables(*(arrays[name] for name in ("found", "size", "move", "spread")))
-    except (OSError, ValueError, KeyError, UsageError) as error:
-        raise ModelError(f"{FILE}: no tables of the codec ({error}); install Celesta again") from None

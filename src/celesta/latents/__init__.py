@@ -2,9 +2,10 @@
 
 from celesta.latents.coded import CodedWriter, WrittenFile
 from celesta.latents.coded_song import Progress
-from celesta.latents.header import CODED, CelMeta
+from celesta.latents.folder import find_cel
 from celesta.latents.latent import Latent
-from celesta.latents.reader import CelReader, find_cel, verify
+from celesta.latents.meta import CODED, CelMeta
+from celesta.latents.reader import CelReader, verify
 from celesta.latents.saving import DEFAULT_QUALITY
 from celesta.latents.source import SourceFile
 from celesta.latents.truncation import truncate

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +14,27 @@ from typing import IO, Any
 import numpy as np
 
 from celesta._files import disk_errors, printable, write_whole
-from celesta.entropy import window as bits_window
-from celesta.entropy.tables import BitTables
-from celesta.entropy.window import BASE_GROUPS, Numbers
+from celesta.entropy import window as bits
+from celesta.entropy.table_file import Tables
+from celesta.entropy.window import Numbers
 from celesta.errors import LatentError
-from celesta.latents.header import CODED, CelMeta, check, pack
+from celesta.latents.header import pack
+from celesta.latents.meta import CODED, INDEX, CelMeta, check
 
 _BLOCK = 1 << 20
+
+
+def checksum(row: np.ndarray, parts: Iterable[bytes]) -> int:
+    """Compute the CRC-32 of a window and channel: of its row of the index, but for the last number, and its parts.
+
+    Args:
+        row: ``(INDEX,)`` numbers.
+        parts: the bytes.
+    """
+    found = zlib.crc32(np.asarray(row[: INDEX - 1]).astype("<u4").tobytes())
+    for part in parts:
+        found = zlib.crc32(part, found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ class CodedWriter:
     """
 
     def __init__(
-        self, path: str | Path, meta: Mapping[str, Any], channels: int, tables: BitTables, *, mid_side: bool = False
+        self, path: str | Path, meta: Mapping[str, Any], channels: int, tables: Tables, *, mid_side: bool = False
     ) -> None:
         self.path, self.tables, self.channels = Path(path), tables, channels
         self.name = printable(self.path)
@@ -90,16 +105,17 @@ class CodedWriter:
     def size(self, n_samples: int) -> int:
         """Compute the size of the file in bytes if it were closed now."""
         head = len(pack(self._about(n_samples), "0" * 64))
-        return head + self._bytes + 4 * (BASE_GROUPS + 2) * sum(map(len, self._index))
+        return head + self._bytes + 4 * INDEX * sum(map(len, self._index))
 
     def append(self, window: list[Numbers]) -> None:
         """Add a window: the quantised latent of each audio channel."""
         rows = []
         with disk_errors(self.path):
             for one in window:
-                parts = bits_window.encode(one, self.tables)
+                parts = bits.encode(one, self.tables)
                 self._spool.write(b"".join(parts))
-                rows.append([*map(len, parts), one.step])
+                row = [*map(len, parts), one.settings.packed()]
+                rows.append([*row, checksum(np.array([*row, 0]), parts)])
                 self._bytes += sum(map(len, parts))
                 self._most = max(self._most, int((one.detail != 0).sum(0).max(initial=0)))
                 self._frames = one.detail.shape[1]
@@ -136,6 +152,8 @@ class CodedWriter:
                 encoding=CODED,
                 payload_bytes=self._bytes,
                 mid_side=int(self._mid_side),
+                envelope=self.tables.envelope_rows,
+                tables=self.tables.digest,
             )
             check(meta)
         except ValueError as error:

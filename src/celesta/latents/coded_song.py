@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from celesta._files import printable
 from celesta.entropy import window as bits
-from celesta.entropy.tables import BitTables
+from celesta.entropy.table_file import Tables
 from celesta.entropy.window import NO_DETAIL, Numbers
 from celesta.errors import LatentWarning
 from celesta.latents.coded import CodedWriter, WrittenFile
+from celesta.latents.meta import INDEX
 from celesta.latents.rate_control import next_step, search
 
 Progress = Callable[[float, float | None], None]
@@ -23,7 +22,7 @@ Progress = Callable[[float, float | None], None]
 
 _TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
 _AIM = 0.996  # of the bitrate: the estimate errs by so much
-_INDEX, _HEADER = 8 * 24, 8 * 480  # bits of a window's index in the file, and of its header
+_INDEX, _HEADER = 8 * 4 * INDEX, 8 * 480  # bits of a window's index in the file, and of its header
 
 
 def ignore_progress(done: float, total: float | None) -> None:
@@ -62,28 +61,27 @@ class SongFile:
 
     def estimate(
         self,
-        bases: Iterable[Numbers],
-        details: Callable[[int], Iterable[Numbers]],
+        numbers: Callable[[int], Iterable[Numbers]],
         windows: int,
         kbps: float,
         step: int,
-        tables: BitTables,
+        tables: Tables,
     ) -> int:
         """Find the step at which some windows would cost nearly the bitrate, without coding them.
 
         Args:
-            bases: the windows without their details.
-            details: gives the windows without their bases at a step.
+            numbers: gives the windows, channel by channel, at a step.
             windows: number of windows.
             kbps: bitrate asked for, kbit/s.
             step: to begin with.
-            tables: probability tables.
+            tables: the codec's.
         """
         share = min(1.0, windows * self.window / self.seconds)
-        fixed = sum(bits.cost(n, tables) + _INDEX for n in bases) + _HEADER * share
+        fixed = sum(bits.fixed_cost(n, tables) + _INDEX for n in numbers(NO_DETAIL)) + _HEADER * share
 
         def kbps_at(step: int) -> float:
-            return float((fixed + sum(bits.cost(n, tables) for n in details(step))) / (share * self.seconds) / 1000)
+            cost = sum(bits.detail_cost(n, tables) for n in numbers(step))
+            return float((fixed + cost) / (share * self.seconds) / 1000)
 
         return search(kbps_at, max(0.5, _AIM * kbps), step, _TRIES)
 
@@ -93,7 +91,7 @@ class SongFile:
         channels: int,
         kbps: float | None,
         step: int,
-        tables: BitTables,
+        tables: Tables,
         *,
         last: bool = True,
     ) -> WrittenFile:
@@ -104,7 +102,7 @@ class SongFile:
             channels: base channels.
             kbps: bitrate asked for, kbit/s; None for the step as it is.
             step: to begin with.
-            tables: probability tables.
+            tables: the codec's.
             last: whether to write the smallest file where none is small enough, with a
                 :class:`~celesta.errors.LatentWarning`. Otherwise nothing is written then.
 
@@ -132,21 +130,3 @@ class SongFile:
             text = f"{printable(self.path)}: {made.kbps:.2f} kbit/s is the smallest that this song can have here"
             warnings.warn(LatentWarning(f"{text}, not the {made.target_kbps:g} asked for"), stacklevel=5)
         return made
-
-
-def coarser(n: Numbers, step: int, channels: int, tables: BitTables) -> Numbers:
-    """Return a quantised window at a coarser step, or as it is where the step is not coarser.
-
-    Args:
-        n: the window of one audio channel.
-        step: step index.
-        channels: base channels that are left.
-        tables: probability tables.
-    """
-    if step <= n.step or n.step == NO_DETAIL:
-        return replace(n, base=n.base[:channels])
-    if step == NO_DETAIL:
-        return Numbers(n.base[:channels], np.zeros_like(n.detail), step)
-    c = n.detail * (np.float32(bits.step_of(n.step)) * tables.spread[:, None])
-    rounded = bits.quantise(np.zeros((0, c.shape[1]), np.float32), c, step, tables)
-    return Numbers(n.base[:channels], rounded.detail, step)

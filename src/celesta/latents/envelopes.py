@@ -57,3 +57,56 @@ def without(envelope: np.ndarray, places: np.ndarray, values: np.ndarray, detail
         changed = now_out != was_out
         out[index][bands.BANDS :] = np.where(changed, np.maximum(left, bands.FLOOR_DB), before)
     return out
+
+
+def at_places(cells: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the value of the cell that each detail value lies in.
+
+    Args:
+        cells: ``(windows, channels, 25, columns)``.
+        places: ``(windows, channels, k, frames)`` coefficients.
+    """
+    band = bands.BAND_OF[np.minimum(places, bands.EDGES[-1] - 1)]
+    columns = np.arange(places.shape[-1]) // bands.FRAMES
+    windows, channels = (np.arange(n) for n in places.shape[:2])
+    found: np.ndarray = cells[windows[:, None, None, None], channels[:, None, None], band, columns]
+    return found
+
+
+def followed(old: np.ndarray, new: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the values of a detail whose bands get another power.
+
+    Args:
+        old: ``(windows, channels, 50, columns)`` dB, before.
+        new: the same, after.
+        places: ``(windows, channels, k, frames)`` coefficients.
+        values: of the same shape.
+    """
+    before, after = old[:, :, : bands.BANDS], new[:, :, : bands.BANDS]
+    factor = np.where(after <= bands.FLOOR_DB, 0, 10 ** (np.where(before <= bands.FLOOR_DB, 0, after - before) / 20))
+    made: np.ndarray = (values * at_places(factor, places)).astype(values.dtype)
+    return made
+
+
+def raised(envelope: np.ndarray, gain_db: np.ndarray | float) -> np.ndarray:
+    """Return an envelope ``(windows, channels, 50, columns)`` with a gain on each band; silence stays silence.
+
+    Args:
+        envelope: dB.
+        gain_db: one gain, one per band ``(25,)``, or ``(windows, channels, 25, columns)``, any of these 1.
+    """
+    gain = np.asarray(gain_db, np.float32)
+    gain = gain[:, None] if gain.ndim == 1 else gain
+    shape = (*envelope.shape[:2], bands.BANDS, envelope.shape[3])
+    moved = envelope + np.concatenate([np.broadcast_to(gain, shape)] * 2, axis=2)
+    return np.where(envelope <= bands.FLOOR_DB, envelope, np.maximum(moved, bands.FLOOR_DB)).astype(envelope.dtype)
+
+
+def importance(
+    envelope: np.ndarray | None, places: np.ndarray, values: np.ndarray, spread: np.ndarray, power: float
+) -> np.ndarray:
+    """Return the magnitudes of a detail in units of the quantiser: over band weight and envelope to a power."""
+    found: np.ndarray = np.abs(values) / spread[places]
+    if envelope is not None and power:
+        found = found / 10 ** (at_places(envelope[:, :, : bands.BANDS], places) * (power / 20))
+    return found

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
 
 import numpy as np
 
-from celesta.entropy.tables import load_tables
 from celesta.errors import LatentError, UsageError
-from celesta.latents import envelopes
+from celesta.latents import arithmetic, envelopes
 from celesta.latents.coded import WrittenFile
-from celesta.latents.header import CODED
+from celesta.latents.meta import CODED
 from celesta.latents.reader import CelReader
 from celesta.latents.saving import Coding, save
 from celesta.latents.source import SourceFile
@@ -42,15 +40,13 @@ class Latent:
         mid_side: whether the two channels are mid and side, ``(left + right) / sqrt(2)`` and
             ``(left - right) / sqrt(2)``.
         source: the audio file that was encoded, where it was one.
-        envelope: ``(windows, channels, rows, frames / 4)`` float32 dB, for models with a band envelope: the power of
-            each band, then the power of what the detail leaves out of it; None for other models. It may be edited: 6 dB
-            more in a row is 6 dB more of what is not in the detail.
+        envelope: ``(windows, channels, 50, frames / 4)`` float32 dB, for models with a band envelope: the power of
+            each band, then the power of what the detail leaves out of it; None for other models. See :meth:`equalise`.
         coding: how the latent is quantised when it is saved; None for models that do not code to a bitrate.
 
     Example:
-        z = Latent.load("song.cel")
+        z = Latent.load("song.cel")  # Latent(cel-silu, 30.02 s, 2 channels, 7 windows of 512 x 6890)
         louder = 1.5 * z  # also +, -, / and unary -
-        print(z)  # Latent(cel-silu, 30.02 s, 2 channels, 7 windows of 512 x 6890)
     """
 
     base: np.ndarray
@@ -82,22 +78,20 @@ class Latent:
         if self.places.size and not (self.places.min() >= 0 and self.places.max() <= 0xFFFF):
             raise LatentError("latent: places must lie in 0..65535")
         if self.envelope is not None:
-            columns = -(-b[3] // ENVELOPE_FRAMES)
-            if (self.envelope.ndim, *self.envelope.shape[:2], self.envelope.shape[-1]) != (4, *b[:2], columns):
-                raise LatentError(f"latent: envelope {self.envelope.shape} does not fit base {b}")
+            e = self.envelope.shape
+            if (len(e), *e[:2], e[-1]) != (4, *b[:2], -(-b[3] // ENVELOPE_FRAMES)):
+                raise LatentError(f"latent: envelope {e} does not fit base {b}")
             object.__setattr__(self, "envelope", self.envelope.astype(np.float32, copy=False))
         for name, kind in (("base", np.float32), ("places", np.uint16), ("values", np.float32), ("gain", np.float32)):
             object.__setattr__(self, name, getattr(self, name).astype(kind, copy=False))
 
     def __repr__(self) -> str:
         def count(n: int, what: str) -> str:
-            return f"{n} {what}" if n == 1 else f"{n} {what}s"
+            return f"{n} {what}{'s' * (n != 1)}"
 
-        parts = [self.model, f"{self.duration:.2f} s", count(self.channels, "channel")]
-        parts.append(f"{count(self.windows, 'window')} of {self.latent_dim} x {self.frames}")
-        if self.detail_size:
-            parts.append(f"detail {self.detail_size}")
-        return f"Latent({', '.join(parts)})"
+        shape = f"{count(self.windows, 'window')} of {self.latent_dim} x {self.frames}"
+        detail = f", detail {self.detail_size}" if self.detail_size else ""
+        return f"Latent({self.model}, {self.duration:.2f} s, {count(self.channels, 'channel')}, {shape}{detail})"
 
     @property
     def windows(self) -> int:
@@ -118,6 +112,11 @@ class Latent:
     def detail_size(self) -> int:
         """Sparse coefficients per frame."""
         return int(self.values.shape[2])
+
+    @property
+    def envelope_rows(self) -> int:
+        """Rows of the band envelope, 0 for models without one."""
+        return 0 if self.envelope is None else int(self.envelope.shape[2])
 
     @property
     def frames(self) -> int:
@@ -149,8 +148,7 @@ class Latent:
         """Return base, places and values with the windows joined: ``(channels, rows, windows * frames)`` each."""
 
         def joined(x: np.ndarray) -> np.ndarray:
-            w, c, rows, frames = x.shape
-            return x.transpose(1, 2, 0, 3).reshape(c, rows, w * frames)
+            return x.transpose(1, 2, 0, 3).reshape(*x.shape[1:3], self.windows * self.frames)
 
         return joined(self.base), joined(self.places), joined(self.values)
 
@@ -160,9 +158,38 @@ class Latent:
         return LatentWindow(self.base[i], self.places[i], self.values[i], self.gain[i], envelope)
 
     def replace(self, **arrays: np.ndarray) -> Latent:
-        """Return the same latent with some of its arrays exchanged."""
-        coding = self.coding.changed() if self.coding else None
+        """Return the same latent with some of its arrays exchanged.
+
+        An envelope that is exchanged alone takes the detail with it: 6 dB more in all its rows is 6 dB more of output.
+        """
+        coding = self.coding and self.coding.changed()
+        old, new = self.envelope, arrays.get("envelope")
+        if old is not None and new is not None and new.shape == old.shape and not {"places", "values"} & arrays.keys():
+            arrays["values"] = envelopes.followed(old, new, self.places, self.values)
         return dataclasses.replace(self, coding=coding, **arrays)  # type: ignore[arg-type]
+
+    def equalise(self, gain_db: np.ndarray | float) -> Latent:
+        """Amplify bands of a latent with a band envelope.
+
+        Args:
+            gain_db: one gain in dB, or one per band ``(25,)`` (their centres:
+                :func:`celesta.dsp.band_envelope.centres`), or ``(windows, channels, 25, frames / 4)``, any of these 1.
+
+        Raises:
+            UsageError: the latent has no envelope, or the gains are not finite or do not fit it.
+
+        Example:
+            brighter = z.equalise(np.linspace(-3, 3, 25))  # a tilt
+        """
+        if self.envelope is None:
+            raise UsageError(f"{self.model}: its latents have no band envelope; use gain, or another model")
+        try:
+            envelope = envelopes.raised(self.envelope, gain_db)
+        except ValueError:
+            raise UsageError(f"gains {np.shape(gain_db)} do not fit an envelope {self.envelope.shape}") from None
+        if not np.isfinite(envelope).all():
+            raise UsageError("gain_db must be finite")
+        return self.replace(envelope=envelope)
 
     def truncate(self, latent_dim: int | None = None, detail: int | None = None) -> Latent:
         """Keep the first channels of the base and the most important coefficients of the detail.
@@ -178,8 +205,8 @@ class Latent:
             if wanted is not None and not 0 <= wanted <= there:
                 raise UsageError(f"cannot keep {wanted} of {there} {what}")
         places, values = self.places, self.values
-        if detail is not None and self.coding is not None and self.coding.steps is not None:
-            places, values = _most_important(places, values)  # coded files hold them by place
+        if detail is not None and self.coding is not None and self.coding.settings is not None:
+            places, values = arithmetic.by_importance(self, self.coding.settings[0][0].power)  # they come by place
         arrays = {
             "base": self.base[:, :, :latent_dim],
             "places": places[:, :, :detail],
@@ -229,7 +256,7 @@ class Latent:
             reader.check_payload()
             parts = [reader.window(i) for i in range(len(reader))]
             m = reader.meta
-            coding = Coding(reader.steps(), m.latent_dim) if reader.encoding == CODED else None
+            coding = Coding(reader.settings(), m.latent_dim) if reader.encoding == CODED else None
         most = max(part.places.shape[1] for part in parts)  # windows of coded files have details of their own sizes
         base, gain = np.stack([part.base for part in parts]), np.stack([part.gain for part in parts])
         return cls(
@@ -255,8 +282,7 @@ class Latent:
     def __mul__(self, factor: float) -> Latent:
         if not isinstance(factor, Real):
             return NotImplemented
-        envelope = envelopes.scaled(self.envelope, float(factor))
-        return self._changed(self.base * np.float32(factor), self.values * np.float32(factor), envelope)
+        return arithmetic.scaled(self, float(factor), np.multiply)
 
     __rmul__ = __mul__
 
@@ -265,47 +291,13 @@ class Latent:
             return NotImplemented
         if divisor == 0:
             raise UsageError("a latent cannot be divided by 0")
-        envelope = envelopes.scaled(self.envelope, 1 / float(divisor))
-        return self._changed(self.base / np.float32(divisor), self.values / np.float32(divisor), envelope)
+        return arithmetic.scaled(self, float(divisor), np.divide)
 
     def __neg__(self) -> Latent:
-        return self * -1.0
+        return arithmetic.scaled(self, -1.0, np.multiply)
 
     def __add__(self, other: Latent) -> Latent:
-        return self._with(other, np.add)
+        return arithmetic.combined(self, other, np.add) if isinstance(other, Latent) else NotImplemented
 
     def __sub__(self, other: Latent) -> Latent:
-        return self._with(other, np.subtract)
-
-    def _with(self, other: Latent, operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Latent:
-        if not isinstance(other, Latent):
-            return NotImplemented
-        same = (self.model, self.weights, self.base.shape, self.mid_side) == (
-            other.model,
-            other.weights,
-            other.base.shape,
-            other.mid_side,
-        )
-        if not same:
-            raise LatentError(
-                f"latents of {self.model} {self.base.shape} and {other.model} {other.base.shape} do not combine;"
-                " they need the same model, weights, channels, stereo (left/right or mid/side) and number of windows"
-            )
-        if not np.array_equal(self.places, other.places):
-            raise LatentError(
-                f"{self.model}: sparse details at different places have no sum; combine latents with the same places,"
-                " or truncate(detail=0) both"
-            )
-        envelope = envelopes.mixed(self.envelope, other.envelope)
-        return self._changed(operation(self.base, other.base), operation(self.values, other.values), envelope)
-
-    def _changed(self, base: np.ndarray, values: np.ndarray, envelope: np.ndarray | None) -> Latent:
-        arrays = {} if envelope is None else {"envelope": envelope}
-        return self.replace(base=base, values=values, **arrays)
-
-
-def _most_important(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the detail of each frame by its magnitude over the band weight, largest first."""
-    weights = load_tables().spread
-    order = np.argsort(-np.abs(values) / weights[places], axis=2, kind="stable")
-    return np.take_along_axis(places, order, 2), np.take_along_axis(values, order, 2)
+        return arithmetic.combined(self, other, np.subtract) if isinstance(other, Latent) else NotImplemented

@@ -10,68 +10,102 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from celesta.entropy import window as bits
-from celesta.entropy.tables import BitTables
-from celesta.entropy.window import NO_DETAIL
+from celesta.entropy.table_file import Tables
+from celesta.entropy.window import NO_DETAIL, Settings
 
+Coefficients = tuple[np.ndarray, np.ndarray]
+"""Coefficients ``(bands, frames)`` of a window of an audio channel, and their envelope indices."""
+BASE_CHANNELS = (4, 2)
+"""Base channels next to a detail, without and with an envelope: more cost more bits than they gain at any bitrate."""
+POWER, SOFTER = 5, 0
 COARSEST, FINEST = 864, 384
 """Step indices of quality 0 and 10 for a song of :data:`REFERENCE_LUFS`."""
 REFERENCE_LUFS = -16.0
 """Loudness at which qualities have the steps above: the mean of the shipped clips, and what streaming plays at."""
+OCTAVE_DB = 20 * np.log10(2)
+REFERENCE_DB = -30.0
+"""Level of a band of a song of :data:`REFERENCE_LUFS`, dB: where any power of the envelope gives the same quality."""
 NOISE_STEP = 48
 """No quality is finer: quantiser steps of 2^-15, those of 16-bit audio, where the band weight is 1."""
 TOLERANCE = 0.015  # a step more or less
 FRAME_RATE = 44_100 / 1_024
 _SPARSE = 7  # every 7th coefficient stands for all where only their distribution matters; prime, so it meets all bands
 _BASE_BITS = 2.3  # per base channel and frame: measured, as are the two lines below
+_ENVELOPE_BITS = (0.0, 20.0)  # per frame: without and with an envelope
 _DENSITY = np.array([1.0, 4.0, 12.0, 24.0, 48.0, 400.0])
 _BITS_EACH = np.array([8.5, 7.2, 6.0, 5.6, 5.35, 5.3])
 """Bits per coefficient where a frame has :data:`_DENSITY` of them, place and sign included: to begin a search with."""
 
 
-def quality_step(quality: float, loudness: float | None = REFERENCE_LUFS) -> int:
+def quality_step(quality: float, loudness: float | None = REFERENCE_LUFS, power: int = 0) -> int:
     """Return the step index of a quality, relative to the loudness of the song.
 
-    Quality 0 keeps few coefficients per frame, 10 is beyond what is audible. A song that is 6 dB softer gets steps
-    half as large, so that its signal-to-noise ratio is the same; steps finer than those of 16-bit audio are not used.
+    Quality 0 keeps few coefficients per frame, 10 is beyond what is audible. A song that is 6 dB softer gets
+    coefficients' steps half as large, so that its signal-to-noise ratio is the same; steps finer than those of 16-bit
+    audio are not used.
 
     Args:
         quality: 0 to 10.
         loudness: LUFS; None for silence.
+        power: of the envelope in a coefficient's unit, in sixteenths; the rest of the level is the step's.
 
     Example:
         >>> quality_step(5), quality_step(5, -22.02)
         (624, 576)
     """
-    level = 0.0 if loudness is None else (loudness - REFERENCE_LUFS) / (20 * np.log10(2))
-    index = COARSEST - quality * (COARSEST - FINEST) / 10 + bits.PER_OCTAVE * level
+    level = 0.0 if loudness is None else (loudness - REFERENCE_LUFS) / OCTAVE_DB
+    index = COARSEST - quality * (COARSEST - FINEST) / 10
+    index += bits.PER_OCTAVE * (level * (1 - power / bits.POWERS) - REFERENCE_DB / OCTAVE_DB * power / bits.POWERS)
     return int(np.clip(round(index), NOISE_STEP, NO_DETAIL - 1))
 
 
-def first_step(coefficients: Sequence[np.ndarray], kbps: float, channels: int, sounds: int, tables: BitTables) -> int:
+def first_step(
+    windows: Sequence[Coefficients], kbps: float, channels: int, sounds: int, power: int, tables: Tables
+) -> int:
     """Guess a step by how many coefficients the bitrate pays for.
 
     Args:
-        coefficients: ``(bands, frames)`` each, of windows and audio channels.
+        windows: coefficients and envelopes of windows and audio channels.
         kbps: bitrate asked for, kbit/s.
         channels: base channels.
         sounds: audio channels.
-        tables: probability tables of the codec.
+        power: of the envelope in a coefficient's unit, in sixteenths.
+        tables: the codec's.
     """
-    left = kbps * 1000 / FRAME_RATE - _BASE_BITS * channels * sounds
+    left = kbps * 1000 / FRAME_RATE - (_BASE_BITS * channels + _ENVELOPE_BITS[tables.envelope is not None]) * sounds
     if left <= 2:
         return NO_DETAIL
-    counts = np.geomspace(0.05, tables.spread.size * sounds, 200)
+    counts = np.geomspace(0.05, tables.bands * sounds, 200)
     cost = counts * np.interp(counts / sounds, _DENSITY, _BITS_EACH)
-    return step_of_count(coefficients, float(np.interp(left, cost, counts)) / sounds, tables)
+    return step_of_count(windows, float(np.interp(left, cost, counts)) / sounds, power, tables)
 
 
-def step_of_count(coefficients: Sequence[np.ndarray], count: float, tables: BitTables) -> int:
+def step_of_count(windows: Sequence[Coefficients], count: float, power: int, tables: Tables) -> int:
     """Find the step that keeps ``count`` coefficients per frame on average, estimated from every seventh."""
-    spread = tables.spread[::_SPARSE, None]
-    weighted = np.concatenate([(np.abs(c[::_SPARSE]) / spread).ravel() for c in coefficients])
-    frames = sum(c.shape[1] for c in coefficients)
+    weighted = np.concatenate(
+        [(np.abs(c[::_SPARSE]) / bits.unit(envelope, power, tables)[::_SPARSE]).ravel() for c, envelope in windows]
+    )
+    frames = sum(c.shape[1] for c, _ in windows)
     at = len(weighted) - 1 - min(len(weighted) - 1, round(count * frames / _SPARSE))
     return bits.step_keeping(float(np.partition(weighted, at)[at]))
+
+
+def base_channels(tables: Tables) -> int:
+    """Return the base channels of a coded file that has a detail: more of them cost more bits than they gain."""
+    return BASE_CHANNELS[tables.envelope is not None]
+
+
+def settings(tables: Tables, kbps: float | None = None, sounds: int = 1) -> Settings:
+    """Choose power and softening of a bitrate; without one those of the quality.
+
+    Args:
+        tables: the codec's.
+        kbps: bitrate asked for, kbit/s.
+        sounds: audio channels.
+    """
+    if tables.envelope is None:
+        return Settings(NO_DETAIL)
+    return Settings(NO_DETAIL, POWER, SOFTER)
 
 
 def search(kbps_at: Callable[[int], float], kbps: float, first: int, most: int) -> int:

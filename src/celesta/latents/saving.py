@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from celesta.entropy import window as bits
-from celesta.entropy.tables import load_tables
-from celesta.entropy.window import NO_DETAIL, Numbers
-from celesta.errors import UsageError
+from celesta.entropy.table_file import load_tables
+from celesta.entropy.window import Numbers, Settings
+from celesta.errors import LatentError, UsageError
 from celesta.latents.coded import WrittenFile
 from celesta.latents.coded_song import SongFile
+from celesta.latents.coded_window import as_numbers
 from celesta.latents.programme_loudness import programme_loudness
-from celesta.latents.rate_control import first_step, quality_step
+from celesta.latents.rate_control import base_channels, first_step, quality_step
+from celesta.latents.rate_control import settings as chosen_settings
 from celesta.latents.tags import limited_tags
-from celesta.latents.truncation import BASE_CHANNELS, META, SAMPLED_WINDOWS
+from celesta.latents.truncation import META, SAMPLED_WINDOWS
 from celesta.latents.writer import CelWriter
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ class Coding:
     """How a latent is quantised when it is saved, for latents of a codec that codes to a bitrate.
 
     Attributes:
-        steps: ``(windows, channels)`` step indices of the coded file that the latent was read from; None for those of
-            the default quality.
-        base_channels: base channels that a coded file gets.
+        settings: quantiser settings of each window and channel of the coded file that the latent was read from; None
+            for those of the default quality.
+        base_channels: base channels that a coded file gets; None for as many as usual.
         origin: the audio that the latent was made from, where it was made just now.
     """
 
-    steps: np.ndarray | None = None
-    base_channels: int = BASE_CHANNELS
+    settings: list[list[Settings]] | None = None
+    base_channels: int | None = None
     origin: Origin | None = field(default=None, repr=False)
 
     def changed(self) -> Coding:
@@ -76,8 +77,9 @@ class Origin:
 def fingerprint(latent: Latent) -> int:
     """Compute a checksum of a latent's arrays."""
     found = 0
-    for array in (latent.base, latent.places, latent.values, latent.gain):
-        found = zlib.crc32(array.tobytes(), found)
+    for array in (latent.base, latent.places, latent.values, latent.gain, latent.envelope):
+        if array is not None:
+            found = zlib.crc32(array.tobytes(), found)
     return found
 
 
@@ -105,31 +107,31 @@ def _save_plain(latent: Latent, path: Path, kbps: float | None, dtype: str | Non
 
 
 def _save_coded(latent: Latent, coding: Coding, path: Path, kbps: float | None) -> WrittenFile:
-    tables = load_tables()
-    _check_codable(latent, len(tables.spread), len(tables.move))
-    channels = min(latent.latent_dim, coding.base_channels)
-    finest = _finest_steps(latent, coding, kbps)
+    tables = load_tables(latent.envelope_rows)
+    _check_codable(latent, tables.bands, tables.base_channels)
+    channels = min(latent.latent_dim, base_channels(tables) if coding.base_channels is None else coding.base_channels)
+    finest = _finest(latent, coding, kbps)
     about = {name: getattr(latent, name) for name in META}
     about["tags"] = limited_tags(latent.tags, latent.duration, kbps, path)
     file = SongFile(path, about, latent.mid_side, latent.n_samples)
 
     def window(i: int, step: int) -> list[Numbers]:
-        return [
-            bits.quantise(base[:channels], coefficients(latent, i, c), max(step, int(finest[i, c])), tables)
-            for c, base in enumerate(latent.base[i])
-        ]
+        made = []
+        for c, base in enumerate(latent.base[i]):
+            own = finest[i][c]
+            envelope = None if latent.envelope is None else latent.envelope[i, c]
+            dense = coefficients(latent, i, c)
+            made.append(as_numbers(base[:channels], dense, envelope, own.at(max(step, own.step)), tables))
+        return made
 
     step = 0
     if kbps is not None:
         some = range(0, latent.windows, max(1, latent.windows // SAMPLED_WINDOWS))
+        fine = [n for i in some for n in window(i, 0)]
         dense = [coefficients(latent, i, c) for i in some for c in range(latent.channels)]
-        step = first_step(dense, kbps, channels, latent.channels, tables)
-
-        def details(step: int) -> Iterator[Numbers]:
-            return (replace(n, base=n.base[:0]) for i in some for n in window(i, step))
-
-        bases = (replace(n, detail=n.detail[:0]) for i in some for n in window(i, NO_DETAIL))
-        step = file.estimate(bases, details, len(some), kbps, step, tables)
+        known = [(c, n.envelope) for c, n in zip(dense, fine, strict=True)]
+        step = first_step(known, kbps, channels, latent.channels, fine[0].settings.power, tables)
+        step = file.estimate(lambda step: (n for i in some for n in window(i, step)), len(some), kbps, step, tables)
     return file.write(lambda step: (window(i, step) for i in range(latent.windows)), channels, kbps, step, tables)
 
 
@@ -145,14 +147,22 @@ def _check_codable(latent: Latent, bands: int, channels: int) -> None:
     fits = latent.hop_length == bands and latent.frames * bands == latent.window and latent.latent_dim <= channels
     if not fits or latent.places.max(initial=0) >= bands or not np.array_equal(latent.gain, np.ones_like(latent.gain)):
         raise UsageError(f"{latent.model}: a latent of this shape cannot be coded; give dtype or bits")
+    if not all(x is None or np.isfinite(x).all() for x in (latent.base, latent.values, latent.envelope)):
+        raise LatentError(f"{latent.model}: the latent holds values that are not finite, so it cannot be saved")
 
 
-def _finest_steps(latent: Latent, coding: Coding, kbps: float | None) -> np.ndarray:
-    """Return the finest step of each window and channel: finer ones than it was coded with cost bits for nothing."""
-    shape = (latent.windows, latent.channels)
-    if coding.steps is not None:
-        return coding.steps if coding.steps.shape == shape else np.full(shape, int(np.median(coding.steps)))
-    if kbps is not None:
-        return np.zeros(shape, np.int64)
-    windows = ([coefficients(latent, i, c) for c in range(latent.channels)] for i in range(latent.windows))
-    return np.full(shape, quality_step(DEFAULT_QUALITY, programme_loudness(windows, latent.sample_rate)))
+def _finest(latent: Latent, coding: Coding, kbps: float | None) -> list[list[Settings]]:
+    """Return the finest settings of each window and channel: finer than it was coded costs bits for nothing."""
+    there = coding.settings
+    if there is not None and len(there) == latent.windows and len(there[0]) == latent.channels:
+        return there
+    if there is not None:
+        one = sorted((settings for row in there for settings in row), key=lambda settings: settings.step)
+        chosen = one[len(one) // 2]
+    else:
+        chosen = chosen_settings(load_tables(latent.envelope_rows), kbps, latent.channels).at(0)
+        if kbps is None:
+            windows = ([coefficients(latent, i, c) for c in range(latent.channels)] for i in range(latent.windows))
+            loudness = programme_loudness(windows, latent.sample_rate)
+            chosen = chosen.at(quality_step(DEFAULT_QUALITY, loudness, chosen.power))
+    return [[chosen] * latent.channels] * latent.windows

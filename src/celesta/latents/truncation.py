@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from celesta.entropy.tables import load_tables
+from celesta.entropy.coarsening import coarser
 from celesta.entropy.window import Numbers
 from celesta.errors import UsageError
 from celesta.latents.coded import WrittenFile
-from celesta.latents.coded_song import Progress, SongFile, coarser, ignore_progress
-from celesta.latents.header import CODED
+from celesta.latents.coded_song import Progress, SongFile, ignore_progress
+from celesta.latents.meta import CODED
+from celesta.latents.rate_control import base_channels
 from celesta.latents.reader import CelReader
 from celesta.latents.tags import limited_tags
 
-BASE_CHANNELS = 4
-"""Base channels of a coded file that has a detail: more of them cost more bits than they gain, at every bitrate."""
 SAMPLED_WINDOWS = 8
 """Windows spread over a song that a search for a step looks at."""
 META = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags", "source")
@@ -61,21 +59,20 @@ def truncate(
         reader.check_payload()
         _refuse_copies(reader, kbps, channels)
         m = reader.meta
-        kept = min(m.latent_dim, channels or (m.latent_dim if kbps is None else BASE_CHANNELS))
+        kept = min(m.latent_dim, channels or (m.latent_dim if kbps is None else base_channels(reader.tables)))
         about = {name: getattr(m, name) for name in META}
         if kbps is not None:
             about["tags"] = limited_tags(m.tags, reader.seconds, kbps, Path(target))
         file = SongFile(Path(target), about, bool(m.mid_side), m.n_samples, progress or ignore_progress)
-        tables = load_tables()
 
         def numbers(step: int) -> Iterator[list[Numbers]]:
             for i in range(len(reader)):
-                yield [coarser(n, step, kept, tables) for n in reader.numbers(i)]
+                yield [coarser(n, step, kept, reader.tables) for n in reader.numbers(i)]
 
         step = 0  # finer than any: every window keeps its own
         if kbps is not None:
             step = _first_step(reader, file, kept, kbps)
-        return file.write(numbers, kept, kbps, step, tables)
+        return file.write(numbers, kept, kbps, step, reader.tables)
 
 
 def _refuse_copies(reader: CelReader, kbps: float | None, channels: int | None) -> None:
@@ -98,13 +95,11 @@ def _refuse_copies(reader: CelReader, kbps: float | None, channels: int | None) 
 
 def _first_step(reader: CelReader, file: SongFile, channels: int, kbps: float) -> int:
     """Find the step at which windows spread over the file have nearly the bitrate."""
-    tables = load_tables()
     every = max(1, len(reader) // SAMPLED_WINDOWS)
     some = [n for i in range(0, len(reader), every) for n in reader.numbers(i)]
 
-    def details(step: int) -> Iterator[Numbers]:
-        return (replace(coarser(n, step, channels, tables), base=n.base[:0]) for n in some)
+    def numbers(step: int) -> Iterator[Numbers]:
+        return (coarser(n, step, channels, reader.tables) for n in some)
 
-    bases = (replace(n, base=n.base[:channels], detail=n.detail[:0]) for n in some)
     windows = len(some) // reader.meta.channels
-    return file.estimate(bases, details, windows, kbps, min(n.step for n in some), tables)
+    return file.estimate(numbers, windows, kbps, min(n.step for n in some), reader.tables)

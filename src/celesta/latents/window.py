@@ -8,6 +8,8 @@ import numpy as np
 
 ENVELOPE_FRAMES = 4
 """Frames of a column of the envelope."""
+ENVELOPE_ROWS = 50
+"""Rows of the envelope: the power of 25 bands, then the power of what the detail leaves out of them."""
 
 
 class LatentWindow(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,8 @@ import numpy as np
 
 from celesta._files import disk_errors, printable, write_whole
 from celesta.errors import LatentError, UsageError
-from celesta.latents.header import CelMeta, check, layout, pack
+from celesta.latents.header import pack
+from celesta.latents.meta import CelMeta, check, layout
 from celesta.latents.packing import dequantise, pack_bits, quantise
 from celesta.latents.window import ENVELOPE_FRAMES, LatentWindow
 
@@ -86,13 +88,17 @@ class CelWriter:
             self._shape = shape
         if shape != self._shape:
             raise LatentError(f"{self.name}: window {self._windows} has another shape than the first")
-        arrays = self._encoded(window)
+        arrays = {name: np.ascontiguousarray(array).tobytes() for name, array in self._encoded(window).items()}
+        found = 0
+        for name in self._names():
+            found = zlib.crc32(arrays[name], found)
+        arrays["crc"] = found.to_bytes(4, "little")
         with disk_errors(self.path):
             for name, array in arrays.items():
                 if name not in self._spools:
                     folder = self.path.parent
                     self._spools[name] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed in _drop)
-                self._spools[name].write(np.ascontiguousarray(array).tobytes())
+                self._spools[name].write(array)
         self._windows += 1
 
     def close(self, n_samples: int, check: Callable[[Path], None] | None = None) -> int:
@@ -163,11 +169,15 @@ class CelWriter:
             raise LatentError(f"{where}: values are too far apart to quantise; make them smaller")
         return {"codes": pack_bits(codes.ravel(), self._bits), "scale": scale, "offset": offset, **numbers}
 
+    def _names(self) -> list[str]:
+        """Return the names of the tensors in the order of the file, but for the checksums."""
+        assert self._shape is not None  # append sets it
+        _, meta = self._head(self._shape, windows=1 << 20, n_samples=1, sha256="0" * 64)
+        return [name for name in layout(meta) if name != "crc"]
+
     def _payload(self) -> Iterator[bytes]:
         """Yield the tensors' bytes in the order of the file, in blocks."""
-        assert self._shape is not None  # close has looked
-        _, meta = self._head(self._shape, windows=self._windows, n_samples=1, sha256="0" * 64)
-        for name in layout(meta):
+        for name in ("crc", *self._names()):
             self._spools[name].seek(0)
             while block := self._spools[name].read(_BLOCK):
                 yield block

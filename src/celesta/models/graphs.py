@@ -125,18 +125,22 @@ def _with_mdct(model: Any) -> list[Function]:
             made = model.encode(x)
         return tuple(getattr(made, name) for name in names)
 
+    numbers = {"start": torch.tensor(3)}
+    if model.capabilities.has_envelope:
+        numbers["channel"] = torch.tensor(1)
+
     def decode(*values: Tensor) -> Tensor:
-        made = dict(zip((*names, "start"), values, strict=True))
-        start = made.pop("start")
+        made = dict(zip((*names, *numbers), values, strict=True))
+        own = {name: made.pop(name) for name in numbers}
         with _without_transform(model, None):
-            return cast(Tensor, model.decode(Parts(**made), 0, start))[:, 0]
+            return cast(Tensor, model.decode(Parts(**made), 0, **own))[:, 0]
 
     inputs = {name: getattr(parts, name) for name in names}
     return [
         Function(
             "encode", {"x": x, "c": c}, axes | {"base": frames, "places": frames, "values": frames}, names, encode
         ),
-        Function("decode", inputs | {"start": torch.tensor(3)}, axes | {"out": {0: "B", 1: "F"}}, ("out",), decode),
+        Function("decode", inputs | numbers, axes | {"out": {0: "B", 1: "F"}}, ("out",), decode),
         Function("base", {"x": x, "c": c}, axes | {"out": {0: "B", 1: "F"}}, ("out",), lambda x, c: model.base(x, c)),
     ]
 

@@ -27,6 +27,8 @@ class Capabilities:
         orthonormal: latent rows are coefficients of an orthonormal transform, so that one quantiser step size for
             all rows minimises the squared error. Otherwise step sizes are relative to each row's standard deviation.
         decodes_fewer_channels: a latent with fewer dense channels than ``latent_dim`` decodes to a coarser signal.
+        has_envelope: latents have a band envelope, and the decoder takes the index of the audio channel as ``channel``,
+            so that what it adds to one channel does not follow another one.
     """
 
     has_weights: bool = False
@@ -35,6 +37,7 @@ class Capabilities:
     codes_to_bitrate: bool = False
     orthonormal: bool = False
     decodes_fewer_channels: bool = False
+    has_envelope: bool = False
 
 
 class ModelInfo:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -76,7 +76,9 @@ class Nested2(Model):
     """The codec on one audio channel at 44 100 Hz; frames of 1024 samples, 43 a second."""
 
     kind = "nested2"
-    capabilities = Capabilities(has_weights=True, has_detail=True, decodes_fewer_channels=True)
+    capabilities = Capabilities(
+        has_weights=True, has_detail=True, codes_to_bitrate=True, decodes_fewer_channels=True, has_envelope=True
+    )
     Config: ClassVar[type[ModelConfig]] = Nested2Config
     config: Nested2Config
     sample_rate = 44_100
@@ -132,8 +134,11 @@ class Nested2(Model):
         places = places[:, :frames].transpose(1, 2)
         return Parts(base, places, c.gather(-1, places.transpose(1, 2)).transpose(1, 2), both.transpose(1, 2))
 
-    def decode(self, parts: Parts, length: int, start: int = 0) -> Tensor:
-        """Decode to ``(B, 1, length)``. Fewer base channels or coefficients than the full number may come."""
+    def decode(self, parts: Parts, length: int, start: int = 0, channel: int | Tensor = 0) -> Tensor:
+        """Decode to ``(B, 1, length)``. Fewer base channels or coefficients than the full number may come.
+
+        ``channel`` is the index of the audio channel: all but the first get noise and signs of their own.
+        """
         batch, dim, frames = parts.base.shape
         if parts.envelope.shape[-1] * env.FRAMES < frames:
             raise ModelError("nested2: its latents have a band envelope, and this one has none")
@@ -146,7 +151,8 @@ class Nested2(Model):
         index = ((parts.envelope.float() - env.FLOOR_DB) / env.STEP_DB).clamp(min=0).transpose(1, 2)
         envelope, rest = index.chunk(2, -1)
         share = torch.full_like(base[..., :1], dim / self.config.base)
-        c = self.fill(base, share, envelope, rest, detail, start)
+        noise = start + channel * (NOISE_FRAMES // 2)
+        c = self.fill(base, share, envelope, rest, detail, cast(int, noise), decorrelated=channel > 0)
         return self.mdct.inverse(c[:, :frames], length)[:, None]
 
     def prepare(self, dtype: torch.dtype = torch.float32) -> None:
@@ -194,7 +200,7 @@ class Nested2(Model):
         detail: Tensor,
         start: int = 0,
         *,
-        decorrelated: bool = False,
+        decorrelated: bool | Tensor = False,
     ) -> Tensor:
         """Add to the kept coefficients what was left out, at its coded power.
 
@@ -216,9 +222,11 @@ class Nested2(Model):
             tonal, shape = self.tonal(h), self.shape(h)
         rows = (start + torch.arange(detail.shape[1], device=detail.device)) % NOISE_FRAMES
         made = self.shaped(tonal, shape, rest, detail, self.noise[rows])
-        if not decorrelated:
+        if decorrelated is False:
             return made
         sign = torch.sign(self.noise[(rows + NOISE_FRAMES // 3) % NOISE_FRAMES])
+        if isinstance(decorrelated, Tensor):  # in graphs, where the channel is an input
+            sign = torch.where(decorrelated, sign, torch.ones_like(sign))
         return torch.where(detail != 0, detail, made * sign)
 
     def sees(self, base: Tensor, share: Tensor, envelope: Tensor, rest: Tensor, detail: Tensor) -> Tensor:

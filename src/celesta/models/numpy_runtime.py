@@ -45,6 +45,7 @@ class LinearRuntime(_Baseline):
         length: int,
         start: int,
         envelope: np.ndarray | None = None,
+        channel: int = 0,
     ) -> np.ndarray:
         """Decode to ``(B, 1, length)``. Raises LatentError where there are more than K channels."""
         rows = self._at_most(base, self.model.latent_dim)
@@ -72,6 +73,7 @@ class SparseRuntime(_Baseline):
         length: int,
         start: int,
         envelope: np.ndarray | None = None,
+        channel: int = 0,
     ) -> np.ndarray:
         """Decode to ``(B, 1, length)``. Raises LatentError where rows are too many or places are no bands."""
         self._at_most(values, self.model.detail_size)
@@ -112,6 +114,7 @@ class PcaRuntime(_Baseline):
         length: int,
         start: int,
         envelope: np.ndarray | None = None,
+        channel: int = 0,
     ) -> np.ndarray:
         """Decode to ``(B, 1, length)``. Raises LatentError where there are more than 4 K channels."""
         rows = self._at_most(base, self.model.latent_dim)

@@ -105,6 +105,7 @@ class ExportedRuntime(ArrayRuntime):
         length: int,
         start: int,
         envelope: np.ndarray | None = None,
+        channel: int = 0,
     ) -> np.ndarray:
         """Decode to ``(B, 1, length)``."""
         made = self._graphs["decode"].run(base=base, length=max(length, self.model.hop_length), start=start)["out"]
@@ -135,9 +136,11 @@ class MdctRuntime(ExportedRuntime):
         length: int,
         start: int,
         envelope: np.ndarray | None = None,
+        channel: int = 0,
     ) -> np.ndarray:
         """Decode to ``(B, 1, length)``, also from fewer base channels or coefficients than the full number."""
         parts: dict[str, Any] = {"base": base, "places": places, "values": values, "start": start}
+        parts["channel"] = channel
         if envelope is not None and envelope.size:
             parts["envelope"] = envelope
         return self.inverse(self._graphs["decode"].run(**parts)["out"], length)[:, None]

@@ -39,7 +39,8 @@ class Runtime(ABC):
         encoder: ``x (B, channels, T)`` to ``base``, ``places``, ``values`` and ``envelope``, see
             :class:`celesta.models.base.Parts`.
         stored_numbers: numbers in the weights' file.
-        decoder: those arrays, ``length`` and ``start`` to ``out (B, channels, length)``.
+        decoder: those arrays, ``length``, ``start`` and, for models with a band envelope, ``channel`` to
+            ``out (B, channels, length)``.
     """
 
     model: ModelInfo
@@ -98,6 +99,7 @@ class ArrayRuntime(Runtime):
         length: int,
         start: int,
         envelope: np.ndarray | None = None,
+        channel: int = 0,
     ) -> np.ndarray:
         """Decode to ``(B, channels, length)``."""
 

@@ -75,5 +75,6 @@ class TorchRuntime(Runtime):
         """Return another method of the model, such as ``coefficients``, as a network."""
         return TorchNetwork(getattr(self.model, name), self._where)
 
-    def _decode(self, length: int, start: int, **parts: Tensor) -> Tensor:
-        return self.model.decode(Parts(**parts), length, start)
+    def _decode(self, length: int, start: int, channel: int | None = None, **parts: Tensor) -> Tensor:
+        own = {} if channel is None else {"channel": channel}
+        return self.model.decode(Parts(**parts), length, start, **own)

@@ -10,25 +10,26 @@ from hypothesis import strategies as st
 
 from celesta.dsp import band_envelope as bands
 from celesta.entropy import envelope as envelope_coder
-from celesta.entropy import enveloped
+from celesta.entropy import window as bits
 from celesta.entropy.base import BaseCounts
 from celesta.entropy.detail import DetailCounts
 from celesta.entropy.envelope import EnvelopeCounts
 from celesta.entropy.envelope_tables import EnvelopeTables
 from celesta.entropy.rest import RestCounts, thresholds
+from celesta.entropy.table_file import Tables
 from celesta.entropy.tables import BitTables
-from celesta.entropy.window import NO_DETAIL, step_keeping
+from celesta.entropy.window import NO_DETAIL, Numbers, Settings, step_keeping
 from celesta.errors import LatentError, UsageError
 from celesta.models import envelope as torch_envelope
 
 FRAMES, CHANNELS = 24, 4
 
 
-def blank() -> enveloped.Tables:
+def blank() -> Tables:
     spread = np.geomspace(0.3, 1.2, 1024).astype(np.float32)
     level = np.rint(320 * np.log10(np.add.reduceat(spread, bands.EDGES[:-1]) / bands.WIDTHS)).astype(np.int32)
-    bits = BitTables(*DetailCounts().tables(), BaseCounts(CHANNELS).table(), spread)
-    return enveloped.Tables(bits, EnvelopeTables.blank(level=level))
+    made = BitTables(*DetailCounts().tables(), BaseCounts(CHANNELS).table(), spread)
+    return Tables(made, EnvelopeTables.blank(level=level))
 
 
 def music(seed: int, frames: int = FRAMES) -> np.ndarray:
@@ -39,19 +40,19 @@ def music(seed: int, frames: int = FRAMES) -> np.ndarray:
     return made.astype(np.float32)
 
 
-def numbers(seed: int, share: float, power: int, tables: enveloped.Tables, frames: int = FRAMES) -> enveloped.Numbers:
+def numbers(seed: int, share: float, power: int, tables: Tables, frames: int = FRAMES) -> Numbers:
     c = music(seed, frames)
     base = np.random.default_rng(seed).normal(size=(CHANNELS, frames))
-    envelope = enveloped.envelope_of(c, tables)
-    worth = np.abs(c) / enveloped.unit(envelope, power, tables)
-    step = step_keeping(float(np.quantile(worth, 1 - share)))
-    return enveloped.quantise(base, c, envelope, step, power, tables)
+    envelope = bits.envelope_of(c, tables)
+    magnitude = np.abs(c) / bits.unit(envelope, power, tables)
+    step = step_keeping(float(np.quantile(magnitude, 1 - share)))
+    return bits.quantise(base, c, Settings(step, power), tables, envelope)
 
 
-def same(a: enveloped.Numbers, b: enveloped.Numbers) -> None:
+def same(a: Numbers, b: Numbers) -> None:
     for name in ("base", "envelope", "detail", "rest"):
         assert np.array_equal(getattr(a, name), getattr(b, name)), name
-    assert (a.step, a.power) == (b.step, b.power)
+    assert a.settings == b.settings
 
 
 @settings(max_examples=25, deadline=None)
@@ -59,32 +60,32 @@ def same(a: enveloped.Numbers, b: enveloped.Numbers) -> None:
 def test_what_is_coded_comes_back(seed: int, share: float, power: int, frames: int) -> None:
     tables = blank()
     made = numbers(seed, share, power, tables, frames)
-    parts = enveloped.encode(made, tables)
-    same(made, enveloped.decode(parts, made.step, power, CHANNELS, frames, tables))
+    parts = bits.encode(made, tables)
+    same(made, bits.decode(parts, made.settings, CHANNELS, frames, tables))
     # The estimate leaves out what every part spends on its own sizes.
     coded = 8 * len(parts[2] + parts[3])
-    assert abs(enveloped.cost(made, tables) - coded) < 0.02 * coded + 400
+    assert abs(bits.detail_cost(made, tables) - coded) < 0.02 * coded + 400
 
 
 def test_without_a_detail_only_envelope_and_base_are_coded() -> None:
     tables, c = blank(), music(1)
-    envelope = enveloped.envelope_of(c, tables)
-    made = enveloped.quantise(np.ones((CHANNELS, FRAMES)), c, envelope, NO_DETAIL, 3, tables)
-    parts = enveloped.encode(made, tables)
+    envelope = bits.envelope_of(c, tables)
+    made = bits.quantise(np.ones((CHANNELS, FRAMES)), c, Settings(NO_DETAIL, 3), tables, envelope)
+    parts = bits.encode(made, tables)
     assert parts[2:] == [b"", b""]
-    assert enveloped.cost(made, tables) == 0
-    same(made, enveloped.decode(parts, NO_DETAIL, 3, CHANNELS, FRAMES, tables))
-    assert not enveloped.coefficients(made, tables).any()
+    assert bits.detail_cost(made, tables) == 0
+    same(made, bits.decode(parts, Settings(NO_DETAIL, 3), CHANNELS, FRAMES, tables))
+    assert not bits.coefficients(made, tables).any()
     with pytest.raises(LatentError, match="without a step"):
-        enveloped.decode([*parts[:2], b"1234", b""], NO_DETAIL, 3, CHANNELS, FRAMES, tables)
+        bits.decode([*parts[:2], b"1234", b""], Settings(NO_DETAIL, 3), CHANNELS, FRAMES, tables)
 
 
 def test_silence_costs_next_to_nothing() -> None:
     tables, c = blank(), np.zeros((1024, FRAMES), np.float32)
-    envelope = enveloped.envelope_of(c, tables)
+    envelope = bits.envelope_of(c, tables)
     assert not envelope.any()
-    made = enveloped.quantise(np.zeros((CHANNELS, FRAMES)), c, envelope, 300, 8, tables)
-    same(made, enveloped.decode(enveloped.encode(made, tables), 300, 8, CHANNELS, FRAMES, tables))
+    made = bits.quantise(np.zeros((CHANNELS, FRAMES)), c, Settings(300, 8), tables, envelope)
+    same(made, bits.decode(bits.encode(made, tables), Settings(300, 8), CHANNELS, FRAMES, tables))
 
 
 @settings(max_examples=60, deadline=None)
@@ -92,7 +93,7 @@ def test_silence_costs_next_to_nothing() -> None:
 def test_hostile_bytes_are_refused_or_decode_to_numbers_in_range(data: st.DataObject) -> None:
     tables = blank()
     made = numbers(3, 0.05, 5, tables)
-    parts = enveloped.encode(made, tables)
+    parts = bits.encode(made, tables)
     part = data.draw(st.integers(0, 3))
     broken = bytearray(parts[part])
     kind = data.draw(st.sampled_from(["flip", "cut", "random"]))
@@ -104,7 +105,7 @@ def test_hostile_bytes_are_refused_or_decode_to_numbers_in_range(data: st.DataOb
         broken = bytearray(data.draw(st.binary(max_size=300)))
     parts[part] = bytes(broken)
     try:
-        found = enveloped.decode(parts, made.step, made.power, CHANNELS, FRAMES, tables)
+        found = bits.decode(parts, made.settings, CHANNELS, FRAMES, tables)
     except LatentError:
         return
     assert found.envelope.min() >= 0
@@ -116,15 +117,15 @@ def test_hostile_bytes_are_refused_or_decode_to_numbers_in_range(data: st.DataOb
 @pytest.mark.parametrize(("step", "power", "frames"), [(-1, 0, 24), (1024, 0, 24), (500, 17, 24), (500, 0, 23)])
 def test_impossible_numbers_are_refused(step: int, power: int, frames: int) -> None:
     tables = blank()
-    parts = enveloped.encode(numbers(1, 0.1, 3, tables), tables)
+    parts = bits.encode(numbers(1, 0.1, 3, tables), tables)
     with pytest.raises(LatentError):
-        enveloped.decode(parts, step, power, CHANNELS, frames, tables)
+        bits.decode(parts, Settings(step, power), CHANNELS, frames, tables)
 
 
 def test_the_envelope_leans_by_at_most_three_quarters_of_a_step() -> None:
     tables, c = blank(), music(7, 108)
     level = bands.levels(bands.cell_sums(c**2) / bands.SIZES[:, None])
-    assert np.abs(enveloped.envelope_of(c, tables) - level).max() <= 0.75 + 1e-5
+    assert np.abs(bits.envelope_of(c, tables) - level).max() <= 0.75 + 1e-5
     assert np.array_equal(envelope_coder.quantise(level, tables.envelope, 0), np.rint(level))
 
 
@@ -145,18 +146,18 @@ def test_fitted_tables_take_fewer_bits() -> None:
     songs = [numbers(seed, 0.1, 4, tables, 108) for seed in range(12)]
     envelopes, rests, details = EnvelopeCounts(), RestCounts(), DetailCounts()
     for n in songs:
-        at = thresholds(n.envelope, n.step, n.power, tables.envelope)
+        at = thresholds(n.envelope, n.step, n.settings.power, tables.envelope)
         envelopes.add(n.envelope)
-        rests.add(enveloped.cells(n.envelope, at, n.detail), n.rest)
-        details.add(n.detail, enveloped.contexts(n.envelope, at))
+        rests.add(bits.cells(n.envelope, at, n.detail), n.rest)
+        details.add(n.detail, bits.contexts(n.envelope, at))
     level = tables.envelope.level
-    fitted = enveloped.Tables(
+    fitted = Tables(
         BitTables(*details.tables(), tables.bits.move, tables.bits.spread),
         EnvelopeTables(*envelopes.fit(), rests.fit(), level),
     )
-    before, after = ([sum(map(len, enveloped.encode(n, t))) for n in songs] for t in (tables, fitted))
+    before, after = ([sum(map(len, bits.encode(n, t))) for n in songs] for t in (tables, fitted))
     assert sum(after) < 0.8 * sum(before)
-    same(songs[0], enveloped.decode(enveloped.encode(songs[0], fitted), songs[0].step, 4, CHANNELS, 108, fitted))
+    same(songs[0], bits.decode(bits.encode(songs[0], fitted), songs[0].settings, CHANNELS, 108, fitted))
 
 
 def test_tables_of_other_shapes_are_refused() -> None:

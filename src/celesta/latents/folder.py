@@ -1,0 +1,38 @@
+"""Find .cel files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from celesta._files import printable
+from celesta.errors import LatentError, LatentWarning
+
+
+def find_cel(path: str | Path) -> list[Path]:
+    """List the .cel files below a folder, whatever the case of the suffix, sorted; a file stands for itself.
+
+    Hidden folders are left out, and unreadable ones named in a :class:`~celesta.errors.LatentWarning`.
+
+    Raises:
+        LatentError: the path does not exist, or the folder holds no .cel file.
+    """
+    root = Path(path)
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise LatentError(f"{printable(root)}: no such file or folder")
+
+    def unreadable(error: OSError) -> None:
+        said = f"{printable(error.filename)}: skipped, cannot be read ({error.strerror})"
+        warnings.warn(LatentWarning(said), stacklevel=3)
+
+    found: list[Path] = []
+    for folder, folders, files in os.walk(root, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        names = (name for name in files if name.lower().endswith(".cel") and not name.startswith("."))
+        found += [Path(folder, name) for name in names]
+    if not found:
+        raise LatentError(f"{printable(root)}: holds no .cel file")
+    return sorted(found)

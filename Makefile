@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GTZAN ?= ../shared/data/gtzan
 
-.PHONY: demo test bench bench-codec docs format clean
+.PHONY: demo studio test test-core bench bench-codec docs format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -13,6 +13,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/installed
 	$(BIN)/celesta demo -o demo-report --force
+	@echo "next: make studio opens the same clips in the browser, to compare, vary and search"
+
+studio: $(VENV)/installed
+	$(BIN)/celesta studio src/celesta/clips
 
 test: $(VENV)/installed
 	$(BIN)/ruff check src tests scripts benchmarks examples
@@ -20,6 +24,12 @@ test: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+# What a user without torch has: an environment of its own, and a run through models, verbs and features.
+test-core:
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/pip install -q --disable-pip-version-check --no-compile -e .
+	folder=$$(mktemp -d) && .venv-core/bin/python tests/core/verbs.py $$folder && rm -r $$folder
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/speed.py
@@ -41,4 +51,4 @@ format: $(VENV)/installed
 	$(BIN)/ruff check --fix src tests scripts benchmarks examples
 
 clean:
-	rm -rf $(VENV) demo-report docs/_build
+	rm -rf $(VENV) .venv-core demo-report docs/_build

@@ -7,19 +7,27 @@ window for files of any length; :data:`VARIATIONS` lists them; the command line,
 
 from celesta.variations.analysis import SongAnalysis, analyse
 from celesta.variations.basic import detail, gain, morph, noise, smooth
+from celesta.variations.bridge import Bridge, bridge, bridge_file
 from celesta.variations.extend import Extension, extend, extend_file, plan_extension
 from celesta.variations.files import OpenedSong, open_song, transform_file
 from celesta.variations.loop import Loop, find_loops, loop_audio, loop_file
 from celesta.variations.material import Material
+from celesta.variations.mosaic import Grain, Mosaic, mosaic
 from celesta.variations.registry import VARIATIONS, Parameter, Step, Variation, apply, apply_stream
+from celesta.variations.repair import Fill, Gap, find_dropouts, repair, repair_file
 from celesta.variations.stream import WindowStream
 from celesta.variations.structure import Section, find_sections, self_similarity
 
 __all__ = [
     "VARIATIONS",
+    "Bridge",
     "Extension",
+    "Fill",
+    "Gap",
+    "Grain",
     "Loop",
     "Material",
+    "Mosaic",
     "OpenedSong",
     "Parameter",
     "Section",
@@ -30,18 +38,24 @@ __all__ = [
     "analyse",
     "apply",
     "apply_stream",
+    "bridge",
+    "bridge_file",
     "detail",
     "extend",
     "extend_file",
+    "find_dropouts",
     "find_loops",
     "find_sections",
     "gain",
     "loop_audio",
     "loop_file",
     "morph",
+    "mosaic",
     "noise",
     "open_song",
     "plan_extension",
+    "repair",
+    "repair_file",
     "self_similarity",
     "smooth",
     "transform_file",

@@ -245,15 +245,21 @@ def _aligned(song: Material, analysis: SongAnalysis, join: Join) -> Join:
     )  # fmt: skip
 
 
+def correlation_curve(template: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the normalised correlation of a template ``(n,)`` with each place of a signal ``(m,)``, m >= n."""
+    t, y = template.astype(np.float64), x.astype(np.float64)
+    products = scipy.signal.correlate(y, t, "valid", "fft")
+    power = np.cumsum(np.concatenate([[0.0], y**2]))
+    energy = np.maximum(power[len(t) :] - power[: -len(t)], 1e-12)
+    found: np.ndarray = products / np.sqrt(energy * (float(np.dot(t, t)) + 1e-12))
+    return found
+
+
 def best_lag(template: np.ndarray, x: np.ndarray) -> tuple[int, float]:
     """Find where a template ``(n,)`` fits best into a signal ``(m,)``, m >= n; return the place and the correlation."""
-    products = scipy.signal.correlate(x.astype(np.float64), template.astype(np.float64), "valid", "fft")
-    power = np.cumsum(np.concatenate([[0.0], x.astype(np.float64) ** 2]))
-    energy = np.maximum(power[len(template) :] - power[: -len(template)], 1e-12)
-    size = np.sqrt(float(np.sum(template.astype(np.float64) ** 2)) + 1e-12)
-    score = products / (np.sqrt(energy) * size)
-    at = int(np.argmax(score))
-    return at, float(score[at])
+    curve = correlation_curve(template, x)
+    at = int(np.argmax(curve))
+    return at, float(curve[at])
 
 
 def _quietest(a: np.ndarray, b: np.ndarray, fade: int) -> tuple[int, float]:

@@ -65,6 +65,14 @@ class Material:
                 self._samples = np.concatenate(list(song.blocks(song.sample_rate)), axis=1)
                 self.channels, self.n_samples = self._samples.shape
 
+    @classmethod
+    def of_blocks(cls, blocks: Iterator[np.ndarray], sample_rate: int, name: str = "") -> Material:
+        """Return the material of a stream of blocks ``(channels, n)``."""
+        made = cls.__new__(cls)
+        made._samples, made._file, made.path, made.name, made.sample_rate = None, None, None, name, sample_rate
+        made._store(blocks)
+        return made
+
     @property
     def duration(self) -> float:
         """Seconds."""
@@ -151,14 +159,19 @@ def at_rate(song: Material, sample_rate: int, channels: int) -> Material:
         return song
     if song.channels != channels and max(song.channels, channels) > 2:
         raise UsageError(f"{song.name or 'the song'}: {song.channels} channels do not fit {channels}; mix it first")
-    resampler = audio.Resampler(song.sample_rate, sample_rate, song.channels)
-    parts = [resampler.push(block) for block in song.blocks()] + [resampler.finish()]
-    x = np.concatenate(parts, axis=1)
-    if channels == 1 and song.channels == 2:
-        x = x.mean(axis=0, keepdims=True)
-    made = Material(np.repeat(x, 2, axis=0) if channels > len(x) else x, sample_rate)
-    made.name, made.path = song.name, song.path
-    return made
+
+    def fitting(x: np.ndarray) -> np.ndarray:
+        if channels == 1 and len(x) == 2:
+            x = x.mean(axis=0, keepdims=True, dtype=np.float32)
+        return np.repeat(x, 2, axis=0) if channels > len(x) else x
+
+    def blocks() -> Iterator[np.ndarray]:
+        resampler = audio.Resampler(song.sample_rate, sample_rate, song.channels)
+        for block in song.blocks():
+            yield fitting(resampler.push(block))
+        yield fitting(resampler.finish())
+
+    return Material.of_blocks(blocks(), sample_rate, song.name)
 
 
 def _decoded(path: Path) -> tuple[int, Iterator[np.ndarray]]:

@@ -1,0 +1,223 @@
+"""Responses of the studio's interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Problem(Struct):
+    """What went wrong, with the remedy."""
+
+    error: str
+
+
+class Accepted(Struct):
+    """A job was started."""
+
+    job: str
+
+
+class ModelInfo(Struct):
+    """A model of the registry: ``scalable`` ones code to a bitrate."""
+
+    name: str
+    role: str
+    description: str
+    scalable: bool
+    available: bool
+
+
+class ParameterInfo(Struct):
+    """A parameter of a variation: a number, or one of some words."""
+
+    name: str
+    kind: str
+    help: str
+    default: float | None
+    minimum: float | None
+    maximum: float | None
+    flag: str
+
+
+class VariationInfo(Struct):
+    """A variation of the table."""
+
+    name: str
+    summary: str
+    parameters: list[ParameterInfo]
+
+
+class State(Struct):
+    """What this studio can do."""
+
+    version: str
+    platform: str
+    models: list[ModelInfo]
+    default_model: str
+    peers: list[str]
+    variations: list[VariationInfo]
+    formats: list[str]
+    ladder: list[float]
+    library: str | None
+    longest_selection: float
+    largest_upload: int
+    command: str
+
+
+class EntryInfo(Struct):
+    """A file or folder."""
+
+    ref: str
+    name: str
+    folder: bool
+
+
+class FileList(Struct):
+    """Files and folders."""
+
+    entries: list[EntryInfo]
+    complete: bool = True
+
+
+class SongInfo(Struct):
+    """A song: format, size, how to play it, and the command line that shows the same."""
+
+    ref: str
+    name: str
+    path: str
+    format: str
+    subtype: str
+    sample_rate: int
+    channels: int
+    seconds: float
+    n_bytes: int
+    kbps: float
+    tags: dict[str, str]
+    plays_as: str
+    read_seconds: float
+    complete: bool
+    problem: str
+    warnings: list[str]
+    library_id: int | None
+    command: str
+
+
+class JobInfo(Struct):
+    """A job."""
+
+    id: str
+    kind: str
+    title: str
+    state: str
+    share: float | None
+    left: float | None
+    note: str
+    seconds: float
+    parts: int
+    result: Any = None
+
+
+class JobList(Struct):
+    """All jobs that are known, without their results."""
+
+    jobs: list[JobInfo]
+
+
+class AbxAnswer(Struct):
+    """The p-value of an ABX test."""
+
+    p: float
+
+
+class TextAnswer(Struct):
+    """A line of text."""
+
+    text: str
+
+
+class LibraryInfo(Struct):
+    """What a library holds."""
+
+    path: str
+    songs: int
+    analysed: int
+    waiting: int
+    missing: int
+    hours: float
+    errors: int
+    folders: list[str]
+    genres: list[str]
+    moods: list[str]
+    blocks: list[str]
+    axes: list[str]
+
+
+class SongRow(Struct):
+    """A song of the library, as the table shows it."""
+
+    id: int
+    ref: str | None
+    title: str
+    artist: str
+    album: str
+    path: str
+    seconds: float | None
+    tempo: float | None
+    key: str
+    loudness: float | None
+    genre: str
+    mood: str
+    year: float | None
+    missing: bool
+
+
+class SongRows(Struct):
+    """Songs of the library, and the command line that lists the same."""
+
+    songs: list[SongRow]
+    command: str
+
+
+class SimilarRow(Struct):
+    """A song, how similar it is (0 to 1), and why."""
+
+    song: SongRow
+    similarity: float
+    reasons: list[str]
+
+
+class SimilarRows(Struct):
+    """Similar songs, and the command line that lists the same."""
+
+    found: list[SimilarRow]
+    command: str
+
+
+class MapPoints(Struct):
+    """Places of songs: ``x`` and ``y`` from 0 to 1, in the order of ``ids``."""
+
+    ids: list[int]
+    x: list[float]
+    y: list[float]
+    x_name: str
+    y_name: str
+    x_range: list[float]
+    y_range: list[float]
+
+
+class Segment(Struct):
+    """A part of a song."""
+
+    start: float
+    stop: float
+    label: str
+
+
+class Structure(Struct):
+    """Parts of a song, and the command line that lists the same."""
+
+    segments: list[Segment]
+    command: str
+    note: str = ""

@@ -1,0 +1,154 @@
+"""Variations of a selection with a preview that begins at once, and export of the whole song."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.responses import Response, StreamingResponse
+
+from celesta import audio
+from celesta._version import __version__
+from celesta.errors import UsageError
+from celesta.studio import commands
+from celesta.studio.answers import Accepted, ParameterInfo, TextAnswer, VariationInfo
+from celesta.studio.api_compare import stretch
+from celesta.studio.codecs import decode_in_pieces
+from celesta.studio.endpoints import BINARY, Endpoint
+from celesta.studio.jobs import Report
+from celesta.studio.renders import FORMATS
+from celesta.studio.schema import ExportRequest, PreviewRequest, StepModel
+from celesta.studio.studio import Studio
+from celesta.variations import VARIATIONS, Step, apply, transform_file
+
+
+def variations() -> list[VariationInfo]:
+    """Describe the variations of the table whose parameters are all numbers, which sliders can set."""
+    return [
+        VariationInfo(one.name, one.summary, [_parameter(flag, p) for flag, p in one.options()])
+        for one in VARIATIONS.values()
+        if all(p.kind in (int, float) for p in one.parameters)
+    ]
+
+
+def _parameter(flag: str, p: Any) -> ParameterInfo:
+    def limit(value: float) -> float | None:
+        return float(value) if math.isfinite(value) else None
+
+    default = None if p.default is None else float(p.default)
+    return ParameterInfo(p.name, p.kind.__name__, p.help, default, limit(p.minimum), limit(p.maximum), flag)
+
+
+def steps_of(given: list[StepModel]) -> list[Step]:
+    """Check steps against the table; integers may come as 3.0.
+
+    Raises:
+        UsageError: a variation or a value is unknown or out of range.
+    """
+    return [Step(one.name, **one.settings) for one in given]
+
+
+def prepare(studio: Studio, request: PreviewRequest) -> TextAnswer:
+    """Encode a selection, so that the first preview begins at once; returns the command line of the steps."""
+    path, start, stop = stretch(studio, request)
+    steps = steps_of(request.steps)
+    studio.codecs.selection(path, start, stop, request.model)
+    return TextAnswer(commands.transform(path, request.model, [(s.name, s.settings) for s in steps], start, stop))
+
+
+def preview(studio: Studio, request: PreviewRequest) -> Response:
+    """Return the selection, changed: float32, the channels of each sample together, as it is decoded."""
+    path, start, stop = stretch(studio, request)
+    steps = steps_of(request.steps)
+    selection = studio.codecs.selection(path, start, stop, request.model)
+
+    def blocks() -> Iterator[bytes]:
+        with studio.codecs.computing:
+            for block in decode_in_pieces(selection.codec, apply(selection.z, steps)):
+                yield np.ascontiguousarray(block.T, "<f4").tobytes()
+
+    x = selection.x
+    headers = {
+        "x-celesta-rate": str(x.sample_rate),
+        "x-celesta-channels": str(len(x.samples)),
+        "x-celesta-samples": str(x.samples.shape[1]),
+    }
+    return StreamingResponse(_first_at_once(blocks()), media_type=BINARY, headers=headers)
+
+
+def _first_at_once(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Compute the first block before the response begins, so that an error can still be reported."""
+    first = next(blocks, b"")
+
+    def rest() -> Iterator[bytes]:
+        yield first
+        yield from blocks
+
+    return rest()
+
+
+def original(studio: Studio, request: PreviewRequest) -> Response:
+    """Return the selection as it is in the file, in the form of :func:`preview`."""
+    path, start, stop = stretch(studio, request)
+    x = studio.codecs.read(path, start, stop)
+    headers = {
+        "x-celesta-rate": str(x.sample_rate),
+        "x-celesta-channels": str(len(x.samples)),
+        "x-celesta-samples": str(x.samples.shape[1]),
+    }
+    return Response(np.ascontiguousarray(x.samples.T, "<f4").tobytes(), media_type=BINARY, headers=headers)
+
+
+def export(studio: Studio, request: ExportRequest) -> Accepted:
+    """Start writing a changed song; the result has the audio, the recipe and the command line."""
+    path = studio.song(request.song).facts.path
+    steps = steps_of(request.steps)
+    if request.format not in FORMATS:
+        raise UsageError(f"cannot export to {request.format!r}; choose one of {', '.join(FORMATS)}")
+    name = f"{path.stem} ({', '.join(map(str, steps))})"
+
+    def work(report: Report) -> dict[str, Any]:
+        report(0, 1, f"loading {request.model}")
+        codec = studio.codec(request.model)
+        target = studio.renders.new(f".{request.format}")
+        progress = report.part(0.02, 1.0, "coding and decoding")
+        transform_file(codec, path, target, steps, start=request.start, stop=request.stop, progress=progress)
+        about = audio.info(target)
+        made = studio.renders.file(target, f"{name}.{request.format}", about.sample_rate, about.channels)
+        text = _recipe(path, request, steps, codec.weights)
+        return {
+            "render": made.id,
+            "name": made.name,
+            "bytes": made.size,
+            "recipe": text,
+            "recipe_render": studio.renders.recipe(text, f"{name}.json").id,
+            "command": text["command"],
+        }
+
+    return Accepted(studio.jobs.start("export", f"Export {name}", work).id)
+
+
+def _recipe(path: Path, request: ExportRequest, steps: list[Step], weights: str) -> dict[str, Any]:
+    """Return everything that the same result needs."""
+    chain = [(step.name, step.settings) for step in steps]
+    return {
+        "celesta": __version__,
+        "source": path.name,
+        "model": request.model,
+        "weights": weights,
+        "start": request.start,
+        "stop": request.stop,
+        "steps": [{"variation": name, **settings} for name, settings in chain],
+        "command": commands.transform(path, request.model, chain, request.start, request.stop),
+    }
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/vary/prepare", PreviewRequest, TextAnswer, prepare),
+    Endpoint("POST", "/vary/preview", PreviewRequest, None, preview),
+    Endpoint("POST", "/vary/original", PreviewRequest, None, original),
+    Endpoint("POST", "/vary/export", ExportRequest, Accepted, export),
+)

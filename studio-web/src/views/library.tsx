@@ -1,0 +1,570 @@
+// A library of songs: table, map, similar songs with the reason, playlists, duplicates.
+import { computed, signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { get, post, postRaw, result, save } from "../api";
+import { clock, number } from "../format";
+import { player, take } from "../player";
+import { command, fail, open, say, server, song, songRef, stored } from "../state";
+import type { Duplicates, LibraryInfo, SimilarRow, SongRow } from "../types";
+import { Empty, JobBar } from "../parts/controls";
+import { Icon } from "../parts/icons";
+import { MapView } from "./map";
+
+type Tab = "table" | "map" | "duplicates";
+interface Filters {
+  text: string;
+  key: string;
+  mood: string;
+  genre: string;
+  tempo: string;
+}
+
+const NO_FILTERS: Filters = { text: "", key: "", mood: "", genre: "", tempo: "" };
+const ROW = 40;
+
+export const info = signal<LibraryInfo | null>(null);
+const problem = signal("");
+const tab = stored<Tab>("library.tab", "table");
+const filters = stored<Filters>("library.filters", NO_FILTERS);
+export const rows = signal<SongRow[] | null>(null);
+const listCommand = signal("");
+const sort = stored<{ by: keyof SongRow; up: boolean } | null>("library.sort", null);
+export const chosen = stored<number>("library.chosen", 0);
+const similar = signal<SimilarRow[] | null>(null);
+const by = stored("library.by", "");
+export const playlist = stored<number[]>("library.playlist", []);
+const pathFrom = signal(0);
+const twins = signal<Duplicates | null>(null);
+const looking = signal("");
+const all = signal<Map<number, SongRow>>(new Map());
+
+const COLUMNS: { id: keyof SongRow; name: string; number?: boolean; show: (one: SongRow) => string }[] = [
+  { id: "title", name: "Title", show: (one) => one.title },
+  { id: "artist", name: "Artist", show: (one) => one.artist },
+  { id: "genre", name: "Genre", show: (one) => one.genre },
+  { id: "mood", name: "Mood", show: (one) => one.mood },
+  { id: "tempo", name: "Tempo", number: true, show: (one) => (one.tempo ? one.tempo.toFixed(0) : "–") },
+  { id: "key", name: "Key", show: (one) => one.key.replace(" major", "").replace(" minor", "m") },
+  { id: "seconds", name: "Length", number: true, show: (one) => (one.seconds === null ? "–" : clock(one.seconds, 0)) },
+];
+
+const sorted = computed<SongRow[]>(() => {
+  const list = rows.value ?? [];
+  const how = sort.value;
+  if (!how) return list;
+  const sign = how.up ? 1 : -1;
+  return [...list].sort((a, b) => {
+    const [x, y] = [a[how.by], b[how.by]];
+    if (x === y) return 0;
+    if (x === null || x === "") return 1;
+    if (y === null || y === "") return -1;
+    return sign * (typeof x === "string" ? x.localeCompare(String(y)) : Number(x) - Number(y));
+  });
+});
+
+let asked = 0;
+async function list(): Promise<void> {
+  const mine = ++asked;
+  try {
+    const found = await get<{ songs: SongRow[]; command: string }>("/library/songs", { ...filters.value });
+    if (mine !== asked) return;
+    rows.value = found.songs;
+    listCommand.value = command.value = found.command;
+    const known = new Map(all.value);
+    found.songs.forEach((one) => known.set(one.id, one));
+    all.value = known;
+    problem.value = "";
+  } catch (error) {
+    if (mine === asked) problem.value = (error as Error).message;
+  }
+}
+
+export async function pick(id: number): Promise<void> {
+  chosen.value = id;
+  similar.value = null;
+  try {
+    const found = await get<{ found: SimilarRow[]; command: string }>("/library/similar", { id, by: by.value, n: 20 });
+    if (chosen.value !== id) return;
+    similar.value = found.found;
+    command.value = found.command;
+  } catch (error) {
+    fail(error);
+  }
+}
+
+export function playSong(one: SongRow): void {
+  if (!one.ref) {
+    say(one.missing ? "The file of this song is gone. Update the library." : "This file lies outside the folders of the studio.", "error");
+    return;
+  }
+  const start = () => player.element.play().catch(fail);
+  if (songRef.value === one.ref) player.toggle();
+  else void open(one.ref).then(start);
+}
+
+function add(id: number, place = playlist.value.length): void {
+  const rest = playlist.value.filter((one) => one !== id);
+  rest.splice(Math.min(place, rest.length), 0, id);
+  playlist.value = rest;
+}
+
+export function Library() {
+  useEffect(() => {
+    take(player);
+    command.value = listCommand.value;
+    if (!server.value!.library) return;
+    get<LibraryInfo>("/library").then((found) => (info.value = found), fail);
+    if (chosen.value && !similar.value) void pick(chosen.value);
+  }, []);
+  useEffect(() => {
+    if (!server.value!.library) return;
+    const timer = setTimeout(() => void list(), rows.value ? 200 : 0);
+    return () => clearTimeout(timer);
+  }, [filters.value]);
+  if (!server.value!.library) {
+    return (
+      <section class="view" aria-label="Library">
+        <Empty title="No library yet">
+          <p>A library finds similar songs, makes playlists and maps your music by what it sounds like. Make one in the terminal, then open the studio again:</p>
+          <pre tabIndex={0}>celesta library add FOLDER{"\n"}celesta studio</pre>
+        </Empty>
+      </section>
+    );
+  }
+  return (
+    <section class="view library" aria-label="Library">
+      <Head />
+      <div class="library-body">
+        <div class="library-main">
+          {tab.value !== "duplicates" && <Search />}
+          {problem.value && (
+            <p class="problem" role="alert">
+              {problem.value}
+            </p>
+          )}
+          {tab.value === "table" && <Table />}
+          {tab.value === "map" && <MapView />}
+          {tab.value === "duplicates" && <Twins />}
+        </div>
+        <aside class="library-side">
+          <Detail />
+          <Playlist />
+        </aside>
+      </div>
+    </section>
+  );
+}
+
+function Head() {
+  const found = info.value;
+  const update = async () => {
+    try {
+      const { job } = await post<{ job: string }>("/library/update");
+      const made = await result<{ analysed: number }>(job);
+      say(`${made.analysed} songs analysed.`);
+      info.value = await get<LibraryInfo>("/library");
+      await list();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const names: [Tab, string][] = [
+    ["table", "Table"],
+    ["map", "Map"],
+    ["duplicates", "Duplicates"],
+  ];
+  return (
+    <div class="song-head">
+      <div>
+        <h2>Library</h2>
+        <p class="muted">
+          {found ? `${found.songs} songs, ${number(found.hours)} h` : "…"}
+          {found?.waiting ? `, ${found.waiting} to analyse` : ""}
+          {found?.errors ? `, ${found.errors} with errors (celesta library errors)` : ""}
+        </p>
+      </div>
+      <div class="tools">
+        <div class="tabs-small" role="group" aria-label="Show">
+          {names.map(([id, name]) => (
+            <button key={id} aria-pressed={tab.value === id} onClick={() => (tab.value = id)}>
+              {name}
+            </button>
+          ))}
+        </div>
+        <button onClick={() => void update()}>Update</button>
+      </div>
+    </div>
+  );
+}
+
+function Search() {
+  const set = (part: Partial<Filters>) => (filters.value = { ...filters.value, ...part });
+  const now = filters.value;
+  const active = Object.values(now).some(Boolean);
+  return (
+    <div class="search" role="search">
+      <label class="field search-field grow">
+        <Icon name="search" />
+        <input type="search" aria-label="Search the library" placeholder="Words, genres, moods: slow piano -vocals" value={now.text} onInput={(event) => set({ text: event.currentTarget.value })} />
+      </label>
+      <select aria-label="Genre" value={now.genre} onChange={(event) => set({ genre: event.currentTarget.value })}>
+        <option value="">Any genre</option>
+        {info.value?.genres.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+      <select aria-label="Mood" value={now.mood} onChange={(event) => set({ mood: event.currentTarget.value })}>
+        <option value="">Any mood</option>
+        {info.value?.moods.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+      <input class="short" aria-label="Tempo, such as 118..124" placeholder="Tempo 118..124" value={now.tempo} onChange={(event) => set({ tempo: event.currentTarget.value })} />
+      <input class="short" aria-label="Key, such as Am" placeholder="Key Am" value={now.key} onChange={(event) => set({ key: event.currentTarget.value })} />
+      {active && (
+        <button class="quiet" onClick={() => (filters.value = NO_FILTERS)}>
+          Clear
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Table() {
+  const box = useRef<HTMLDivElement>(null);
+  const first = useRef(signal(0)).current;
+  const height = useRef(signal(600)).current;
+  useEffect(() => {
+    const observer = new ResizeObserver(() => (height.value = box.current?.clientHeight ?? 600));
+    observer.observe(box.current!);
+    return () => observer.disconnect();
+  }, []);
+  const found = sorted.value;
+  if (rows.value && found.length === 0) {
+    return (
+      <div ref={box} class="table">
+        <Empty title="No song fits" action={<button onClick={() => (filters.value = NO_FILTERS)}>Show all songs</button>}>
+          <p>Try fewer words, or another tempo.</p>
+        </Empty>
+      </div>
+    );
+  }
+  const begin = Math.max(0, Math.min(first.value, found.length - 1) - 4);
+  const end = Math.min(found.length, begin + Math.ceil(height.value / ROW) + 10);
+  const keys = (event: KeyboardEvent) => {
+    const i = found.findIndex((one) => one.id === chosen.value);
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12 }[event.key];
+    if (by !== undefined && found.length) {
+      const to = Math.min(found.length - 1, Math.max(0, i + by));
+      void pick(found[to]!.id);
+      const top = to * ROW;
+      const view = box.current!;
+      if (top < view.scrollTop) view.scrollTop = top;
+      else if (top + 2 * ROW > view.scrollTop + view.clientHeight) view.scrollTop = top + 2 * ROW - view.clientHeight;
+    } else if (event.key === "Enter" && found[i]) playSong(found[i]!);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div ref={box} class="table" onScroll={() => (first.value = Math.floor(box.current!.scrollTop / ROW))}>
+      <div class="grid-table" role="grid" tabIndex={0} aria-label={`${found.length} songs; arrow keys choose, Enter plays`} aria-rowcount={found.length + 1} aria-colcount={COLUMNS.length + 1} onKeyDown={keys}>
+        <div class="grid-head grid-row" role="row" aria-rowindex={1}>
+          {COLUMNS.map((one) => {
+            const on = sort.value?.by === one.id;
+            return (
+              <div key={one.id} role="columnheader" class={`cell cell-${one.id} ${one.number ? "right" : ""}`} aria-sort={on ? (sort.value!.up ? "ascending" : "descending") : "none"}>
+                <button class="quiet" tabIndex={-1} onClick={() => (sort.value = on ? (sort.value!.up ? { by: one.id, up: false } : null) : { by: one.id, up: true })}>
+                  {one.name}
+                  {on && <Icon name={sort.value!.up ? "up" : "down"} />}
+                </button>
+              </div>
+            );
+          })}
+          <div role="columnheader" class="cell cell-act">
+            <span class="hidden">Actions</span>
+          </div>
+        </div>
+        <div style={{ height: `${found.length * ROW}px`, position: "relative" }} role="rowgroup">
+          {found.slice(begin, end).map((one, i) => (
+            <div
+              key={one.id}
+              role="row"
+              aria-rowindex={begin + i + 2}
+              aria-selected={one.id === chosen.value}
+              class={`grid-row song-row ${one.id === chosen.value ? "chosen" : ""}`}
+              style={{ top: `${(begin + i) * ROW}px` }}
+              draggable
+              onDragStart={(event) => event.dataTransfer!.setData("application/x-celesta-song", String(one.id))}
+              onClick={() => void pick(one.id)}
+              onDblClick={() => playSong(one)}
+            >
+              {COLUMNS.map((column) => (
+                <div key={column.id} role="gridcell" class={`cell cell-${column.id} ${column.number ? "right number" : ""}`} title={column.show(one)}>
+                  {column.show(one)}
+                </div>
+              ))}
+              <div role="gridcell" class="cell cell-act">
+                <Acts one={one} />
+              </div>
+            </div>
+          ))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Acts({ one }: { one: SongRow }) {
+  const on = one.ref !== null && one.ref === songRef.value && player.playing.value;
+  const stop = (act: () => void) => (event: MouseEvent) => {
+    event.stopPropagation();
+    act();
+  };
+  return (
+    <>
+      <button class="quiet" tabIndex={-1} aria-label={`${on ? "Pause" : "Play"} ${one.title}`} onClick={stop(() => playSong(one))}>
+        <Icon name={on ? "pause" : "play"} />
+      </button>
+      <button class="quiet" tabIndex={-1} aria-label={`Add ${one.title} to the playlist`} onClick={stop(() => add(one.id))}>
+        <Icon name="add" />
+      </button>
+    </>
+  );
+}
+
+function Detail() {
+  const one = all.value.get(chosen.value);
+  if (!one) {
+    return (
+      <div class="panel">
+        <h3>Similar songs</h3>
+        <p class="muted">Choose a song to see which are like it, and why.</p>
+      </div>
+    );
+  }
+  const search = (value: string) => {
+    by.value = value;
+    void pick(one.id);
+  };
+  return (
+    <div class="panel">
+      <div class="detail-head">
+        <button class="play small-play" aria-label={`Play ${one.title}`} onClick={() => playSong(one)}>
+          <Icon name={one.ref === songRef.value && player.playing.value ? "pause" : "play"} />
+        </button>
+        <div>
+          <h3>{one.title}</h3>
+          <p class="muted small-text">{[one.artist, one.album, one.genre, one.key, one.tempo && `${one.tempo.toFixed(0)} bpm`].filter(Boolean).join(" · ")}</p>
+        </div>
+      </div>
+      <div class="row">
+        <label class="unit">
+          <span class="muted">Similar by</span>
+          <select value={by.value} onChange={(event) => search(event.currentTarget.value)}>
+            <option value="">all</option>
+            {info.value?.blocks.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+        <button onClick={() => add(one.id)}>
+          <Icon name="add" /> Playlist
+        </button>
+      </div>
+      {similar.value === null && <div class="loading small" role="status" aria-label="Looking for similar songs" />}
+      <ol class="similar">
+        {similar.value?.map((found) => (
+          <li key={found.song.id} draggable onDragStart={(event) => event.dataTransfer!.setData("application/x-celesta-song", String(found.song.id))}>
+            <button class="similar-song" onClick={() => void pick(found.song.id)}>
+              <span class="score number">{found.similarity.toFixed(2)}</span>
+              <span>
+                <span class="similar-name">{found.song.artist ? `${found.song.artist} – ${found.song.title}` : found.song.title}</span>
+                <span class="muted small-text">{found.reasons.join(", ")}</span>
+              </span>
+            </button>
+            <button class="quiet" aria-label={`Play ${found.song.title}`} onClick={() => playSong(found.song)}>
+              <Icon name="play" />
+            </button>
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
+
+function Playlist() {
+  const songs = playlist.value.map((id) => all.value.get(id)).filter((one): one is SongRow => !!one);
+  const total = songs.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
+  const now = all.value.get(chosen.value);
+  const from = all.value.get(pathFrom.value);
+  const make = async (request: object) => {
+    try {
+      const made = await post<{ songs: SongRow[]; command: string }>("/library/playlist", request);
+      const known = new Map(all.value);
+      made.songs.forEach((one) => known.set(one.id, one));
+      all.value = known;
+      playlist.value = made.songs.map((one) => one.id);
+      command.value = made.command;
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const drop = (event: DragEvent, place?: number) => {
+    const id = Number(event.dataTransfer?.getData("application/x-celesta-song"));
+    if (!id) return;
+    event.preventDefault();
+    event.stopPropagation();
+    add(id, place);
+  };
+  const over = (event: DragEvent) => event.dataTransfer?.types.includes("application/x-celesta-song") && event.preventDefault();
+  const write = async (format: string) => {
+    try {
+      await save(await postRaw("/library/export", { ids: playlist.value, format }));
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const move = (i: number, by: number) => {
+    const next = [...playlist.value];
+    const [one] = next.splice(i, 1);
+    next.splice(i + by, 0, one!);
+    playlist.value = next;
+  };
+  return (
+    <div class="panel playlist" onDragOver={over} onDrop={(event) => drop(event)} aria-label="Playlist" role="region">
+      <div class="row between">
+        <h3>Playlist</h3>
+        {songs.length > 0 && <span class="muted small-text number">{`${songs.length} songs, ${clock(total, 0)}`}</span>}
+      </div>
+      {now && (
+        <div class="row wrap">
+          <button class="small" onClick={() => void make({ seeds: [now.id], n: 15 })}>
+            15 around this song
+          </button>
+          {from && from.id !== now.id ? (
+            <button class="small" onClick={() => void make({ start: from.id, end: now.id, n: 12 }).then(() => (pathFrom.value = 0))}>
+              Path from “{from.title}” to here
+            </button>
+          ) : (
+            <button class="small" onClick={() => (pathFrom.value = now.id)}>
+              {from ? "Now choose the end" : "Path from here"}
+            </button>
+          )}
+        </div>
+      )}
+      {songs.length === 0 && <p class="muted">Drag songs here, or let Celesta make one around a song, or a path between two.</p>}
+      <ol class="list">
+        {songs.map((one, i) => (
+          <li key={one.id} draggable onDragStart={(event) => event.dataTransfer!.setData("application/x-celesta-song", String(one.id))} onDragOver={over} onDrop={(event) => drop(event, i)}>
+            <button class="quiet list-name" onClick={() => playSong(one)} aria-label={`Play ${one.title}`}>
+              <span class={one.ref === songRef.value ? "playing" : ""}>{one.artist ? `${one.artist} – ${one.title}` : one.title}</span>
+            </button>
+            <button class="quiet" disabled={i === 0} aria-label={`Move ${one.title} up`} onClick={() => move(i, -1)}>
+              <Icon name="up" />
+            </button>
+            <button class="quiet" disabled={i === songs.length - 1} aria-label={`Move ${one.title} down`} onClick={() => move(i, 1)}>
+              <Icon name="down" />
+            </button>
+            <button class="quiet" aria-label={`Remove ${one.title}`} onClick={() => (playlist.value = playlist.value.filter((id) => id !== one.id))}>
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ol>
+      {songs.length > 0 && (
+        <div class="row wrap">
+          {["m3u8", "xspf", "json"].map((one) => (
+            <button class="small" key={one} onClick={() => void write(one)}>
+              {one.toUpperCase()}
+            </button>
+          ))}
+          <button class="quiet small" onClick={() => (playlist.value = [])}>
+            Empty it
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Duplicates next to each other; playing one jumps to the same place of the music in the other. */
+function Twins() {
+  const run = async () => {
+    try {
+      const { job } = await post<{ job: string }>("/library/duplicates");
+      looking.value = job;
+      const made = await result<Duplicates>(job);
+      twins.value = made;
+      command.value = made.command;
+    } catch (error) {
+      fail(error);
+    } finally {
+      looking.value = "";
+    }
+  };
+  const found = twins.value;
+  if (looking.value) return <JobBar id={looking.value} label="Looking for duplicates" />;
+  if (!found) {
+    return (
+      <Empty title="The same music twice" action={<button class="primary" onClick={() => void run()}>Find duplicates</button>}>
+        <p>Compares the audio, not names or tags. Nothing is deleted.</p>
+      </Empty>
+    );
+  }
+  if (!found.groups.length && !found.partial.length) {
+    return (
+      <Empty title="No duplicates" action={<button onClick={() => void run()}>Look again</button>}>
+        <p>Every song of this library is there once.</p>
+      </Empty>
+    );
+  }
+  return (
+    <div class="twins">
+      {found.groups.map((group) => (
+        <div class="panel" key={group[0]!.id}>
+          <h3>{group[0]!.title}</h3>
+          {group.map((one) => (
+            <Twin key={one.id} one={one} group={group} found={found} />
+          ))}
+        </div>
+      ))}
+      {found.partial.length > 0 && <h3>Share a part</h3>}
+      {found.partial.map((pair) => (
+        <div class="panel" key={`${pair.first.id} ${pair.second.id}`}>
+          <p class="muted small-text number">{clock(pair.match.overlap, 0)} in common</p>
+          {[pair.first, pair.second].map((one) => (
+            <Twin key={one.id} one={one} group={[pair.first, pair.second]} found={{ ...found, pairs: [pair.match] }} />
+          ))}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Twin({ one, group, found }: { one: SongRow; group: SongRow[]; found: Duplicates }) {
+  const on = one.ref !== null && one.ref === songRef.value;
+  const play = () => {
+    const before = group.find((other) => other.ref === songRef.value && other.id !== one.id);
+    const pair = before && found.pairs.find((p) => (p.first === before.id && p.second === one.id) || (p.second === before.id && p.first === one.id));
+    if (!before || !pair || !one.ref) return playSong(one);
+    const now = player.position();
+    const at = pair.first === before.id ? now * pair.speed + pair.offset : (now - pair.offset) / (pair.speed || 1);
+    void open(one.ref).then(() => {
+      player.seek(Math.max(0, at));
+      player.element.play().catch(fail);
+    });
+  };
+  return (
+    <div class="twin">
+      <button class="play small-play" aria-label={`${on && player.playing.value ? "Pause" : "Play"} ${one.path}`} onClick={on ? () => player.toggle() : play}>
+        <Icon name={on && player.playing.value ? "pause" : "play"} />
+      </button>
+      <div>
+        <span class="path">{one.path}</span>
+        <span class="muted small-text number">{one.seconds === null ? "" : clock(one.seconds)}</span>
+      </div>
+      {song.value && on && <span class="chip">{song.value.format.toLowerCase()}</span>}
+    </div>
+  );
+}

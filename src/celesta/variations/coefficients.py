@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from celesta.dsp import band_envelope as bands
-from celesta.entropy.tables import load_tables
+from celesta.entropy.table_file import load_tables
 from celesta.errors import LatentError
 from celesta.latents import Latent
 from celesta.models.mdct_numpy import inverse_mdct, mdct

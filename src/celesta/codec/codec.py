@@ -7,7 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from celesta.audio import Audio
 from celesta.codec import bitrate, decoding, encoding
 from celesta.codec.decoding import Stretch, WindowSource
 from celesta.codec.network import WindowNetwork
+from celesta.codec.pretrained import Pretrained
 from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.errors import UsageError
 from celesta.latents import CelReader, Latent, Progress, WrittenFile
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from celesta.models.runtime import Runtime
 
 
-class Codec:
+class Codec(Pretrained):
     """Encode and decode songs of any length, sample rate and number of channels with one model.
 
     Every window goes through the model alone and channel by channel, so that the same audio gives the same latent
@@ -63,31 +64,6 @@ class Codec:
         self.facts = facts or {}
         self.network = WindowNetwork(name, model, device, precision)
         self.model = self.network.model
-
-    @classmethod
-    def from_pretrained(
-        cls, name: str | Path, *, device: str = "auto", precision: str = "float32", backend: str = "auto"
-    ) -> Codec:
-        """Load a codec by the name of a model or from a folder; see :func:`celesta.load`."""
-        from celesta.codec.loading import load
-
-        return load(name, device=device, precision=precision, backend=backend)
-
-    @property
-    def torch_model(self) -> Model:
-        """The model as a module of PyTorch, in inference mode.
-
-        Raises:
-            UsageError: the codec was not loaded with ``backend="torch"``.
-        """
-        if self.backend != "torch":
-            raise UsageError(f"{self.name}: its network is run by ONNX Runtime or NumPy; load it with backend='torch'")
-        return cast("Model", self.model)
-
-    @property
-    def backend(self) -> str:
-        """What computes: ``torch`` or ``onnx``."""
-        return self.network.runtime.backend
 
     def __repr__(self) -> str:
         return f"Codec({self.name}, {self.model.sample_rate} Hz, {self.network.device})"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celesta import _device
 from celesta._files import printable
 from celesta.codec.codec import Codec
+from celesta.codec.pretrained import CONFIG
 from celesta.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -45,15 +47,18 @@ def load(name: str | Path, *, device: str = "auto", precision: str = "float32", 
         return _with_torch(str(name), folder / "best.safetensors", None, device, precision)
     if (folder / "train.toml").is_file():
         raise ModelError(f"{printable(folder)}: the run has no weights yet; train until its first validation")
-    if (described := stored.find_description(folder)) is not None:
+    saved = _saved(folder)
+    if (described := stored.find_description(folder)) is not None and (backend != "torch" or saved is None):
         return _exported(described, device, precision, backend)
+    if saved is not None:
+        return _from_saved(folder, saved, device, precision, backend)
     entry = registry.entry(str(name))
     _check_weights(entry)
     exported = entry.sized is not None or entry.exported.is_file()
     if _device.backend(backend, device, precision, exported) == "torch":
         return _with_torch(entry.name, entry.weights_file, entry, device, precision)
     if entry.sized is not None:
-        return _baseline(entry)
+        return _baseline(entry, entry.weights_file)
     if not entry.exported.is_file():
         raise ModelError(f"{name}: has no graphs; load it with backend='torch', or export it: celesta export {name}")
     return _exported(entry.exported, device, precision, backend)
@@ -80,20 +85,57 @@ def _check_weights(entry: Entry) -> None:
         raise ModelError(f"{name}: the shipped fit goes up to {file.stem}; train it: celesta train -m {name}")
 
 
-def _baseline(entry: Entry) -> Codec:
+def _saved(folder: Path) -> dict[str, Any] | None:
+    """Read the ``config.json`` of :meth:`Codec.save_pretrained`; None where there is none of Celesta's."""
+    file = folder / CONFIG
+    if not file.is_file():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if found["model_type"] != "celesta":
+            return None
+        names = [found["name"], *([found["weights"]] if found["weights"] else [])]
+        if not all(isinstance(one, str) and Path(one).name == one for one in names) or not found["config"]["kind"]:
+            raise ValueError("names must have no folders")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{printable(file)}: damaged configuration of a model ({error!r})") from None
+    return dict(found)
+
+
+def _from_saved(folder: Path, saved: dict[str, Any], device: str, precision: str, backend: str) -> Codec:
+    """Load what :meth:`Codec.save_pretrained` wrote of a model without graphs, or with torch."""
+    from celesta.models import registry
+
+    file = folder / saved["weights"] if saved["weights"] else None
+    try:
+        entry = registry.entry(saved["name"])
+    except ModelError:
+        entry = None
+    sized = entry is not None and entry.sized is not None
+    if sized and _device.backend(backend, device, precision, True) == "onnx":
+        assert entry is not None
+        return _baseline(entry, file)
+    if backend == "onnx":
+        raise ModelError(f"{printable(folder)}: has no graphs; celesta export {printable(folder)} -o DIR")
+    return _with_torch(saved["name"], file, entry, device, precision, saved["config"])
+
+
+def _baseline(entry: Entry, file: Path | None) -> Codec:
     """Load a baseline in NumPy."""
     from celesta.models import numpy_runtime, weights
     from celesta.models.baseline_info import BaselineConfig
 
     assert isinstance(entry.config, BaselineConfig)
-    if entry.weights_file is None:
+    if file is None:
         return Codec(entry.name, numpy_runtime.create(entry.config))
-    found = weights.read(entry.weights_file, advice="fetch or train them again")
+    found = weights.read(file, advice="fetch or train them again")
     components = found.arrays.get("components")
     if components is None:
-        raise ModelError(f"{printable(entry.weights_file)}: weights do not fit (components)")
+        raise ModelError(f"{printable(file)}: weights do not fit (components)")
     facts = found.json("facts") if "facts" in found.metadata else {}
-    return Codec(entry.name, numpy_runtime.create(entry.config, components), found.sha256, facts)
+    made = Codec(entry.name, numpy_runtime.create(entry.config, components), found.sha256, facts)
+    made.files = (file,)
+    return made
 
 
 def _exported(file: Path, device: str, precision: str, backend: str) -> Codec:
@@ -106,22 +148,36 @@ def _exported(file: Path, device: str, precision: str, backend: str) -> Codec:
         raise UsageError("the backend onnx computes in float32; use precision='float32' or backend='torch'")
     found = stored.read_description(file)
     runtime = onnx_runtime.create(found, "cpu" if device == "auto" else device)
-    return Codec(found.name, runtime, found.sha256, found.facts)
+    made = Codec(found.name, runtime, found.sha256, found.facts)
+    made.files = (found.weights_file, found.path, *(found.graph_file(name) for name in found.graphs))
+    return made
 
 
-def _with_torch(name: str, file: Path | None, entry: Entry | None, device: str, precision: str) -> Codec:
-    """Load a model of PyTorch."""
+def _with_torch(
+    name: str,
+    file: Path | None,
+    entry: Entry | None,
+    device: str,
+    precision: str,
+    config: dict[str, Any] | None = None,
+) -> Codec:
+    """Load a model of PyTorch, its configuration that given, else the entry's, else that in the weights' file."""
     _device.import_with_torch("celesta.models.base", name)
     from celesta.models import registry, weights
 
-    if file is None:
-        assert entry is not None
-        return Codec(name, registry.build(entry.config), device=device, precision=precision)
-    found = weights.read(file, advice="fetch or train them again")
-    if entry is None:
-        model = registry.build(registry.config_from_dict(found.json("config")))
+    found = weights.read(file, advice="fetch or train them again") if file is not None else None
+    if config is None and entry is None and found is not None:
+        config = found.json("config")
+    if config is not None:
+        model = registry.build(registry.config_from_dict(config))
     else:
+        assert entry is not None
         model = entry.model(entry.config)
+    if found is None:
+        return Codec(name, model, device=device, precision=precision)
     found.load_into(model)
     facts = found.json("facts") if "facts" in found.metadata else {}
-    return Codec(name, model, found.sha256, facts, precision, device)
+    made = Codec(name, model, found.sha256, facts, precision, device)
+    assert file is not None
+    made.files = (file,)
+    return made

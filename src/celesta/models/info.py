@@ -46,6 +46,7 @@ class ModelInfo:
     Attributes:
         kind: name of the family in stored configurations.
         capabilities: see :class:`Capabilities`.
+        config: the frozen dataclass that the model was built from; in a stored description its dictionary.
         sample_rate: Hz of the signal that goes in and comes out.
         channels: audio channels of one item of a batch (1: stereo is coded channel by channel).
         latent_dim: dense channels of a frame.
@@ -62,6 +63,7 @@ class ModelInfo:
     kind: ClassVar[str]
     capabilities: ClassVar[Capabilities]
 
+    config: Any
     sample_rate: int = 22_050
     channels: int = 1
     latent_dim: int

@@ -51,6 +51,16 @@ def test_equals_the_original_front_end_included(golden, title, checkpoint):
         assert np.abs(found[layer] - wanted).max() < least, layer
 
 
+def test_moments_of_long_songs_are_those_of_all_rows_at_once():
+    """Issue 14, section 1: an hour's rows were copied several times to be averaged."""
+    patches, random = Patches(load_musicnn("MTT")), np.random.default_rng(0)
+    rows = (random.normal(size=(700, patches._rows.width)) ** 3).astype(np.float32)
+    patches._rows.append(rows)
+    mean, deviation = patches.moments()
+    np.testing.assert_array_equal(mean, rows.astype(np.float64).mean(axis=0))
+    np.testing.assert_array_equal(deviation, rows.astype(np.float64).std(axis=0))
+
+
 def test_patches_do_not_depend_on_what_is_around_them(clip):
     model = load_musicnn("MTT")
     whole = model.layers(np.concatenate([clip, clip, clip, clip]))["penultimate"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from celesta.features.base import Arrays, Extractor
 from celesta.features.blas import single_threaded_blas
 from celesta.features.cache import FeatureCache, Key
 
+T = TypeVar("T")
 BLOCK = 5.0
 """Seconds that are pushed to all analyses at once."""
 
@@ -62,20 +63,44 @@ def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads
             opened = stack.enter_context(AudioSource(source))
             rate, blocks = opened.sample_rate, opened.blocks()
         stack.enter_context(single_threaded_blas())
-        workers = stack.enter_context(ThreadPoolExecutor(threads)) if threads > 1 else None
-        every = workers.map if workers else map
         mix = MonoMix(rate)
         resamplers = {one.sample_rate: Resampler(rate, one.sample_rate, 1) for one in extractors}
         started = {one.analysis: (one.start(), one.sample_rate) for one in extractors}
+        every = stack.enter_context(_lanes(list(started.values()), threads))
 
         def push(parts: dict[int, np.ndarray]) -> None:
-            list(every(lambda one: one[0].push(parts[one[1]]), started.values()))
+            every(lambda one: one[0].push(parts[one[1]]))
 
         for mono in _joined((mix.push(block) for block in blocks), round(BLOCK * rate)):
             push({to: resampler.push(mono[None])[0] for to, resampler in resamplers.items()})
         push({to: resampler.finish()[0] for to, resampler in resamplers.items()})
-        list(every(lambda one: one[0].finish(), started.values()))
+        every(lambda one: one[0].finish())
     return SongAnalysis(extractors, mix, {name: analysis for name, (analysis, _) in started.items()})
+
+
+@contextlib.contextmanager
+def _lanes(items: Sequence[T], threads: int) -> Iterator[Callable[[Callable[[T], object]], None]]:
+    """Give a function that does something with every item, on some threads, and waits until all is done.
+
+    An item always gets the same thread. The C library keeps freed memory for the thread that freed it, so items that
+    change threads would take as much as if each thread worked on the largest, sooner or later.
+    """
+    lanes = [items[i::threads] for i in range(min(threads, len(items)))]
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(ThreadPoolExecutor(1)) for _ in lanes[1:]]
+
+        def every(work: Callable[[T], object]) -> None:
+            def run(lane: Sequence[T]) -> None:
+                for item in lane:
+                    work(item)
+
+            waiting = [worker.submit(run, lane) for worker, lane in zip(workers, lanes[1:], strict=True)]
+            for lane in lanes[:1]:
+                run(lane)
+            for one in waiting:
+                one.result()
+
+        yield every
 
 
 def _joined(parts: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

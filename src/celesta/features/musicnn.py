@@ -26,6 +26,8 @@ CHECKPOINTS = ("MSD", "MTT")
 LAYERS = ("penultimate", "mean_pool", "max_pool", "tags")
 VERSION = "4"
 _SIZES = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
+_ENDS = np.cumsum(list(_SIZES.values()))
+_COLUMNS = {name: slice(int(end) - _SIZES[name], int(end)) for name, end in zip(LAYERS, _ENDS, strict=True)}
 _POOLED = ("penultimate", "mean_pool", "max_pool")
 _N_FFT, _HOP, _BANDS = 512, 256, 96
 EPS = 1e-3
@@ -38,9 +40,9 @@ def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor: mean and standard deviation over patches; see :data:`celesta.features.registry.TABLE`."""
 
     def summary(patches: Patches, start: float, stop: float | None) -> Arrays:
-        layers = {layer: rows.astype(np.float64) for layer, rows in patches.layers(start, stop).items()}
-        means = {f"{layer}.mean": layers[layer].mean(axis=0).astype(np.float32) for layer in _POOLED}
-        return means | {f"{layer}.std": layers[layer].std(axis=0).astype(np.float32) for layer in _POOLED}
+        means, deviations = patches.moments(start, stop)
+        made = {f"{layer}.mean": means[_COLUMNS[layer]].astype(np.float32) for layer in _POOLED}
+        return made | {f"{layer}.std": deviations[_COLUMNS[layer]].astype(np.float32) for layer in _POOLED}
 
     return _of_tagger(name, name, precision, summary)
 
@@ -170,14 +172,31 @@ class Patches:
 
     def layers(self, start: float = 0.0, stop: float | None = None) -> Arrays:
         """Return :data:`LAYERS` to ``(patches, dim)`` of the patches whose middle lies in a stretch (seconds)."""
+        rows = self._rows.between(*self._range(start, stop))
+        return {name: rows[:, columns] for name, columns in _COLUMNS.items()}
+
+    def moments(self, start: float = 0.0, stop: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of each number of all layers over the patches of a stretch, float64.
+
+        Blocks of rows are read one at a time; the sums are those of all rows at once, bit for bit.
+        """
+        first, last = self._range(start, stop)
+
+        def mean(change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+            total = np.zeros((1, self._rows.width))
+            for block in self._rows.blocks(first, last, 256):
+                total = np.concatenate([total, change(block.astype(np.float64))]).sum(axis=0, keepdims=True)
+            averaged: np.ndarray = total[0] / (last - first)
+            return averaged
+
+        middle = mean(lambda rows: rows)
+        return middle, np.sqrt(mean(lambda rows: (rows - middle) ** 2))
+
+    def _range(self, start: float, stop: float | None) -> tuple[int, int]:
+        """The first patch whose middle lies in a stretch, and the one behind the last."""
         rate = SAMPLE_RATE / _HOP / self._hop
         middle = PATCH_FRAMES / 2 * _HOP / SAMPLE_RATE
-        first, last = frame_range(
-            max(start - middle, 0), None if stop is None else stop - middle, rate, len(self._rows)
-        )
-        rows = self._rows.between(first, last)
-        ends = np.cumsum(list(_SIZES.values()))
-        return {name: rows[:, end - _SIZES[name] : end] for name, end in zip(LAYERS, ends, strict=True)}
+        return frame_range(max(start - middle, 0), None if stop is None else stop - middle, rate, len(self._rows))
 
 
 class PatchStream:

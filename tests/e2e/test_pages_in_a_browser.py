@@ -10,6 +10,9 @@ import pytest
 
 from celesta.audio import Audio, write
 from celesta.predict.song import SongPrediction
+from celesta.probes.clustering import Clustering
+from celesta.probes.song_clusters import Song, SongClusters
+from celesta.report.clusters import write_page as write_clusters
 from celesta.report.figures import curves
 from celesta.report.page import Page
 from celesta.report.player import Track
@@ -125,4 +128,30 @@ def test_songs_are_found_and_played_from_their_files(browser, tmp_path, music):
     assert tab.evaluate("document.querySelector('#song-2 audio').duration") == pytest.approx(2, abs=0.01)
     tab.fill(".filter input", "calm")
     assert tab.evaluate("[...document.querySelectorAll('.song')].map(s => s.hidden)") == [True, True, True, False]
+    tab.close()
+
+
+def test_a_table_that_goes_on_shows_so(browser, page):
+    """Issue 14, item 26: tables were cut at the edge of a page without a sign."""
+    tab = browser.new_page(viewport={"width": 400, "height": 900})
+    tab.goto(page.as_uri())
+    tab.locator(".table .more").first.wait_for(state="visible")
+    tab.evaluate("document.querySelector('.table .scroll').scrollLeft = 1e6")
+    tab.locator(".table .more").first.wait_for(state="hidden")
+    tab.close()
+
+
+def test_a_click_on_the_map_plays_the_song(browser, tmp_path, music):
+    """A point of the map named its song after a second, and led away from the page."""
+    songs, rng = [], np.random.default_rng(0)
+    for i in range(3):
+        write(tmp_path / f"{i}.wav", Audio(music(8_000), 8_000))
+        songs.append(Song(tmp_path / f"{i}.wav", f"Title {i}", "", ""))
+    found = Clustering("kmeans", 2, 2, 0, np.array([0, 1, 1]), rng.normal(size=(3, 2)), None, None, None, 1.0)
+    made = SongClusters("handcrafted", songs, [found], 2, "given", {}, {})
+    tab = browser.new_page()
+    tab.goto(write_clusters(made, tmp_path / "map.html").as_uri())
+    tab.locator(".dot").nth(1).click()
+    assert "Title 1" in tab.locator(".map output").text_content()
+    assert tab.evaluate("document.querySelector('.map audio').src").endswith("1.wav")
     tab.close()

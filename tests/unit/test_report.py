@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 import celesta
-from celesta.audio import Audio, read, write
+from celesta.audio import Audio, info, read, write
 from celesta.dsp import metrics
 from celesta.errors import DataError, LatentError, ModelError, UsageError
 from celesta.evaluation.reconstruction import reconstruct
@@ -29,7 +29,16 @@ from celesta.report.media import height_of, line_path, opus_uri, spectrogram_uri
 from celesta.report.page import Link, Page, clean, relative_url
 from celesta.report.player import Track, player
 from celesta.report.reconstruct import reconstruct_index, reconstruct_page, reconstruct_song
-from celesta.report.variation import REPORTED, measure, output_name, remark, variation_page
+from celesta.report.terms import meaning
+from celesta.report.variation import (
+    REPORTED,
+    measure,
+    output_name,
+    remark,
+    variation_index,
+    variation_page,
+    vary_song,
+)
 from celesta.variations import Step, apply
 
 RATE = 22_050
@@ -369,8 +378,8 @@ def test_comparison_is_finite_also_on_silence(tmp_path, music):
     assert {p["model"] for p in found["rate_distortion"]} >= set(models)
     seen, text = inspect(result.to_html(tmp_path / "c.html"))
     assert "nan" not in text.lower().split()
-    assert [tag for tag, _ in seen.tags].count("img") == 2 + 2 * len(models)
-    assert players(seen) == (len(models), 2 * len(models))
+    assert players(seen) == (1, 1 + len(models))  # all versions of a clip in one player, in step
+    assert [tag for tag, _ in seen.tags].count("img") == 2 + 1 + len(models)
 
 
 def test_comparison_skips_what_cannot_be_read_and_stops_where_nothing_can(tmp_path, music):
@@ -461,6 +470,45 @@ def test_a_stretch_of_a_latent_file_is_varied(song, tmp_path):
     with pytest.raises(LatentError, match="linear-64"):
         variation_page(other, tmp_path / "song.cel", tmp_path / "c.html", [Step("gain", 0.5)])
     assert not list(tmp_path.glob("c.*"))
+
+
+def test_an_index_lists_songs_that_were_varied(song, tmp_path):
+    """Issue 14, item 26: transform of a folder gave pages that nothing listed."""
+    codec, steps = celesta.load("linear-64"), [Step("gain", 0.5)]
+    made = [vary_song(codec, song, tmp_path / album / "song.html", steps) for album in ("A", "B")]
+    seen, text = inspect(variation_index(made, steps, tmp_path / "index.html"))
+    assert [a["href"] for t, a in seen.tags if t == "a" and a["href"] != "#main"] == [
+        "A/song.html", "A/song.flac", "B/song.html", "B/song.flac",
+    ]  # fmt: skip
+    assert all(cell in text for cell in made[0].row)
+    assert made[0].row[1] == f"{metrics.loudness(*read(made[0].flac)):.1f}"
+    assert "gain 0.5" in text
+
+
+def test_the_size_of_a_reconstruction_is_always_related_to_its_source(song, tmp_path, need_weights):
+    """Issue 14, item 26: the column of numbers per sample was empty for a codec."""
+    need_weights("nested")
+    for name in ("linear-64", "nested"):
+        made = reconstruct_song(celesta.load(name), song, tmp_path / f"{name}.html")
+        assert all(made.row)
+        _, text = inspect(made.page)
+        assert made.row[2] in text
+        if name == "nested":
+            kbps = (tmp_path / "nested.cel").stat().st_size * 8 / 1000 / info(song).duration
+            x, rate = read(song)
+            assert made.row[2] == f"1/{16 * rate * len(x) / 1000 / kbps:.0f} of 16-bit PCM"
+        else:
+            assert made.row[2] == "0.125 numbers a sample"
+
+
+def test_columns_are_explained_once_a_page(tmp_path):
+    """Tables named measures that nothing on the page explained."""
+    page = Page("Scores", "")
+    for _ in range(2):
+        page.table(["model", "MSE", "P4 (accuracy)"], [["a", "0.1", "0.5"]])
+    _, text = inspect(page.write(tmp_path / "p.html"))
+    assert text.count(meaning("MSE")) == 1
+    assert text.count(meaning("accuracy")) == 1
 
 
 def test_an_index_lists_songs_that_went_through_a_model(song, tmp_path):

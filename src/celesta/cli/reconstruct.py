@@ -38,11 +38,12 @@ def reconstruct(
         ready_folder(output)
         meter.doing(f"loading {model}")
         from celesta import codec as codecs
-        from celesta.report.reconstruct import ReconstructedSong, reconstruct_index, reconstruct_song
+        from celesta.report.index import SongPage
+        from celesta.report.reconstruct import HEAD, reconstruct_index, reconstruct_song
 
         codec = codecs.load(model)
         folders = dict(found)
-        made: list[ReconstructedSong] = []
+        made: list[SongPage] = []
         skip = len(sources) > 1 or sources[0].is_dir()
 
         def work(file: Path) -> None:
@@ -50,6 +51,7 @@ def reconstruct(
             page, audio = folder / f"{stem}.html", folder / f"{stem}.flac"
             if skip and not force and page.exists() and audio.exists():
                 console.note(f"{page}: exists already, skipped")
+                made.append(SongPage(file, page, audio, [codec.name, *[""] * (len(HEAD) - 1)]))
                 return
             free(page, force)
             free(audio, force)

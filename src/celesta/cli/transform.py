@@ -35,6 +35,8 @@ def transform(
 ) -> None:
     """Change the latents of songs and decode them: a page that compares, and a FLAC file for each.
 
+    Several songs also get a page that lists them.
+
     Several variations are applied in the order of this help, to the whole song; --start and --stop choose what is
     decoded.
 
@@ -48,19 +50,33 @@ def transform(
         ready_folder(output)
         meter.doing(f"loading {model}")
         from celesta import codec as codecs
-        from celesta.report.variation import output_name, variation_page
+        from celesta.report.index import SongPage
+        from celesta.report.variation import INDEX_HEAD, output_name, variation_index, vary_song
 
         codec = codecs.load(model)
         folders = dict(found)
+        made: list[SongPage] = []
+        skip = len(sources) > 1 or sources[0].is_dir()
 
         def work(file: Path) -> None:
             page = output / folders[file].parent / f"{output_name(file, codec, steps)}.html"
-            audio = free(page, force).with_suffix(".flac")
-            variation_page(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)
+            audio = page.with_suffix(".flac")
+            if skip and not force and page.exists() and audio.exists():
+                console.note(f"{page}: exists already, skipped")
+                made.append(SongPage(file, page, audio, [codec.name, *[""] * (len(INDEX_HEAD) - 1)]))
+                return
+            free(page, force)
+            made.append(
+                vary_song(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)
+            )
             if as_json:
                 chain = [{"variation": step.name, **step.settings} for step in steps]
                 console.emit({"source": file, "page": page, "audio": audio, "model": codec.name, "steps": chain})
             else:
                 console.say(page)
 
-        each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)
+        try:
+            each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)
+        finally:
+            if len(made) > 1:
+                console.note(f"index: {variation_index(made, steps, output / 'index.html')}")

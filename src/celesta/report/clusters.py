@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,17 +15,15 @@ from scipy.optimize import linear_sum_assignment
 from celesta._files import printable
 from celesta.probes.clustering import Clustering
 from celesta.probes.song_clusters import MOST_LABELS, Song, SongClusters
+from celesta.report.figures import MARKERS, PALETTE
 from celesta.report.page import Link, Page, relative_url
 
 _WIDTH = 8.6
-_MARKERS = "osD^vPX<>*"
 _MAP_WIDTH, _MAP_HEIGHT, _MARGIN = 1_000, 620, 16
+_COMMON = 3
+"""Labels that the legend names for each cluster."""
 _RADII = ((100, 10), (400, 7), (10**9, 5))
 """Number of songs up to which the map's points have a radius."""
-_PALETTE = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#8b95a1", "#a6761d", "#b2df8a",
-)  # fmt: skip
-"""Colours that are distinct with the common colour vision deficiencies; the first ones after Okabe & Ito 2008."""
 
 
 def write_page(found: SongClusters, path: str | Path, files: Sequence[Link] = ()) -> Path:
@@ -36,22 +35,32 @@ def write_page(found: SongClusters, path: str | Path, files: Sequence[Link] = ()
         files: links to further files, such as the CSV.
     """
     path, main = Path(path), found.main
-    page = Page("Celesta: clusters", f"{len(found.songs)} songs in {found.groups} clusters by {found.features}.")
+    count = len(found.songs)
+    page = Page(
+        f"{count} songs in {found.groups} clusters",
+        f"Songs of one cluster are alike by {found.features}. {_HOW[found.chosen_by].format(found.groups)}",
+    )
     page.section("Map")
+    how = f"{_METHODS.get(main.method, main.method)}, {main.space}"
     page.text(
-        f"Every point is a song, coloured by its cluster ({main.name}), at its first two principal components. Point "
-        "at it for artist, title and file; click on it to open the file."
+        f"Every point is a song, coloured by its cluster ({how}). The map shows the first two principal components of "
+        "the features: songs that are close are alike, but two dimensions do not hold all of it."
     )
     _map(page, found, path)
     page.section("Songs")
     labels = ["label"] if found.labelled else []
+    artists = ["artist"] if any(song.artist for song in found.songs) else []
     rows: list[list[str | Link]] = [
-        [Link(s.title, relative_url(s.path, path)), s.artist, str(c), *([s.label] if labels else []), printable(s.path)]
+        [
+            Link(s.title, relative_url(s.path, path)), *([s.artist] if artists else []), str(c),
+            *([s.label] if labels else []), printable(s.path),
+        ]
         for s, c in sorted(zip(found.songs, main.assignment, strict=True), key=lambda pair: (pair[1], pair[0].artist))
-    ]
-    page.table(["title", "artist", "cluster", *labels, "path"], rows)
+    ]  # fmt: skip
+    page.table(["title", *artists, "cluster", *labels, "path"], rows)
     page.section("All clusterings")
-    page.text(_HOW[found.chosen_by].format(found.groups))
+    scored = " Labels only score the clusters." if found.labelled else ""
+    page.text(f"The songs were clustered in several ways; the map shows {main.name}.{scored}")
     page.table(*score_table(found))
     if found.labelled and len(found.classes) <= MOST_LABELS:
         for one in found.clusterings:
@@ -69,6 +78,7 @@ def write_page(found: SongClusters, path: str | Path, files: Sequence[Link] = ()
     return page.write(path)
 
 
+_METHODS = {"kmeans": "K-Means", "gmm": "Gaussian mixture", "ward": "Ward", "spectral": "spectral"}
 _HOW = {
     "given": "{} clusters, as asked for.",
     "labels": "{} clusters, as many as there are labels; labels only score.",
@@ -101,7 +111,7 @@ def _map(page: Page, found: SongClusters, path: Path) -> None:
         {
             "x": f"{x:.1f}",
             "y": f"{_MAP_HEIGHT - y:.1f}",
-            "colour": _PALETTE[cluster % len(_PALETTE)],
+            "colour": PALETTE[cluster % len(PALETTE)],
             "title": _caption(song, int(cluster)),
             "href": relative_url(song.path, path),
         }
@@ -109,13 +119,24 @@ def _map(page: Page, found: SongClusters, path: Path) -> None:
     ]
     sizes = np.bincount(main.assignment, minlength=found.groups)
     legend = [
-        {"colour": _PALETTE[i % len(_PALETTE)], "text": f"cluster {i}: {size} {'song' if size == 1 else 'songs'}"}
+        {
+            "colour": PALETTE[i % len(PALETTE)],
+            "text": f"cluster {i}: {size} {'song' if size == 1 else 'songs'}{_labels_of(found, i)}",
+        }
         for i, size in enumerate(sizes)
     ]
     page.add(
         "song_map.html", label="Map of songs", points=points, legend=legend, width=_MAP_WIDTH, height=_MAP_HEIGHT,
         radius=next(radius for most, radius in _RADII if len(points) <= most),
     )  # fmt: skip
+
+
+def _labels_of(found: SongClusters, cluster: int) -> str:
+    """Name the commonest labels of a cluster with their numbers of songs."""
+    inside = zip(found.songs, found.main.assignment, strict=True)
+    counts = Counter(song.label for song, one in inside if one == cluster and song.label)
+    common = [f"{label} {n}" for label, n in counts.most_common(_COMMON)]
+    return f" ({', '.join(common)}{', ...' if len(counts) > _COMMON else ''})" if common else ""
 
 
 def _caption(song: Song, cluster: int) -> str:
@@ -188,7 +209,7 @@ def _points(axes: Axes, coordinates: np.ndarray, parts: Sequence[tuple[str, np.n
     """Draw each part ``(name, mask, index of its colour)``; marker and colour both distinguish parts."""
     palette = matplotlib.colormaps["tab20" if len(parts) > 10 else "tab10"]
     for name, mask, number in parts:
-        colour, marker = palette(number % palette.N), _MARKERS[number % len(_MARKERS)]
+        colour, marker = palette(number % palette.N), MARKERS[number % len(MARKERS)]
         x, y = coordinates[mask].T
         axes.scatter(x, y, s=14, lw=0, alpha=0.75, color=colour, marker=marker, label=name)
     axes.legend(fontsize=6, ncols=1 + len(parts) // 6, framealpha=0.8)

@@ -13,7 +13,7 @@ from celesta.evaluation.rate_distortion import RatePoint
 from celesta.report.figures import curves
 from celesta.report.page import Page
 from celesta.report.player import Track
-from celesta.report.tables import SCORE_HEAD, mean_rows, size_notes
+from celesta.report.tables import SCORE_HEAD, mean_rows, note, size_notes
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,37 @@ class Comparison(comparison.Comparison):
 
     def to_html(self, path: str | Path) -> Path:
         """Write the page and return its path."""
-        page = Page("Comparison of models", "Quality against the size of the latent and against bitrate.")
+        found = self.by_model()
+        page = Page(
+            "Comparison of models",
+            f"{', '.join(found)}: quality against the size of the latent and of the file, on {self.about['files']} "
+            f"{'file' if self.about['files'] == 1 else 'files'}, {self.about['seconds of each']:g} s of each.",
+        )
         page.section("Scores")
         page.table(SCORE_HEAD, mean_rows(self.rows, intervals=True))
         page.text(
             "Means over files with 95 % bootstrap intervals over files. Every model gets the same mono signal at"
             f" {self.about['sample rate']} Hz, and is scored at this rate."
         )
-        for text in size_notes(self.rows):
-            page.note(text)
+        page.note(" ".join(size_notes(self.rows)))
+        page.section("Play")
+        name = next((made.scores.clip for made in self.examples), "")
+        page.text(f"{name}, mono: the original, and what each model makes of it. All versions play in step.")
+        original = [Track("original", made.x) for made in self.examples[:1]]
+        page.player([*original, *(Track(m.scores.model, m.x_hat, note(m.scores)) for m in self.examples)], "Player")
         page.section("Quality against floats per second")
-        means, found = self.means(), self.by_model()
+        means = self.means()
         panels = [
             {name: [(found[name][0].floats_per_second, means[name][key][0])] for name in found} for key, _ in MEASURES
         ]
         page.figure(
             curves({}, "floats/s", [label for _, label in MEASURES], panels), "quality against floats per second"
         )
+        page.text("Left is small. Good is low MSE, high SI-SDR and a low mel distance.")
         if self.curves:
             self._add_rates(page)
-        page.section("Listen")
-        for made in self.examples:
-            page.heading(made.scores.model)
-            tracks = [Track("original", made.x), Track(made.scores.model, made.x_hat)]
-            page.player(tracks, f"Player: {made.scores.model}")
+        for path, reason in self.failures.items():
+            page.note(f"{path} was left out: {reason}")
         about = "; ".join(f"{key}: {value}" for key, value in self.about.items())
         return page.write(Path(path), about)
 
@@ -65,6 +72,7 @@ class Comparison(comparison.Comparison):
             " size is that of the bytes that were decoded again. For nested, Opus and MP3 it is the size of the files. "
             f"{self.about.get('rate-distortion', '')}"
         )
+        page.begin_details("The points of the curves")
         head = ("model", "step or target kbit/s", "kbit/s", *(label for _, label in MEASURES))
         page.table(
             head,
@@ -73,6 +81,7 @@ class Comparison(comparison.Comparison):
                 for p in self.curves
             ],
         )
+        page.end_details()
 
 
 def compare(models: Sequence[str], data: str | Path | Sequence[str | Path], **options: Any) -> Comparison:

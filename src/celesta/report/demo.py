@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from celesta.evaluation.reconstruction import Reconstruction, Scores, reconstruc
 from celesta.models import registry
 from celesta.report.page import Page
 from celesta.report.player import Track
-from celesta.report.tables import SCORE_HEAD, mean_rows, score_row, size_notes
+from celesta.report.tables import CD_KBPS, SCORE_HEAD, mean_rows, note, score_row, size_notes
 from celesta.report.variation import REPORTED, add_variations
 
 VARIED = "cel-silu"
 PLAYED = 9.0
 """Seconds of each clip that the page plays; the scores are of the whole clip. Keeps the page below 6 MB."""
 _VARIED_SECONDS = 4.0
+_COUNTS = {1: "One piece", 2: "Two pieces", 3: "Three pieces", 4: "Four pieces", 5: "Five pieces"}
 
 
 @dataclass(frozen=True)
@@ -66,36 +68,64 @@ def build_demo(
         made.append((file, clip, done))
     rows = [r.scores for _, _, found in made for r in found]
     page = Page(
-        "Celesta: music to latent vectors and back",
-        "Five pieces of real music through every model that ships. Play one and switch between the versions."
-        if len(files) == 5
-        else "Real music through the models. Play a piece and switch between the versions.",
+        "Music to latent vectors and back",
+        f"{_COUNTS.get(len(files), f'{len(files)} pieces')} of real music, encoded and decoded by every model."
+        " Press play and switch between the versions: they stay in step.",
     )
+    _add_overview(page, rows, len(codecs), absent)
     for number, (file, clip, found) in enumerate(made):
         progress(f"{file.stem}: page", number * (len(codecs) + 1) + len(codecs), total)
-        _add_clip(page, file, clip, found, codecs)
-    page.section("All clips")
-    page.text("Means over the clips, mono at 44.1 kHz. A click on a column's head sorts the table.")
-    page.table(SCORE_HEAD, mean_rows(rows), label="Mean scores of every model")
-    for text in (*size_notes(rows), *absent):
-        page.note(text)
+        _add_clip(page, file, clip, found, codecs, first=number == 0)
     progress("done", total, total)
     credits = (CLIPS / "ATTRIBUTION.md").read_text(encoding="utf-8").split("\n\n")[1] if clips is None else ""
-    return DemoResult(page.write(out / "index.html", credits), rows)
+    return DemoResult(page.write(out / "index.html", _plain(credits)), rows)
 
 
-def _add_clip(page: Page, file: Path, clip: Audio, found: Sequence[Reconstruction], codecs: Sequence[Codec]) -> None:
+def _add_overview(page: Page, rows: Sequence[Scores], models: int, absent: Sequence[str]) -> None:
+    """Say what the models are and how they score on all clips."""
+    page.section("Overview")
+    first = {s.model: s for s in rows}
+    clips = len({s.clip for s in rows})
+    facts = [(f"{models} {'model' if models == 1 else 'models'}", f"on {clips} {'clip' if clips == 1 else 'clips'}")]
+    for s in first.values():
+        if s.kbps is not None:
+            found = [one.kbps for one in rows if one.model == s.model and one.kbps is not None]
+            kbps = sum(found) / len(found)
+            facts.append((f"{kbps:.0f} kbit/s", f"{s.model}, the codec: 1/{CD_KBPS / kbps:.0f} of a CD channel"))
+    larger = sorted(s.ratio for s in first.values() if s.kbps is None and s.ratio > 1)
+    if larger:
+        span = f"{larger[0]:.2g}" if larger[0] == larger[-1] else f"{larger[0]:.2g} to {larger[-1]:.2g}"
+        facts.append((f"\u00d7 {span}", "numbers in the latents of the 2024 report's models for each sample of audio"))
+    page.facts(facts)
+    page.text("Means over the clips, mono at 44.1 kHz. Press a column's head to sort.")
+    page.table(SCORE_HEAD, mean_rows(rows), label="Mean scores of every model")
+    page.note(" ".join(size_notes(rows)))
+    for text in absent:
+        page.note(text)
+    described = {entry.name: entry for entry in registry.shipped()}
+    known = [described[name] for name in first if name in described]
+    if known:
+        page.begin_details("What the models are")
+        page.table(["model", "role", "description"], [[e.name, str(e.role), e.description] for e in known], "Models")
+        page.end_details()
+
+
+def _add_clip(
+    page: Page, file: Path, clip: Audio, found: Sequence[Reconstruction], codecs: Sequence[Codec], *, first: bool
+) -> None:
     page.section(file.stem)
     mono = Audio(clip.samples.mean(axis=0, keepdims=True), clip.sample_rate)
-    versions = [Track(r.scores.model, _first(r.x_hat, PLAYED), _note(r.scores)) for r in found]
+    versions = [Track(r.scores.model, _first(r.x_hat, PLAYED), note(r.scores)) for r in found]
     page.player(
         [Track("original", _first(mono, PLAYED)), *versions], f"Player: {file.stem} through every model", compact=True
     )
+    page.begin_details(f"Scores on {file.stem}")
     page.table(SCORE_HEAD, [score_row(r.scores) for r in found], label=f"Scores on {file.stem}")
+    page.end_details()
     names = [one.name for one in codecs]
     which = names.index(VARIED) if VARIED in names else 0
     if codecs[which].model.latent_dim:
-        page.heading(f"Four variations on the latent of {names[which]}")
+        page.begin_details(f"Four variations: the latent of {names[which]}, changed and decoded", opened=first)
         shorter = reconstruct(codecs[which], _first(clip, _VARIED_SECONDS), file.stem)
         add_variations(
             page,
@@ -105,11 +135,12 @@ def _add_clip(page: Page, file: Path, clip: Audio, found: Sequence[Reconstructio
             label=f"Player: variations of {file.stem}",
             compact=True,
         )
+        page.end_details()
 
 
-def _note(scores: Scores) -> str:
-    size = f"{scores.floats_per_second / 1000:,.0f}k floats/s" if scores.kbps is None else f"{scores.kbps:.0f} kbit/s"
-    return f"{size} · SI-SDR {scores.si_sdr:.1f} dB"
+def _plain(markdown: str) -> str:
+    """Remove bold and links from a paragraph of Markdown."""
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown).replace("**", "").replace("`", "")
 
 
 def _first(x: Audio, seconds: float) -> Audio:

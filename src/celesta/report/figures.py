@@ -13,9 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 ORIGINAL, CHANGED, THIRD = "#30507a", "#d9662b", "#3f8f5f"
+PALETTE = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#8b95a1", "#a6761d", "#b2df8a",
+)  # fmt: skip
+"""Colours that are distinct with the common colour vision deficiencies; the first ones after Okabe & Ito 2008."""
+MARKERS = "osD^vPX<>*"
 POINTS_PER_INCH = 110
 """Size at which pages show a figure, in CSS pixels."""
-_WIDTH = 8.6
 _DARK = """<style>@media (prefers-color-scheme: dark) {
 svg{fill:#e6e9ee}
 [style*="fill: #ffffff"]{fill:none!important}
@@ -62,7 +66,7 @@ def curves(
     ylabels: Sequence[str],
     panels: Sequence[Mapping[str, Sequence[tuple[float, float]]]] | None = None,
 ) -> Figure:
-    """Draw quality against size, one panel per measure, logarithmic along x.
+    """Draw quality against size, one panel per measure, logarithmic along x, with one legend below.
 
     Args:
         series: name to points, when there is one panel.
@@ -71,17 +75,29 @@ def curves(
         panels: series of each panel, instead of ``series``.
     """
     wanted = panels or [series]
-    figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
+    names = list(dict.fromkeys(name for found in wanted for name in found))
+    figure = Figure(figsize=(9.4, 3.3), layout="constrained")
     for axes, found, ylabel in zip(figure.subplots(1, len(wanted), squeeze=False)[0], wanted, ylabels, strict=True):
         for name, points in found.items():
-            ordered = sorted(points)
-            axes.plot([p[0] for p in ordered], [p[1] for p in ordered], "o-", ms=4, lw=1.2, label=name)
-        axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
+            number = names.index(name)
+            ordered, marker = sorted(points), MARKERS[number // len(PALETTE) % len(MARKERS)]
+            axes.plot(
+                [p[0] for p in ordered], [p[1] for p in ordered], f"{marker}-", ms=5, lw=1.5, label=name,
+                color=PALETTE[number % len(PALETTE)], alpha=0.9,
+            )  # fmt: skip
+        axes.set(xscale="log", title=ylabel)
+        axes.set_xlabel(xlabel, fontsize=8)
+        axes.title.set_fontsize(9.5)
         axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=12))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(axis="x", rotation=45)
         axes.grid(alpha=0.3, which="both")
-        axes.tick_params(labelsize=7)
-    axes.legend(fontsize=6.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=7.5)
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(
+        list(lines.values()), list(lines), loc="outside lower center", ncols=min(len(names) or 1, 8), fontsize=8,
+        frameon=False,
+    )  # fmt: skip
     return figure

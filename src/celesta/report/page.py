@@ -22,6 +22,7 @@ from celesta._version import __version__
 from celesta.errors import UsageError
 from celesta.report.figures import POINTS_PER_INCH, svg
 from celesta.report.player import Track, player
+from celesta.report.terms import explained, meaning
 
 _NUMBER = re.compile(r"(\d+:)?[-+−]?[\d,\u2009]*\.?\d+(e[-+]?\d+)?( ?%| \[.*\]| ±.*)?")
 _NO_NUMBER = ("", "-", "–")
@@ -61,6 +62,7 @@ class Page:
         self._sections: list[tuple[str, str]] = []
         self._blocks: list[tuple[str, dict[str, Any]]] = []
         self._players = 0
+        self._explained: set[str] = set()
 
     def add(self, template: str, **values: Any) -> None:
         """Add a template of ``report/templates``; it reads the values as ``block.NAME``."""
@@ -87,12 +89,24 @@ class Page:
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str | Link]], label: str = "") -> None:
         """Add a table that is sorted by a click on a column's head and scrolls inside the page.
 
+        What its columns mean stands below the first table of a page that has them; see :mod:`celesta.report.terms`.
+
         Args:
             head: names of the columns.
             rows: cells as texts or links. A column of numbers alone is aligned to the right.
             label: name of the table for screen readers.
         """
-        self.add("table.html", **table(head, rows, label))
+        self.add("table.html", **self.table_values(head, rows, label))
+
+    def table_values(
+        self, head: Sequence[str], rows: Sequence[Sequence[str | Link]], label: str = ""
+    ) -> dict[str, Any]:
+        """Return the values of the template ``table.html``; arguments as for :meth:`table`."""
+        columns = [
+            {"name": name, "number": _is_number(rows, i), "meaning": meaning(name)} for i, name in enumerate(head)
+        ]
+        label = label or f"Table: {', '.join(head[:3])}"
+        return {"columns": columns, "rows": rows, "label": label, "terms": explained(head, self._explained)}
 
     def figure(self, figure: Figure, alt: str) -> None:
         """Add a matplotlib figure as SVG."""
@@ -115,6 +129,18 @@ class Page:
     def files(self, links: Sequence[Link]) -> None:
         """Add a list of links to files next to the page."""
         self.add("files.html", links=links)
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Add a row of figures: ``(value, what it is)``."""
+        self.add("facts.html", facts=facts)
+
+    def begin_details(self, summary: str, *, opened: bool = False) -> None:
+        """Begin a part that the reader opens and closes."""
+        self.add("details_begin.html", summary=summary, opened=opened)
+
+    def end_details(self) -> None:
+        """End that part."""
+        self.add("details_end.html")
 
     def begin_card(self) -> None:
         """Begin a box."""
@@ -149,12 +175,6 @@ class Page:
         with atomic(path, UsageError) as temporary:
             temporary.write_bytes(data)
         return path
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str | Link]], label: str = "") -> dict[str, Any]:
-    """Return the values of the template ``table.html``; arguments as for :meth:`Page.table`."""
-    columns = [{"name": name, "number": _is_number(rows, i)} for i, name in enumerate(head)]
-    return {"columns": columns, "rows": rows, "label": label or f"Table: {', '.join(head[:3])}"}
 
 
 def clean(text: str) -> str:

@@ -54,7 +54,9 @@ def player(tracks: Sequence[Track], compact: bool = False) -> dict[str, Any]:
     reference = _close(first, at)
     near = float(max(np.abs(_close(track.audio, at)).max(initial=0) for track in tracks)) or 1.0
     compared = len(tracks) > 1
+    formats = {_format(track.audio) for track in tracks}
     return {
+        "format": formats.pop() if len(formats) == 1 else "",
         "duration": f"{duration:.3f}",
         "clock": clock(duration),
         "points": _POINTS,
@@ -64,7 +66,8 @@ def player(tracks: Sequence[Track], compact: bool = False) -> dict[str, Any]:
         "zoom_about": f"{_ZOOM * 1000:.0f} ms at {at:.2f} s" if compared else "",
         "zoom_reference": line_path(reference, near, _POINTS) if compared else "",
         "lanes": [
-            _lane(track, peak, top, compact) | {"zoom": line_path(_close(track.audio, at), near, _POINTS) * compared}
+            _lane(track, peak, top, compact, bool(formats))
+            | {"zoom": line_path(_close(track.audio, at), near, _POINTS) * compared}
             for track in tracks
         ],
     }
@@ -81,13 +84,18 @@ def clock(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
 
 
-def _lane(track: Track, peak: float, top: float, compact: bool) -> dict[str, str]:
+def _format(x: Audio) -> str:
+    channels = len(x.samples)
+    width = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels, two of them played")
+    return f"{x.sample_rate / 1000:g} kHz {width}"
+
+
+def _lane(track: Track, peak: float, top: float, compact: bool, formats_differ: bool) -> dict[str, str]:
     samples, rate = track.audio
     mono = samples.mean(axis=0)
     loudness = metrics.loudness(samples, rate)
     level = f"{loudness:.1f} LUFS" if loudness > _SILENT else "silent"
-    width = {1: "mono", 2: "stereo"}.get(len(samples), f"{len(samples)} channels, two of them played")
-    about = [*([track.note] if track.note else []), f"{rate / 1000:g} kHz {width}", level]
+    about = [*[track.note] * bool(track.note), *[_format(track.audio)] * formats_differ, level]
     return {
         "name": track.name,
         "about": " · ".join(about),

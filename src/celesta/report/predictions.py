@@ -12,8 +12,9 @@ import numpy as np
 from celesta import audio
 from celesta.errors import CelestaError
 from celesta.predict.moods import MOODS, class_name
+from celesta.predict.predictor import SHIPPED
 from celesta.predict.song import SongPrediction, Status
-from celesta.report.page import Link, Page, relative_url, table
+from celesta.report.page import Link, Page, relative_url
 from celesta.report.player import clock
 
 _BARS, _LINES = 10, 5  # classes shown for a whole song, and over time
@@ -28,9 +29,10 @@ def write_page(songs: Sequence[SongPrediction], path: str | Path) -> Path:
     The page plays the songs from where they are, by relative links: moved without them it stays readable.
     """
     path = Path(path)
-    count = "1 song" if len(songs) == 1 else f"{len(songs)} songs"
-    page = Page(f"Predictions for {count}", "Genre, mood and tags of whole songs, and over time.")
-    page.note("The predictors that ship were trained on GTZAN and 4QAED: unreliable for music unlike theirs.")
+    title = f"Predictions for {songs[0].name if len(songs) == 1 else f'{len(songs)} songs'}"
+    page = Page(title, "Genre, mood and tags of whole songs, and over time.")
+    if any(name in SHIPPED for song in songs for name in song.classes):
+        page.note("The predictors that ship were trained on GTZAN and 4QAED: unreliable for music unlike theirs.")
     described = [_song(song, f"song-{i}", path) for i, song in enumerate(songs, start=1)]
     names = list(dict.fromkeys(name for song in songs for name in song.classes))
     artists = any(one["artist"] for one in described)
@@ -45,7 +47,7 @@ def write_page(songs: Sequence[SongPrediction], path: str | Path) -> Path:
         "songs.html",
         songs=described,
         moods=moods,
-        table=table(head, rows, "All songs"),
+        table=page.table_values(head, rows, "All songs"),
     )
     return page.write(path)
 

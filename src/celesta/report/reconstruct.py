@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from celesta import audio
@@ -14,29 +12,16 @@ from celesta.codec import Codec
 from celesta.dsp import metrics
 from celesta.errors import UsageError
 from celesta.latents import Progress
+from celesta.models import registry
+from celesta.report.index import SongPage, index_page
 from celesta.report.page import Link, Page, relative_url
 from celesta.report.player import Track, clock
+from celesta.report.terms import meaning
 from celesta.report.variation import SHOWN, audio_link
 from celesta.variations import transform_file
 
-HEAD = ("model", "size", "numbers per sample", "MSE", "SI-SDR dB", "mel distance")
-
-
-@dataclass(frozen=True)
-class ReconstructedSong:
-    """A song that went through a model.
-
-    Attributes:
-        source: the song.
-        page: its page.
-        flac: the decoded song.
-        row: cells of the table with the columns :data:`HEAD`.
-    """
-
-    source: Path
-    page: Path
-    flac: Path
-    row: list[str]
+HEAD = ("model", "size", "of the source", "MSE", "SI-SDR dB", "mel distance")
+_PCM_BITS = 16
 
 
 def reconstruct_page(codec: Codec, file: Path, target: Path, *, force: bool = False) -> Path:
@@ -46,7 +31,7 @@ def reconstruct_page(codec: Codec, file: Path, target: Path, *, force: bool = Fa
 
 def reconstruct_song(
     codec: Codec, file: Path, target: Path, *, force: bool = False, progress: Progress | None = None
-) -> ReconstructedSong:
+) -> SongPage:
     """Encode and decode a song; write the audio and a page that compares it with the original.
 
     The audio has the source's sample rate, channels and length and lies next to the page, as FLAC of the same name. A
@@ -78,42 +63,47 @@ def reconstruct_song(
     original, decoded = audio.read(file, duration=SHOWN), audio.read(flac, duration=SHOWN)
     whole = audio.info(flac).duration
     shown = "the whole song" if whole <= SHOWN else f"the first {SHOWN:.0f} s of {clock(whole)}"
-    size = f"{cel.stat().st_size * 8 / whole / 1000:.1f} kbit/s" if coded else ""
-    row = _row(codec, original, decoded, size)
-    page = Page(f"{file.name} through {codec.name}", f"Played and scored here: {shown}.")
+    kbps = cel.stat().st_size * 8 / whole / 1000 if coded else 0.0
+    row = _row(codec, original, decoded, kbps)
+    page = Page(file.name, f"Encoded and decoded with {_described(codec)}. Played and scored here: {shown}.")
     page.player([Track("original", original), Track(codec.name, decoded, row[1])], f"Player: {file.name}")
-    page.table(HEAD, [row], label="Scores")
+    page.facts([(row[1], f"size; {row[2]}"), *((cell, f"{name}. {meaning(name)}") for name, cell in _measured(row))])
     if not coded and _ratio(codec) > 1:
         page.note(
             f"Not a compression: the latent has {_ratio(codec):.3g} times as many numbers as the audio has samples."
         )
-    latent = [Link(cel.name, relative_url(cel, target), f"the latent, {size}")] if coded else []
+    latent = [Link(cel.name, relative_url(cel, target), f"the latent, {row[1]}")] if coded else []
     page.files([audio_link(flac, target), *latent])
-    return ReconstructedSong(file, page.write(target, f"Made with the model {codec.name}."), flac, row)
+    return SongPage(file, page.write(target, f"Made with the model {codec.name}."), flac, row)
 
 
-def reconstruct_index(songs: Sequence[ReconstructedSong], target: Path) -> Path:
+def reconstruct_index(songs: Sequence[SongPage], target: Path) -> Path:
     """Write a page that lists songs with their scores and links to their pages; return its path."""
-    page = Page(f"{len(songs)} songs through {songs[0].row[0]}", "Each song's page has a player.")
-    rows: list[list[str | Link]] = []
-    for song in songs:
-        folder = Path(os.path.relpath(song.page.parent, target.parent))
-        links = [
-            Link(str(folder / song.source.name), relative_url(song.page, target)),
-            Link("FLAC", relative_url(song.flac, target)),
-        ]
-        rows.append([*links, *song.row])
-    page.table(["song", "audio", *HEAD], rows, label="Songs")
-    return page.write(target)
+    lead = "Each song's page plays original and reconstruction."
+    return index_page(f"{len(songs)} songs through {songs[0].row[0]}", lead, HEAD, songs, target)
 
 
-def _row(codec: Codec, original: Audio, decoded: Audio, size: str) -> list[str]:
-    """Score what is played, all channels at the song's sample rate."""
+def _described(codec: Codec) -> str:
+    """Name a model, with its description where it is one of the table."""
+    entry = next((one for one in registry.shipped() if one.name == codec.name), None)
+    return f"{codec.name} ({entry.description})" if entry else codec.name
+
+
+def _measured(row: Sequence[str]) -> list[tuple[str, str]]:
+    return [(HEAD[i], row[i]) for i in (4, 5, 3)]
+
+
+def _row(codec: Codec, original: Audio, decoded: Audio, kbps: float) -> list[str]:
+    """Score what is played, all channels at the song's sample rate; ``kbps`` is 0 for a latent that is not coded."""
     n = min(original.samples.shape[1], decoded.samples.shape[1])
     found = metrics.scores(original.samples[:, :n], decoded.samples[:, :n], original.sample_rate)
-    ratio = "" if size else f"{_ratio(codec):.3g}"
-    size = size or f"{codec.model.floats_per_second:,.0f} floats/s per channel"
-    return [codec.name, size, ratio, f"{found.mse:.5f}", f"{found.si_sdr:.2f}", f"{found.mel:.3f}"]
+    if kbps:
+        pcm = _PCM_BITS * original.sample_rate * len(original.samples) / 1000
+        size, share = f"{kbps:.1f} kbit/s", f"1/{pcm / kbps:.0f} of {_PCM_BITS}-bit PCM"
+    else:
+        size = f"{codec.model.floats_per_second:,.0f} floats/s per channel"
+        share = f"{_ratio(codec):.3g} numbers a sample"
+    return [codec.name, size, share, f"{found.mse:.5f}", f"{found.si_sdr:.2f}", f"{found.mel:.3f}"]
 
 
 def _ratio(codec: Codec) -> float:

@@ -20,7 +20,7 @@ SCORE_HEAD = (
     "decode s/s",
     "weights MB",
 )
-_CD_KBPS = 706  # 16 bits at 44.1 kHz, one channel
+CD_KBPS = 706  # 16 bits at 44.1 kHz, one channel
 
 
 def size_notes(scores: Sequence[Scores]) -> list[str]:
@@ -32,7 +32,7 @@ def size_notes(scores: Sequence[Scores]) -> list[str]:
     notes = []
     if coded:
         notes.append(
-            f"Coded to a file, whose bitrate is given: {_names(coded)}. One channel of a CD has {_CD_KBPS} kbit/s."
+            f"Coded to a file, whose bitrate is given: {_names(coded)}. One channel of a CD has {CD_KBPS} kbit/s."
         )
     if larger:
         factors = sorted(s.ratio for s in larger)
@@ -47,6 +47,12 @@ def size_notes(scores: Sequence[Scores]) -> list[str]:
 
 def _names(scores: Sequence[Scores]) -> str:
     return ", ".join(s.model for s in scores)
+
+
+def note(scores: Scores) -> str:
+    """Size and SI-SDR in a few words, for a version in a player."""
+    size = f"{scores.floats_per_second / 1000:,.0f}k floats/s" if scores.kbps is None else f"{scores.kbps:.0f} kbit/s"
+    return f"{size} · SI-SDR {scores.si_sdr:.1f} dB"
 
 
 def score_row(s: Scores) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,15 +19,20 @@ from celesta.dsp import metrics
 from celesta.errors import UsageError
 from celesta.evaluation.reconstruction import Reconstruction
 from celesta.latents import Progress
+from celesta.report.index import SongPage, index_page
 from celesta.report.page import Link, Page, relative_url
 from celesta.report.player import Track, clock
 from celesta.variations import Step, apply, open_song, transform_file
 
 SHOWN = 30.0
 """Seconds of a song that a page plays."""
-HEAD = ("version", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to plain", "mel distance to plain")
+HEAD = ("version", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to unchanged", "mel distance to unchanged")
+INDEX_HEAD = ("model", *HEAD[1:])
 REPORTED = (Step("gain", 1.5), Step("gain", 0.5), Step("noise", 0.1, 7), Step("smooth", 5))
 """The four variations of the 2024 report, section 7."""
+
+
+_CHANNELS = {1: "mono", 2: "stereo"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Effect:
             f"{self.loudness:.1f}",
             f"{self.brightness:,.0f}",
             f"{self.onset_rate:.2f}",
-            f"{self.si_sdr:.1f}",
+            "–" if self.si_sdr >= metrics.LIMIT_DB else f"{self.si_sdr:.1f}",
             f"{self.mel:.2f}",
         ]
 
@@ -74,8 +80,8 @@ def add_variations(
 ) -> list[Audio]:
     """Add a player and a table of effects for each chain of steps to a page; return the varied audio."""
     plain = measure(made.x_hat, made.x_hat)
-    rows = [measure(made.x, made.x_hat).row("original"), plain.row("reconstruction")]
-    tracks = [Track("original", made.x), Track("reconstruction", made.x_hat)]
+    rows = [measure(made.x, made.x_hat).row("original"), plain.row("unchanged")]
+    tracks = [Track("original", made.x), Track("unchanged", made.x_hat)]
     remarks: list[str] = []
     varied: list[Audio] = []
     for chain in chains:
@@ -107,7 +113,12 @@ def remark(step: Step, plain: Effect, effect: Effect) -> str:
     )
 
 
-def variation_page(
+def variation_page(codec: Codec, file: Path, target: Path, steps: Sequence[Step], **options: Any) -> Path:
+    """Do what :func:`vary_song` does and return the page's path."""
+    return vary_song(codec, file, target, steps, **options).page
+
+
+def vary_song(
     codec: Codec,
     file: Path,
     target: Path,
@@ -117,7 +128,7 @@ def variation_page(
     start: float | None = None,
     stop: float | None = None,
     progress: Progress | None = None,
-) -> Path:
+) -> SongPage:
     """Change the latent of a song; write the audio and a page that compares it with the original.
 
     The audio has the source's sample rate, channels and length and lies next to the page, as FLAC of the same name.
@@ -134,7 +145,7 @@ def variation_page(
         progress: called with the seconds of audio done and in all.
 
     Returns:
-        The page's path.
+        The page, its audio, and what changed, in the columns :data:`INDEX_HEAD`.
 
     Raises:
         UsageError: the files exist and ``force`` is not set, or the seconds are out of range.
@@ -146,12 +157,20 @@ def variation_page(
             raise UsageError(f"{printable(path)}: exists already; overwrite it with --force")
     target.parent.mkdir(parents=True, exist_ok=True)
     transform_file(codec, file, flac, steps, start=start, stop=stop, progress=progress)
-    page = _described(codec, file, audio.read(flac, duration=SHOWN), steps, start or 0.0)
+    page, row = _described(codec, file, audio.read(flac, duration=SHOWN), steps, start or 0.0)
     page.files([audio_link(flac, target)])
-    return page.write(target, f"Made with the model {codec.name}.")
+    written = page.write(target, f"Made with the model {codec.name}.")
+    return SongPage(file, written, flac, row)
 
 
-def _described(codec: Codec, file: Path, varied: Audio, steps: Sequence[Step], begin: float) -> Page:
+def variation_index(songs: Sequence[SongPage], steps: Sequence[Step], target: Path) -> Path:
+    """Write a page that lists varied songs with what changed and links to their pages; return its path."""
+    name = ", ".join(map(str, steps))
+    lead = "Each song's page plays original, unchanged reconstruction and variation. The measures are the variation's."
+    return index_page(f"{len(songs)} songs: {name}", lead, INDEX_HEAD, songs, target)
+
+
+def _described(codec: Codec, file: Path, varied: Audio, steps: Sequence[Step], begin: float) -> tuple[Page, list[str]]:
     """Compare the beginning of the varied audio with the same stretch of the original and of the reconstruction."""
     name = ", ".join(map(str, steps))
     seconds = varied.samples.shape[1] / varied.sample_rate
@@ -168,22 +187,26 @@ def _described(codec: Codec, file: Path, varied: Audio, steps: Sequence[Step], b
     tracks += [Track(f"{codec.name}, unchanged", unchanged), Track(name, varied)]
     rows += [plain.row(f"{codec.name}, unchanged"), effect.row(name)]
     shown = "the whole song" if whole else f"{clock(begin)} to {clock(begin + seconds)} of the song"
-    page = Page(f"{file.name}: {name}", f"The latent of {codec.name}, changed and decoded; played here: {shown}.")
+    page = Page(
+        f"{file.name}: {name}",
+        f"The latent of {codec.name}, changed and decoded, next to the same latent unchanged. Played here: {shown}.",
+    )
     page.player(tracks, f"Player: {file.name}")
     page.table(HEAD, rows, label="What the variation changed")
     for text in filter(None, (remark(step, plain, effect) for step in steps if len(steps) == 1)):
         page.note(text)
-    return page
+    return page, effect.row(codec.name)
 
 
 def audio_link(file: Path, page: Path) -> Link:
     """Link to an audio file from a page next to it, with its length and format."""
     info = audio.info(file)
     size = f"{file.stat().st_size / 1e6:.1f} MB"
+    channels = _CHANNELS.get(info.channels, f"{info.channels} channels")
     return Link(
         file.name,
         relative_url(file, page),
-        f"{clock(info.duration)}, {info.sample_rate} Hz, {info.channels} ch, {size}",
+        f"{clock(info.duration)}, {info.sample_rate / 1000:g} kHz, {channels}, {size}",
     )
 
 

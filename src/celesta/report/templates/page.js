@@ -23,3 +23,14 @@ function sortTable(head) {
 document.querySelectorAll("thead button").forEach(button => {
   button.addEventListener("click", () => sortTable(button.closest("th")));
 });
+// Show that a table goes on behind its right edge.
+function markCut(box) {
+  const scroll = box.querySelector(".scroll");
+  box.classList.toggle("cut", scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft > 4);
+}
+const tables = [...document.querySelectorAll(".table")];
+const watcher = new ResizeObserver(entries => entries.forEach(entry => markCut(entry.target.closest(".table"))));
+tables.forEach(box => {
+  box.querySelector(".scroll").addEventListener("scroll", () => markCut(box), { passive: true });
+  watcher.observe(box.querySelector(".scroll"));
+});

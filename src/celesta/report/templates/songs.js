@@ -40,3 +40,20 @@ songs.forEach(song => {
     audio.play();
   }));
 });
+// A button in the table that plays a song without opening it.
+rows.forEach(row => {
+  const song = document.getElementById(row.querySelector("a").hash.slice(1)), audio = song?.querySelector("audio");
+  if (!audio) return;
+  const button = document.createElement("button");
+  const draw = () => {
+    button.textContent = audio.paused ? "\u25b6" : "\u275a\u275a";
+    button.setAttribute("aria-label", (audio.paused ? "Play " : "Pause ") + row.querySelector("a").textContent);
+    song.classList.toggle("sounding", !audio.paused);
+  };
+  button.type = "button";
+  button.className = "mini";
+  button.addEventListener("click", () => { if (audio.paused) audio.play(); else audio.pause(); });
+  ["play", "pause", "ended"].forEach(name => audio.addEventListener(name, draw));
+  row.cells[0].prepend(button);
+  draw();
+});

@@ -22,7 +22,7 @@ from celesta._files import printable
 from celesta.errors import TrainingError
 from celesta.models import registry
 from celesta.models.base import Model
-from celesta.training import objectives
+from celesta.training import distributed, objectives
 from celesta.training.checkpoint import Average, load_state, save_state, save_weights
 from celesta.training.config import TrainConfig
 from celesta.training.data import Corpus
@@ -136,6 +136,7 @@ def train(
             if done % config.valid_every == 0 or last:
                 doing("validating")
                 _validate(session)
+                distributed.wait()
             log = done % LOG_EVERY == 0 or last
             if log or session.fresh_valid is not None or now - watched > WATCH_EVERY:
                 pace = (step - first) / max(1e-9, time.monotonic() - began)  # the first step compiles
@@ -144,10 +145,12 @@ def train(
                 watched = now
             if log:
                 _log(session)
-            stop = asked_to_stop()
+            stop = log and distributed.any_of(asked_to_stop(), session.task.device)
             # Only at the log's own steps, so that a line's mean never spans a resume.
             if (log and (done % config.checkpoint_every == 0 or stop)) or last:
-                save_state(run / STATE, session.model, session.optimizer, session.facts, session.average)
+                if distributed.is_first():
+                    save_state(run / STATE, session.model, session.optimizer, session.facts, session.average)
+                distributed.wait()
                 if stop and not last:
                     raise Interrupted(done)
     return session.facts
@@ -155,7 +158,7 @@ def train(
 
 def _set_up(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus) -> Session:
     """Create model, objective and optimiser on the device, and load the run's last checkpoint."""
-    device = _device.resolve(config.device)
+    device = distributed.device_of(config.device)
     torch.manual_seed(config.seed)
     model = registry.create(config.model)
     if config.begin:
@@ -169,7 +172,8 @@ def _set_up(run: Path, config: TrainConfig, train_set: Corpus, valid_set: Corpus
     facts: dict[str, Any] = {"step": 0, "best": math.inf, "best_step": 0, "seconds": 0.0}
     if (run / STATE).is_file():
         facts = load_state(run / STATE, model, optimizer, average)
-    _cut_log(run / LOG, facts["step"])
+    if distributed.is_first():
+        _cut_log(run / LOG, facts["step"])
     valid = torch.from_numpy(valid_set.windows(config.valid_windows, model.window))[:, None]
     model.train()
     return Session(run, config, model, task, optimizer, average, facts, valid)
@@ -180,16 +184,18 @@ def _step(session: Session, train_set: Corpus, step: int) -> None:
     config, model = session.config, session.model
     for group in session.optimizer.param_groups:
         group["lr"] = learning_rate(config, step)
-    loss = session.task.loss(session.task.batch(train_set, step).to(session.task.device), step)
+    batch = distributed.share(session.task.batch(train_set, step))
+    loss = session.task.loss(batch.to(session.task.device), step)
     session.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    distributed.average_gradients(model)
     if config.clip:
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     session.optimizer.step()
     for key, weight in model.named_parameters() if session.average else ():
         # A short memory at first, so that the initial weights do not stay in the average for long.
         session.average[key].lerp_(weight.detach(), 1 - min(config.average, step / (step + 10)))
-    session.recent.append(loss.item())
+    session.recent.append(distributed.mean(loss.item(), session.task.device))
     if not math.isfinite(session.recent[-1]):
         raise TrainingError(
             f"{printable(session.run)}: the loss is not finite at step {step}; lower --learning-rate and start anew"
@@ -203,7 +209,8 @@ def _validate(session: Session) -> None:
         session.fresh_valid = facts["valid"] = session.task.validate(session.valid)
         if session.fresh_valid < facts["best"]:
             facts["best"], facts["best_step"] = session.fresh_valid, facts["step"]
-            save_weights(session.run / BEST, session.model, session.model.config, facts, half=False)
+            if distributed.is_first():
+                save_weights(session.run / BEST, session.model, session.model.config, facts, half=False)
 
 
 def _log(session: Session) -> None:
@@ -213,8 +220,9 @@ def _log(session: Session) -> None:
     line |= {name: round(value, 4) for name, value in session.task.terms.items()}
     if session.fresh_valid is not None:
         line["valid"] = session.fresh_valid
-    with (session.run / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    if distributed.is_first():
+        with (session.run / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
     session.recent, session.fresh_valid = [], None
 
 

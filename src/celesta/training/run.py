@@ -18,7 +18,7 @@ from celesta._files import atomic, printable
 from celesta._version import __version__
 from celesta.errors import DataError, TrainingError, UsageError
 from celesta.models import registry, weights
-from celesta.training import data, losses
+from celesta.training import data, distributed, losses
 from celesta.training.config import TrainConfig, read_config
 from celesta.training.curves import draw_curves
 from celesta.training.data import Corpus
@@ -66,6 +66,19 @@ def start(run: str | Path, config: TrainConfig, **options: Unpack[Options]) -> d
         DataError, AudioError: there is too little music, or ``strict`` and a file is unreadable.
     """
     run = Path(run)
+    with distributed.joined(config.device, config.batch):
+        with distributed.first_alone():
+            folders = _prepare(run, config) if distributed.is_first() else []
+        try:
+            return go_on(run, **options)
+        except BaseException:
+            if distributed.is_first() and not any((run / name).exists() for name in (STATE, BEST)):
+                _discard(run, folders)
+            raise
+
+
+def _prepare(run: Path, config: TrainConfig) -> list[Path]:
+    """Make the folder of a run and write its settings; return the folders that were made, the run's first."""
     if any((run / name).exists() for name in (STATE, BEST)):
         raise UsageError(f"{printable(run)}: already holds a run; continue it with --resume or choose another folder")
     _check(config)
@@ -75,12 +88,7 @@ def start(run: str | Path, config: TrainConfig, **options: Unpack[Options]) -> d
     except OSError as error:
         raise TrainingError(f"{printable(run)}: cannot be made ({error.strerror}); choose another folder") from None
     write_text(run / SETTINGS, config.with_absolute_paths().to_toml())
-    try:
-        return go_on(run, **options)
-    except BaseException:
-        if not any((run / name).exists() for name in (STATE, BEST)):
-            _discard(run, folders)
-        raise
+    return folders
 
 
 def go_on(run: str | Path, *, steps: int | None = None, **options: Unpack[Options]) -> dict[str, Any]:
@@ -108,15 +116,24 @@ def go_on(run: str | Path, *, steps: int | None = None, **options: Unpack[Option
         if done > steps:
             raise UsageError(f"{printable(run)}: has done {done} steps already; give --steps a larger number")
         write_text(run / SETTINGS, config.to_toml())
+    with distributed.joined(config.device, config.batch):
+        return _trained(run, config, options)
+
+
+def _trained(run: Path, config: TrainConfig, options: Options) -> dict[str, Any]:
     doing: Callable[[str], None] = options.get("doing", _ignore)
     doing("decoding")
-    sets = _corpora(config, options)
-    warn_if_elsewhere(run, config)
+    with distributed.first_alone():
+        sets = _corpora(config, options)
+    if distributed.is_first():
+        warn_if_elsewhere(run, config)
     if registry.entry(config.model).model.capabilities.needs_fitting:
         doing("fitting")
         return fit(run, config, *sets)
-    facts = train(run, config, *sets, options.get("watch", _ignore), doing)
-    draw_curves(run)
+    watch = options.get("watch", _ignore) if distributed.is_first() else _ignore
+    facts = train(run, config, *sets, watch, doing)
+    if distributed.is_first():
+        draw_curves(run)
     return facts
 
 

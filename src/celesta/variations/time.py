@@ -13,7 +13,7 @@ from celesta.dsp import stretching
 from celesta.errors import UsageError
 from celesta.latents import Latent
 from celesta.variations.coefficients import check_detail, detail_of, signal_of
-from celesta.variations.timeline import Timeline, check_same_model, interpolated, joined
+from celesta.variations.timeline import Timeline, check_same_model, interpolated, joined, model_samples
 
 _LONGEST = 100 * 3600.0  # seconds of a result
 
@@ -122,7 +122,9 @@ def reverse(z: Latent) -> Latent:
     places, values = t.places[..., ::-1], t.values[..., ::-1]
     if z.detail_size:
         check_detail(z, "reversing")
-        places, values = detail_of(signal_of(t)[:, ::-1], t.frames, z.detail_size)
+        # Without the samples that only fill the last frame, so that the song ends where it began.
+        x = signal_of(t)[:, : model_samples(z)]
+        places, values = detail_of(x[:, ::-1], t.frames, z.detail_size)
     return Timeline(t.base[..., ::-1], places, values, t.gain[..., ::-1], envelope).latent(z, z.n_samples)
 
 

@@ -40,9 +40,7 @@ class Timeline:
             LatentError: its windows overlap.
         """
         if not z.continuous:
-            raise LatentError(
-                f"{z.model}: its windows overlap; time operations need a model such as nested or linear-64"
-            )
+            raise LatentError(f"{z.model}: its windows overlap; operations on time need another model, such as nested")
         frames = frame_count(z)
         base, places, values = (part[..., :frames] for part in z.timeline())
         gain = np.repeat(z.gain.T, z.frames, axis=1)[:, :frames]
@@ -130,12 +128,16 @@ SILENT_DB = -96.0
 
 def frame_count(z: Latent) -> int:
     """Return the frames that hold a latent's song, rounded up to whole columns of its envelope."""
-    n = z.n_samples
-    if z.source_rate != z.sample_rate:
-        n = audio.resampled_length(n, z.source_rate, z.sample_rate)
-    frames = min(max(1, -(-n // z.hop_length)), z.windows * z.frames)
+    frames = min(max(1, -(-model_samples(z) // z.hop_length)), z.windows * z.frames)
     step = 1 if z.envelope is None else ENVELOPE_FRAMES
     return -(-frames // step) * step
+
+
+def model_samples(z: Latent) -> int:
+    """Return the samples of a latent's song at the model's sample rate."""
+    if z.source_rate == z.sample_rate:
+        return z.n_samples
+    return audio.resampled_length(z.n_samples, z.source_rate, z.sample_rate)
 
 
 def joined(parts: Sequence[Timeline]) -> Timeline:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from celesta.library.library import Library
     from celesta.predict.song import SongPrediction, SongPredictor
     from celesta.report.compare import compare
-    from celesta.variations.basic import gain, morph, noise, smooth
+    from celesta.variations.basic import gain, noise, smooth
+    from celesta.variations.morphing import morph
+    from celesta.variations.sliders import sliders
 
 _WHERE = {
     "Audio": "celesta.audio",
@@ -47,13 +49,14 @@ _WHERE = {
     "gain": "celesta.variations.basic",
     "noise": "celesta.variations.basic",
     "smooth": "celesta.variations.basic",
-    "morph": "celesta.variations.basic",
+    "morph": "celesta.variations.morphing",
+    "sliders": "celesta.variations.sliders",
     "compare": "celesta.report.compare",
     "SongPrediction": "celesta.predict.song",
     "SongPredictor": "celesta.predict.song",
 }
 
-_MODULES = ("classify", "cluster", "codec", "features", "latents", "library", "scalable", "study")
+_MODULES = ("classify", "cluster", "codec", "features", "latents", "library", "scalable", "study", "variations")
 
 __all__ = [
     "Audio",
@@ -74,6 +77,7 @@ __all__ = [
     "noise",
     "probe",
     "read",
+    "sliders",
     "smooth",
     "stream",
     "truncate",

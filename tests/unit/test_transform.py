@@ -18,6 +18,7 @@ from celesta.variations import (
     apply,
     apply_stream,
     basic,
+    morph,
     open_song,
     transform_file,
 )
@@ -96,9 +97,9 @@ def test_the_base_alone_needs_both_parts(z):
 
 def test_morph_ends_at_both(z):
     other = basic.gain(z, 0.25)
-    assert basic.morph(z, other, 0) is z
-    np.testing.assert_allclose(basic.morph(z, other, 1).base, other.base, rtol=1e-6)
-    np.testing.assert_allclose(basic.morph(z, other, 0.5).base, 0.625 * z.base, rtol=1e-5)
+    assert morph(z, other, 0) is z
+    np.testing.assert_allclose(morph(z, other, 1).base, other.base, rtol=1e-6)
+    np.testing.assert_allclose(morph(z, other, 0.5).base, 0.625 * z.base, rtol=1e-5)
 
 
 def test_wrong_arguments(z):
@@ -108,9 +109,9 @@ def test_wrong_arguments(z):
         lambda: basic.smooth(z, 0),
         lambda: basic.smooth(z, 1.5),
         lambda: basic.detail(z, np.nan),
-        lambda: basic.morph(z, z, 2),
+        lambda: morph(z, z, 2),
         lambda: basic.noise(z, 1, seed=-1),
-        lambda: Step("reverse", 1),
+        lambda: Step("sing", 1),
         lambda: Step("gain"),
         lambda: Step("gain", 1, 2),
         lambda: Step("gain", 1, factor=2),

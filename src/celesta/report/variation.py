@@ -176,12 +176,16 @@ def _described(codec: Codec, file: Path, varied: Audio, steps: Sequence[Step], b
     seconds = varied.samples.shape[1] / varied.sample_rate
     with open_song(codec, file) as song:
         whole = seconds >= song.seconds - 0.001
-        wanted, blocks = song.decode((), begin, begin + seconds)
+        begin = min(begin, max(0.0, song.seconds - seconds))  # a chain may change the duration
+        wanted, blocks = song.decode((), begin, min(begin + seconds, song.seconds))
         unchanged = Audio(np.concatenate(list(blocks), axis=1), wanted.sample_rate)
-    plain, effect = measure(unchanged, unchanged), measure(varied, unchanged)
+    n = min(varied.samples.shape[1], unchanged.samples.shape[1])
+    unchanged, compared = (Audio(x.samples[:, :n], x.sample_rate) for x in (unchanged, varied))
+    plain, effect = measure(unchanged, unchanged), measure(compared, unchanged)
     tracks, rows = [], []
     if file.suffix.lower() != ".cel":
-        original = audio.read(file, start=begin, duration=seconds)
+        original = audio.read(file, start=begin, duration=n / varied.sample_rate)
+        original = Audio(original.samples[:, :n], original.sample_rate)
         tracks.append(Track("original", original))
         rows.append(measure(original, unchanged).row("original"))
     tracks += [Track(f"{codec.name}, unchanged", unchanged), Track(name, varied)]

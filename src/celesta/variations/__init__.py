@@ -6,19 +6,24 @@ window for files of any length; :data:`VARIATIONS` lists them; the command line,
 """
 
 from celesta.variations.analysis import SongAnalysis, analyse
-from celesta.variations.basic import detail, gain, morph, noise, smooth
+from celesta.variations.basic import detail, gain, noise, smooth
 from celesta.variations.bridge import Bridge, bridge, bridge_file
 from celesta.variations.extend import Extension, extend, extend_file, plan_extension
 from celesta.variations.files import OpenedSong, open_song, transform_file
 from celesta.variations.loop import Loop, find_loops, loop_audio, loop_file
 from celesta.variations.material import Material
+from celesta.variations.morphing import morph, style
 from celesta.variations.mosaic import Grain, Mosaic, mosaic
+from celesta.variations.recipes import Recipe, parse_recipe, read_recipe
 from celesta.variations.registry import VARIATIONS, Parameter, Step, Variation, apply, apply_stream
 from celesta.variations.repair import Fill, Gap, find_dropouts, repair, repair_file
+from celesta.variations.sliders import SLIDERS, Slider, attack, brightness, loudness, low_end, noisiness, sliders, width
 from celesta.variations.stream import WindowStream
 from celesta.variations.structure import Section, find_sections, self_similarity
+from celesta.variations.time import concat, crop, loop, repeat, reverse, stretch, transpose
 
 __all__ = [
+    "SLIDERS",
     "VARIATIONS",
     "Bridge",
     "Extension",
@@ -30,7 +35,9 @@ __all__ = [
     "Mosaic",
     "OpenedSong",
     "Parameter",
+    "Recipe",
     "Section",
+    "Slider",
     "SongAnalysis",
     "Step",
     "Variation",
@@ -38,8 +45,12 @@ __all__ = [
     "analyse",
     "apply",
     "apply_stream",
+    "attack",
     "bridge",
     "bridge_file",
+    "brightness",
+    "concat",
+    "crop",
     "detail",
     "extend",
     "extend_file",
@@ -47,16 +58,29 @@ __all__ = [
     "find_loops",
     "find_sections",
     "gain",
+    "loop",
     "loop_audio",
     "loop_file",
+    "loudness",
+    "low_end",
     "morph",
     "mosaic",
     "noise",
+    "noisiness",
     "open_song",
+    "parse_recipe",
     "plan_extension",
+    "read_recipe",
     "repair",
     "repair_file",
+    "repeat",
+    "reverse",
     "self_similarity",
+    "sliders",
     "smooth",
+    "stretch",
+    "style",
     "transform_file",
+    "transpose",
+    "width",
 ]

@@ -1,4 +1,4 @@
-"""Gain, noise and smoothing of latents: the variations of the 2024 report; the detail's share; mixtures of two latents.
+"""Gain, noise and smoothing of latents: the variations of the 2024 report; the detail's share.
 
 Each works on a :class:`~celesta.latents.Latent` in memory and, window by window, on a
 :class:`~celesta.variations.WindowStream`; both give the same bits. The decoder decides what a change does to the audio:
@@ -96,29 +96,6 @@ def detail(z: Latent, factor: float) -> Latent:
         sketch = celesta.variations.detail(z, 0)
     """
     return _in_memory(z, lambda stream: detail_stream(stream, factor))
-
-
-def morph(a: Latent, b: Latent, mix: float) -> Latent:
-    """Mix two latents of one shape linearly, gains too.
-
-    Args:
-        a: the result for mix 0, bit for bit.
-        b: the result for mix 1.
-        mix: from 0 to 1.
-
-    Raises:
-        UsageError: mix lies outside 0..1.
-        LatentError: the latents do not combine; see :class:`~celesta.latents.Latent`.
-
-    Example:
-        between = celesta.morph(z, other, 0.5)
-    """
-    if not 0 <= mix <= 1:
-        raise UsageError(f"mix must lie in 0..1, got {mix}")
-    if mix == 0:
-        return a
-    mixed = a * (1 - mix) + b * mix
-    return mixed.replace(gain=(a.gain * np.float32(1 - mix) + b.gain * np.float32(mix)).astype(np.float32))
 
 
 def gain_stream(stream: WindowStream, factor: float) -> WindowStream:

@@ -31,7 +31,7 @@ def dense(places: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return coefficients ``(channels, 1024, F)`` of a detail ``(channels, k, F)``."""
     c, _, frames = values.shape
     out = np.zeros((c, COEFFICIENTS, frames), np.float32)
-    channel, _, frame = np.indices(values.shape, sparse=True)
+    channel, frame = np.arange(c)[:, None, None], np.arange(frames)[None, None]
     np.add.at(out, (channel, places, frame), values)
     return out
 

@@ -39,7 +39,7 @@ def morph(
         mix: 0 to 1, or a curve over the time of the result: numbers at equal distances from beginning to end.
         fit: what to do where the lengths differ: ``cut`` the longer one, ``loop`` the shorter one, or ``stretch`` its
             frames.
-        path: ``linear``, or ``spherical`` for the base: its length is interpolated too, so that a mixture is not duller.
+        path: ``linear``, or ``spherical`` for the base: its length is interpolated too.
         beats: seconds of the beats of both songs, to move the second one's frames so that its beats lie on the first
             one's (:attr:`SongAnalysis.beats` over its sample rate); None to leave them.
 
@@ -173,7 +173,7 @@ def _mixed_details(a: Timeline, b: Timeline, mix: np.ndarray) -> tuple[np.ndarra
     parts = []
     for first in range(0, a.frames, _CHUNK):
         where = slice(first, min(first + _CHUNK, a.frames))
-        total = 0.0
+        total = np.zeros((len(a.base), COEFFICIENTS, where.stop - where.start), np.float32)
         for t, share in ((a, 1 - mix[where]), (b, mix[where])):
             c = dense(t.places[..., where], t.values[..., where])
             limit = max(1, round(t.values.shape[1]))
@@ -182,7 +182,7 @@ def _mixed_details(a: Timeline, b: Timeline, mix: np.ndarray) -> tuple[np.ndarra
             there = order < np.round(share * limit)
             amount = np.sqrt(share) if not same else share
             total = total + dense(kept_places, kept * there * amount)
-        parts.append(sparse(np.asarray(total, np.float32), k))
+        parts.append(sparse(total, k))
     return np.concatenate([p for p, _ in parts], axis=-1), np.concatenate([v for _, v in parts], axis=-1)
 
 
@@ -195,17 +195,17 @@ def _levels(t: Timeline) -> np.ndarray:
 
 def _matched_bands(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Give each band the mean and the standard deviation over time that another song's has, in dB; silence stays."""
-    heard = ours > bands.FLOOR_DB + 1
+    here = ours > bands.FLOOR_DB + 1
     there = theirs > bands.FLOOR_DB + 1
     means, deviations = [], []
-    for x, inside in ((ours, heard), (theirs, there)):
+    for x, inside in ((ours, here), (theirs, there)):
         count = np.maximum(inside.sum(axis=-1, keepdims=True), 1)
         mean = np.sum(x * inside, axis=-1, keepdims=True) / count
         means.append(mean)
         deviations.append(np.sqrt(np.sum(inside * (x - mean) ** 2, axis=-1, keepdims=True) / count))
     spread = np.clip(deviations[1] / np.maximum(deviations[0], 0.5), 0.25, 4)
     known = there.any(axis=-1, keepdims=True)
-    moved: np.ndarray = np.where(heard & known, (ours - means[0]) * spread + means[1], ours)
+    moved: np.ndarray = np.where(here & known, (ours - means[0]) * spread + means[1], ours)
     return moved
 
 
@@ -214,10 +214,10 @@ def _matched_base(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     out = np.empty_like(ours)
     for channel in range(len(ours)):
         x, y = ours[channel].astype(np.float64), theirs[channel].astype(np.float64)
-        root = [
+        whiten, colour = (
             _root(np.cov(one) if one.shape[1] > 1 else np.eye(len(one)), power) for one, power in ((x, -0.5), (y, 0.5))
-        ]
-        out[channel] = root[1] @ root[0] @ (x - x.mean(axis=1, keepdims=True)) + y.mean(axis=1, keepdims=True)
+        )
+        out[channel] = colour @ whiten @ (x - x.mean(axis=1, keepdims=True)) + y.mean(axis=1, keepdims=True)
     return out
 
 

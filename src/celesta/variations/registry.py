@@ -9,7 +9,8 @@ from typing import Any
 
 from celesta.errors import UsageError
 from celesta.latents import Latent
-from celesta.variations import basic
+from celesta.variations import basic, time
+from celesta.variations.sliders import SLIDERS, Slider
 from celesta.variations.stream import WindowStream
 
 
@@ -74,6 +75,20 @@ class Variation:
         return [(f"--{p.name if i else self.name}", p) for i, p in enumerate(self.parameters)]
 
 
+def _slider(slider: Slider) -> Variation:
+    """Return the entry of a slider."""
+    value = Parameter("value", float, f"In {slider.unit}; 0 changes nothing.", None, slider.minimum, slider.maximum)
+    return Variation(slider.name, slider.summary, (value,), slider)
+
+
+def _cropped(z: Latent, start: float, keep: float) -> Latent:
+    return time.crop(z, start, start + keep if keep else None)
+
+
+def _reversed(z: Latent, on: int) -> Latent:
+    return time.reverse(z) if on else z
+
+
 VARIATIONS: dict[str, Variation] = {
     v.name: v
     for v in (
@@ -107,6 +122,40 @@ VARIATIONS: dict[str, Variation] = {
             (Parameter("factor", float, "1 changes nothing.", minimum=-100, maximum=100),),
             basic.detail,
             basic.detail_stream,
+        ),
+        *(_slider(slider) for slider in SLIDERS.values()),
+        Variation(
+            "transpose",
+            "Move the pitch and keep the duration.",
+            (Parameter("semitones", float, "In semitones; 0 changes nothing.", None, -24, 24),),
+            time.transpose,
+        ),
+        Variation(
+            "stretch",
+            "Change the duration and keep the pitch.",
+            (Parameter("factor", float, "1 changes nothing.", None, 0.25, 4),),
+            time.stretch,
+        ),
+        Variation(
+            "crop",
+            "Keep what is behind so many seconds.",
+            (
+                Parameter("start", float, "0 changes nothing.", None, 0, 360_000),
+                Parameter("keep", float, "Seconds to keep; 0 for all.", 0, 0, 360_000),
+            ),
+            _cropped,
+        ),
+        Variation(
+            "reverse",
+            "Play the song backwards.",
+            (Parameter("on", int, "1 for backwards, 0 changes nothing.", None, 0, 1),),
+            _reversed,
+        ),
+        Variation(
+            "loop",
+            "Play the song several times.",
+            (Parameter("times", int, "1 changes nothing.", None, 1, 1000),),
+            time.loop,
         ),
     )
 }

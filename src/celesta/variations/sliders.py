@@ -1,7 +1,7 @@
 """Sliders: edits of a latent with a plain meaning and a measured, monotone effect.
 
-Each acts on detail and band envelope together, whichever the model has; the base, which is a sketch, stays. The card of a
-slider says what one unit does: it is measured on songs that nothing was tuned on (`make bench-variations`).
+Each acts on detail and band envelope together, whichever the model has; the base, which is a sketch, stays. The card of
+a slider says what one unit does: it is measured on songs that nothing was tuned on (`make bench-variations`).
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ SLIDERS: dict[str, Slider] = {
         Slider(
             "noisiness",
             "Flatten the spectrum within bands.",
-            "octaves of the exponent",
+            "octaves",
             -1,
             1,
             noisiness,

@@ -11,14 +11,13 @@ import hashlib
 import io
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from celesta._files import printable
 from celesta.audio import find_audio
-from celesta.errors import DataError, UsageError
+from celesta.errors import DataError, UsageError, warn
 
 GTZAN_GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
 _GTZAN_NAME = re.compile(r"^({})\.(\d{{5}})$".format("|".join(GTZAN_GENRES)))
@@ -195,11 +194,9 @@ def gtzan(path: str | Path, lists: str | Path | None = None) -> list[Track]:
     if not tracks:
         raise DataError(f"{printable(root)}: no files named GENRE.NNNNN as GTZAN's are")
     if strange:
-        warnings.warn(
-            f"{printable(root)}: {len(strange)} files are left out, because GTZAN's are named GENRE.NNNNN; the first: "
-            f"{printable(strange[0].name)}",
-            stacklevel=2,
-        )
+        first = printable(strange[0].name)
+        text = f"{len(strange)} files are left out, because GTZAN's are named GENRE.NNNNN; the first: {first}"
+        warn(UserWarning(f"{printable(root)}: {text}"))
     return tracks
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class CelestaError(Exception):
     """Base of all errors that Celesta raises on purpose.
@@ -44,3 +47,22 @@ class MissingExtraError(CelestaError):
 
 class LibraryError(CelestaError):
     """A music library cannot be opened, read or written, or lacks what is asked of it."""
+
+
+def warn(warning: Warning) -> None:
+    """Give a warning that names the line outside Celesta that led to it.
+
+    A fixed ``stacklevel`` would be wrong for all but one of the ways that lead there.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warn(UserWarning("clipped"))
+        >>> "celesta/errors.py" in caught[0].filename
+        False
+    """
+    level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __package__:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level)

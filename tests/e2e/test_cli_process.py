@@ -101,7 +101,7 @@ def test_what_scripts_read_is_not_wrapped(tmp_path, music, call, monkeypatch):
     assert os.path.exists(page)
     (line,) = call("encode", folder / "song.wav", "-m", "linear-8").stdout.splitlines()
     assert line.startswith(f"{folder / 'song.wav'} -> {folder / 'song.cel'}  ")
-    assert call("verify", folder).stdout == f"{folder / 'song.cel'}: whole\n"
+    assert call("verify", folder).stdout == f"{folder / 'song.cel'}: OK\n"
 
 
 @pytest.fixture(scope="module")

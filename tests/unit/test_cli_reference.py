@@ -36,8 +36,8 @@ def test_words_mean_the_same_in_every_verb():
         options = [p for p in command.params if p.param_type_name == "option"]
         assert "--json" in [flag for option in options for flag in option.opts], name
         for option in options:
-            (long,) = [flag for flag in option.opts if flag.startswith("--")]
-            for flag in set(option.opts) - {long}:
+            long, *more = [flag for flag in option.opts if flag.startswith("--")]
+            for flag in set(option.opts) - {long, *more}:
                 meant.setdefault(flag, set()).add(long)
             if option.name == "model" and option.default:
                 defaults.add(option.default)

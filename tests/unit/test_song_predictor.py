@@ -51,6 +51,7 @@ def test_a_file_and_audio_in_memory_give_the_same(predictor, music, tmp_path):
         (np.zeros((2, 5 * RATE), np.float32), "silent"),
         (np.full((1, 5 * RATE), 3e-5, np.float32), "silent"),
         (np.full((1, 1), 0.5, np.float32), "too short"),
+        (np.full((2, 5 * RATE), -0.5, np.float32), "constant offset"),
         (0.5 * np.sin(np.arange(5 * RATE) / 9) * np.array([[1], [-1]]), "cancel"),
         (0.5 * np.sin(np.arange(5 * RATE) / 9) * np.array([[1], [-1.001]]), "cancel"),
     ],

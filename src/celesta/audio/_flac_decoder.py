@@ -12,14 +12,14 @@ import soundfile
 from celesta._files import printable
 from celesta.audio._flac import FlacFrames, FlacHead
 from celesta.audio._lost import Lost
-from celesta.audio._soundfile import STEP, Forward, reason
+from celesta.audio._soundfile import STEP, Forward, ResumingDecoder, reason
 from celesta.audio._virtual import Piece, VirtualFile, cut
 from celesta.errors import AudioError
 
 _LONGEST_GAP = 1 << 23  # samples of silence in one place: more is a wrong number rather than a damaged disk
 
 
-class FlacDecoder:
+class FlacDecoder(ResumingDecoder):
     """A FLAC stream.
 
     libsndfile stops at the first damaged frame. Then the frames are looked for by their headers, which carry the
@@ -32,21 +32,13 @@ class FlacDecoder:
         container: FLAC or OGG.
     """
 
-    exact_length = True
-    speakers: tuple[str, ...] = ()
-
     def __init__(self, path: Path, head: FlacHead, pieces: Sequence[Piece], container: str = "FLAC") -> None:
+        super().__init__()
         self._path, self._head, self._pieces = path, head, pieces
         self.format = container
-        self.failure = ""
-        self.lost: list[Lost] = []
         self._position = 0  # of the next sample to be decoded
-        self._silent = 0
-        self._held: np.ndarray = np.zeros((0, head.channels), dtype=np.float32)
         self._reason = ""
         self._frames: FlacFrames | None = None
-        self._bytes: VirtualFile | None = None
-        self._file: Forward | None = None
         try:
             self._open(pieces)
         except (OSError, RuntimeError) as error:
@@ -65,22 +57,6 @@ class FlacDecoder:
         except (OSError, RuntimeError):
             self.close()
             raise
-
-    def read(self, n: int) -> np.ndarray:
-        """The next at most n samples, (channels, m) float32; m = 0 at the end."""
-        parts = [np.zeros((0, self.channels), dtype=np.float32)]
-        got = 0
-        while got < n:
-            if self._silent:
-                part = np.zeros((min(self._silent, n - got), self.channels), dtype=np.float32)
-                self._silent -= len(part)
-            else:
-                if not len(self._held) and not self._refill():
-                    break
-                part, self._held = self._held[: n - got], self._held[n - got :]
-            got += len(part)
-            parts.append(part)
-        return np.ascontiguousarray(np.concatenate(parts).T)
 
     def _refill(self) -> bool:
         """Decode some samples, or note a stretch of silence; False at the end."""
@@ -181,12 +157,3 @@ class FlacDecoder:
         """Decode again from the position on, after a jump that failed."""
         self.close()
         self._reason = "the decoder could not jump"
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        if self._bytes is not None:
-            self._bytes.close()
-            self._bytes = None

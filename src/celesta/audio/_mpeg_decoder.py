@@ -10,7 +10,7 @@ import numpy as np
 from celesta._files import printable
 from celesta.audio._lost import Lost
 from celesta.audio._mpeg import Mpeg
-from celesta.audio._soundfile import STEP, Forward, native_path, reason
+from celesta.audio._soundfile import STEP, Forward, ResumingDecoder, native_path, reason
 from celesta.audio._stderr import caught_stderr
 from celesta.audio._virtual import VirtualFile
 from celesta.errors import AudioError
@@ -21,14 +21,13 @@ _LOUDEST = 8.0  # 18 dB above full scale: no encoder makes that
 _GRANULE = 1_152  # samples about such a place that one wrong frame can have spoilt
 
 
-class MpegDecoder:
+class MpegDecoder(ResumingDecoder):
     """An MPEG audio file. Streams joined in one file are read one after the other."""
 
     format = "MP3"
-    exact_length = True
-    speakers: tuple[str, ...] = ()
 
     def __init__(self, path: Path, mpeg: Mpeg) -> None:
+        super().__init__()
         self._path = path
         self._mpeg = mpeg
         if not mpeg.streams:
@@ -44,15 +43,10 @@ class MpegDecoder:
                 self._odd = f"a part with another sample rate ({stream.sample_rate} Hz) follows and is left out"
                 break
         self.n_declared: int | None = sum(s.promised or s.n_samples for s in self._streams)
-        self.failure = ""
-        self.lost: list[Lost] = []
         self._index = -1
         self._position = 0  # in the file
         self._left = 0  # samples of the stream that is being decoded
-        self._file: Forward | None = None
-        self._bytes: VirtualFile | None = None
         self._waiting: list[Lost] = []
-        self._held = np.zeros((self.channels, 0), dtype=np.float32)
         self._next()
 
     def _next(self) -> bool:
@@ -78,27 +72,20 @@ class MpegDecoder:
 
     def read(self, n: int) -> np.ndarray:
         """The next at most n samples, (channels, m) float32; m = 0 at the end."""
-        parts = [np.zeros((self.channels, 0), dtype=np.float32)]
-        got = 0
-        while got < n:
-            if not self._held.shape[1] and not self._refill():
-                self.failure = "; ".join(filter(None, (self._odd, self._mpeg.remark)))
-                break
-            part, self._held = self._held[:, : n - got], self._held[:, n - got :]
-            got += part.shape[1]
-            parts.append(part)
+        samples = super().read(n)
         while self._waiting and self._waiting[0].start < self._position:
             self.lost.append(self._waiting.pop(0))
-        return np.concatenate(parts, axis=1)
+        return samples
 
     def _refill(self) -> bool:
         """Decode some samples, always in the same steps; False at the end."""
         while not self._left:
             if not self._next():
+                self.failure = "; ".join(filter(None, (self._odd, self._mpeg.remark)))
                 return False
         self._held = self._fit(self._decode(min(STEP, self._left)))
-        self._left -= self._held.shape[1]
-        self._position += self._held.shape[1]
+        self._left -= len(self._held)
+        self._position += len(self._held)
         return True
 
     def _decode(self, n: int) -> np.ndarray:
@@ -119,29 +106,16 @@ class MpegDecoder:
             self.lost.append(Lost(self._position + first, last - first))
         if any("error" in line for line in complaints):
             self.lost.append(Lost(self._position, 0))
-        return np.ascontiguousarray(samples.T)
+        return samples
 
     def _fit(self, part: np.ndarray) -> np.ndarray:
         """Give a joined stream the channels of the first one."""
-        if len(part) == self.channels:
+        if part.shape[1] == self.channels:
             return part
         if self.channels == 1:
-            mean: np.ndarray = part.mean(axis=0, keepdims=True, dtype=np.float64)
+            mean: np.ndarray = part.mean(axis=1, keepdims=True, dtype=np.float64)
             return mean.astype(np.float32)
-        return np.repeat(part, 2, axis=0)
-
-    def jump(self, n: int) -> bool:
-        """Return False: frames depend on those before them."""
-        return False
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        if self._bytes is not None:
-            self._bytes.close()
-            self._bytes = None
+        return np.repeat(part, 2, axis=1)
 
 
 def _brackets(text: str) -> str:

@@ -10,7 +10,7 @@ from celesta._files import printable
 from celesta.audio._layout import from_vorbis
 from celesta.audio._lost import Lost
 from celesta.audio._ogg import Link, OggFile, Page, opus_durations
-from celesta.audio._soundfile import STEP, Forward, native_path, reason
+from celesta.audio._soundfile import STEP, Forward, ResumingDecoder, native_path, reason
 from celesta.audio._virtual import Piece, VirtualFile
 from celesta.errors import AudioError
 
@@ -18,23 +18,18 @@ _LONGEST_GAP = 600  # seconds of silence in one place: more is a wrong number ra
 _OPUS_RATE = 48_000  # of the positions in Opus pages
 
 
-class OggDecoder:
+class OggDecoder(ResumingDecoder):
     """A Vorbis or Opus file.
 
     libsndfile leaves damaged pages out without a word. So a file that is not clean is decoded in runs of good pages:
     the position in each page tells where its run belongs, and silence fills what is between.
     """
 
-    exact_length = True
     format = "OGG"
-    speakers: tuple[str, ...] = ()
 
     def __init__(self, path: Path, ogg: OggFile) -> None:
+        super().__init__()
         self._path, self._ogg = path, ogg
-        self._file: Forward | None = None
-        self._bytes: VirtualFile | None = None
-        self.failure = ""
-        self.lost: list[Lost] = []
         if not any(link.runs for link in ogg.links):
             raise AudioError(f"{printable(path)}: holds no undamaged Vorbis or Opus page; it cannot be decoded")
         try:
@@ -50,9 +45,7 @@ class OggDecoder:
         self._base = 0  # of the link that is being decoded, in samples of the file
         self._index = 0
         self._position = 0
-        self._silent = 0
         self._drop = 0
-        self._held: np.ndarray = np.zeros((0, self.channels), dtype=np.float32)
         if ogg.clean:
             self.n_declared: int | None = frames if 0 < frames < 2**62 else None
         else:
@@ -164,37 +157,5 @@ class OggDecoder:
             if self._silent:
                 return True
 
-    def read(self, n: int) -> np.ndarray:
-        """The next at most n samples, (channels, m) float32; m = 0 at the end."""
-        parts = [np.zeros((0, self.channels), dtype=np.float32)]
-        got = 0
-        while got < n:
-            if self._silent:
-                part = np.zeros((min(self._silent, n - got), self.channels), dtype=np.float32)
-                self._silent -= len(part)
-            else:
-                if not len(self._held) and not self._refill():
-                    break
-                part, self._held = self._held[: n - got], self._held[n - got :]
-            got += len(part)
-            parts.append(part)
-        return np.ascontiguousarray(from_vorbis(np.concatenate(parts).T))
-
-    def jump(self, n: int) -> bool:
-        """Return False: libsndfile's jumps in Vorbis and Opus go astray near the end."""
-        return False
-
-    def _close_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _close_bytes(self) -> None:
-        if self._bytes is not None:
-            self._bytes.close()
-            self._bytes = None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._close_file()
-        self._close_bytes()
+    def _ordered(self, samples: np.ndarray) -> np.ndarray:
+        return from_vorbis(samples)

@@ -11,6 +11,7 @@ import soundfile
 from celesta._files import printable
 from celesta.audio._headers import Header
 from celesta.audio._lost import Lost
+from celesta.audio._virtual import VirtualFile
 from celesta.errors import AudioError
 
 STEP = 4_096  # frames a libsndfile call: what is lost of a damaged file behind its last good block
@@ -29,6 +30,68 @@ class Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no ty
     def seekable(self) -> bool:
         """Return False, whatever the file can do."""
         return False
+
+
+class ResumingDecoder:
+    """What decoders share that go on behind damage: an opened file, its samples, and silence for what is lost.
+
+    A subclass sets ``channels`` and fills ``_held``, samples (n, channels), or ``_silent`` in `_refill`.
+    """
+
+    channels: int
+    exact_length = True
+    speakers: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.failure = ""
+        self.lost: list[Lost] = []
+        self._file: Forward | None = None
+        self._bytes: VirtualFile | None = None
+        self._held: np.ndarray = np.zeros((0, 1), dtype=np.float32)
+        self._silent = 0
+
+    def read(self, n: int) -> np.ndarray:
+        """The next at most n samples, (channels, m) float32; m = 0 at the end."""
+        parts = [np.zeros((0, self.channels), dtype=np.float32)]
+        got = 0
+        while got < n:
+            if self._silent:
+                part = np.zeros((min(self._silent, n - got), self.channels), dtype=np.float32)
+                self._silent -= len(part)
+            else:
+                if not len(self._held) and not self._refill():
+                    break
+                part, self._held = self._held[: n - got], self._held[n - got :]
+            got += len(part)
+            parts.append(part)
+        return np.ascontiguousarray(self._ordered(np.concatenate(parts).T))
+
+    def _refill(self) -> bool:
+        """Decode some samples, or note a stretch of silence; False at the end."""
+        raise NotImplementedError
+
+    def _ordered(self, samples: np.ndarray) -> np.ndarray:
+        """Put channels (channels, n) of the format's order into WAV's."""
+        return samples
+
+    def jump(self, n: int) -> bool:
+        """Return False: the decoder cannot jump exactly."""
+        return False
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _close_bytes(self) -> None:
+        if self._bytes is not None:
+            self._bytes.close()
+            self._bytes = None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._close_file()
+        self._close_bytes()
 
 
 class SoundFileDecoder:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from celesta._files import printable
 from celesta.audio._headers import AudioWarning
-from celesta.errors import AudioError
+from celesta.errors import AudioError, warn
 
 _PLAIN = (".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au")
 _PACKED = (".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2")
@@ -100,7 +99,7 @@ def find_files(folder_or_file: str | Path, suffixes: Collection[str]) -> AudioFi
         raise AudioError(f"{printable(root)}: cannot be read ({skipped[0].reason}); check its permissions")
     for one in skipped:
         text = f"{printable(one.path)}: cannot be read ({one.reason}) and is skipped; check its permissions"
-        warnings.warn(SkippedWarning(text), stacklevel=3)
+        warn(SkippedWarning(text))
     return AudioFiles(sorted(found), skipped)
 
 

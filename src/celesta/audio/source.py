@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -21,15 +20,15 @@ from celesta.audio._layout import mask_of, names_of, usual_order
 from celesta.audio._lost import Lost, describe
 from celesta.audio._tags import read_tags
 from celesta.audio.resample import BLOCK, LOUDEST, MAX_CHANNELS, MAX_RATE, MIN_RATE, Resampler, check_rate
-from celesta.errors import AudioError, UsageError
+from celesta.errors import AudioError, UsageError, warn
 
 
 class AudioSource:
     """An audio file, opened once and read in blocks.
 
     Samples are float32 arrays of shape (channels, n), full scale at +-1, all finite. Channels come in WAV's order (5.1:
-    FL FR FC LFE BL BR) from all formats. The file's header and its frames
-    are inspected once, however often the source is rewound. Use it in a ``with`` block, or close it.
+    FL FR FC LFE BL BR) from all formats. The file's header and its frames are inspected once, however often the source
+    is rewound. Use it in a ``with`` block, or close it.
 
     Args:
         path: The file.
@@ -44,7 +43,7 @@ class AudioSource:
         n_samples: Samples per channel that the file's header promises, or None. A hint: what `read` gives is the truth.
         position: Index of the next sample that `read` gives.
         lost: The damaged parts among what was read so far.
-        strict: As given.
+        remarks: Texts of the warnings so far, without the file's name.
 
     Raises:
         AudioError: The file is missing, damaged or not supported; sample rate or channels lie outside the limits.
@@ -70,6 +69,7 @@ class AudioSource:
         self.position = 0
         self.lost: list[Lost] = []
         self._told = 0  # how many of the lost parts have been reported
+        self.remarks: list[str] = []
         self._end_reported = False
         self._check_limits()
         self._order = self._channel_order()
@@ -85,8 +85,7 @@ class AudioSource:
         order = usual_order(speakers)
         if order is None:
             usual = " ".join(names_of(mask_of(self.channels)))
-            text = f"{self.name}: its channels are {' '.join(speakers)}, not {usual}; they keep the file's order"
-            warnings.warn(AudioWarning(text), stacklevel=4)
+            self._warn(f"its channels are {' '.join(speakers)}, not {usual}; they keep the file's order")
             return None
         return list(order) if order != tuple(range(self.channels)) else None
 
@@ -178,8 +177,8 @@ class AudioSource:
             if got == 0:
                 break
             self.position += got
-        left = [one for one in self._decoder.lost if one.start + one.n_samples > self.position]
-        self._decoder.lost[:] = left  # damage that was passed over is not reported
+        lost = self._decoder.lost  # damage that was passed over is not reported
+        lost[:] = [one for one in lost if one.start + one.n_samples > self.position]
         return self.position
 
     def rewind(self) -> None:
@@ -251,11 +250,8 @@ class AudioSource:
         self._end_reported = True
         declared = self.n_samples or 0
         slack = 0 if self._decoder.exact_length else self.sample_rate // 10
-        reasons = []
-        if declared > self.position + slack:
-            reasons.append(f"{declared - self.position} of its {declared} samples are missing")
-        if self._decoder.failure:
-            reasons.append(self._decoder.failure)
+        missing = f"{declared - self.position} of its {declared} samples are missing"
+        reasons = [missing] * (declared > self.position + slack) + [self._decoder.failure] * bool(self._decoder.failure)
         if reasons:
             end = self.position / self.sample_rate
             self._report(f"damaged or cut short, read only up to {end:.3f} s: {', '.join(reasons)}")
@@ -267,10 +263,13 @@ class AudioSource:
             self._report(describe(fresh, self.sample_rate))
 
     def _report(self, text: str) -> None:
-        text = f"{self.name}: {text}"
         if self.strict:
-            raise AudioError(text)
-        warnings.warn(AudioWarning(text), stacklevel=5)
+            raise AudioError(f"{self.name}: {text}")
+        self._warn(text)
+
+    def _warn(self, text: str) -> None:
+        self.remarks.append(text)
+        warn(AudioWarning(f"{self.name}: {text}"))
 
     def _check_finite(self, part: np.ndarray) -> None:
         fine = np.abs(part) <= LOUDEST  # False for NaN too

@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import stat
-import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +18,7 @@ from celesta.audio._headers import AudioWarning
 from celesta.audio._layout import mask_of, to_vorbis
 from celesta.audio._soundfile import reason
 from celesta.audio.resample import BLOCK, LOUDEST, MAX_CHANNELS, Resampler, check_rate
-from celesta.errors import AudioError
+from celesta.errors import AudioError, warn
 
 # suffix -> container, default subtype, the other subtypes that `subtype=` may pick
 _FORMATS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -241,7 +240,7 @@ class Writer:
         self._target.close()
         if self._clipped:
             text = f"{self._name}: {self._clipped} samples beyond full scale were clipped"
-            warnings.warn(AudioWarning(text), stacklevel=2)
+            warn(AudioWarning(text))
 
     def _abandon(self) -> None:
         """Close everything and leave nothing behind."""

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from celesta._files import atomic, printable
+from celesta._files import atomic
 from celesta.cli import console
+from celesta.cli.checks import check_features
 from celesta.cli.files import free, ready_folder
-from celesta.cli.options import Cache, Encoding, Features, Force, Json, Lists, Seed, Workers, cache_of
+from celesta.cli.options import Cache, Encoding, Features, Force, Json, Lists, Seed, Strict, Workers, cache_of
 from celesta.cli.progress import working
 from celesta.errors import UsageError
 
@@ -50,6 +51,7 @@ def cluster(
     encoding: Encoding = None,
     workers: Workers = 1,
     force: Force = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Cluster songs by their features: K-Means, Gaussian mixture, Ward, spectral, each with and without PCA.
@@ -65,9 +67,11 @@ def cluster(
     from celesta.report.clusters import score_table, write_page
     from celesta.report.page import Link
 
+    check_features(features)
     ready_folder(output)
     page, table, saved = (free(output / f"clusters.{suffix}", force) for suffix in ("html", "csv", "json"))
-    with working("cluster", "looking for files") as meter:
+    console.be_strict(strict)
+    with working("cluster", "looking for files", parts=True) as meter:
         found = cluster_songs(
             data, features=features, groups=groups, seed=seed, cache=cache_of(cache), lists=lists, encoding=encoding,
             workers=workers, progress=lambda done, total: meter.steps("features", done, total),
@@ -78,8 +82,7 @@ def cluster(
             temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
         found.to_csv(table)
         write_page(found, page, [Link("clusters.csv", "clusters.csv"), Link("clusters.json", "clusters.json")])
-    for path, reason in found.left_out.items():
-        console.fail(f"left out: {printable(path)}: {reason}")
+    console.left_out(found.left_out)
     if as_json:
         console.emit({"page": page, "csv": table, **document}, indent=1)
         return

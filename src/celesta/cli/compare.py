@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
+from celesta.cli.checks import check_model
 from celesta.cli.files import free, ready_folder
-from celesta.cli.options import Force, Json
+from celesta.cli.options import Force, Json, Strict
 from celesta.cli.progress import working
 from celesta.cli.scores import print_scores
 
@@ -36,6 +37,7 @@ def compare(
         bool, typer.Option("--rate-distortion/--no-rate-distortion", help="Also measure quality against kbit/s.")
     ] = True,
     force: Force = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Compare models on music: scores, quality against floats/s and against kbit/s, players.
@@ -44,6 +46,9 @@ def compare(
 
     Example: `celesta compare cel-3 linear-64 sparse-64 runs/mine --data music/`
     """
+    console.be_strict(strict)
+    for model in models:
+        check_model(model, "MODEL")
     with working("compare", "loading the models") as meter:
         ready_folder(output)
         page, file = free(output / "compare.html", force), free(output / "compare.json", force)
@@ -60,6 +65,7 @@ def compare(
         )
         result.to_json(file)
         result.to_html(page)
+    console.left_out(result.failures)
     if as_json:
         console.emit({"page": page, **json.loads(file.read_text(encoding="utf-8"))}, indent=1)
         return

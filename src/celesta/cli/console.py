@@ -25,6 +25,10 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 problems: list[str] = []
 """What could not be done in this call of the command; the exit code is 1 if there is anything."""
+strict = False
+"""Whether a warning of damaged audio makes the exit code 1 in this call of the command."""
+damaged = 0
+"""Number of such warnings in this call of the command."""
 
 
 def say(text: object) -> None:
@@ -42,10 +46,38 @@ def warn(text: object) -> None:
     err.print(f"warning: {printable(text)}", style="yellow", soft_wrap=True)
 
 
+def be_strict(wanted: bool) -> None:
+    """Let every later warning of damaged audio make the exit code 1 (``--strict``); the work goes on."""
+    global strict
+    strict = wanted
+
+
+def reset() -> None:
+    """Forget what an earlier call of the command in this process left."""
+    global strict, damaged
+    strict, damaged = False, 0
+    problems.clear()
+
+
+def warn_of_damage(text: object) -> None:
+    """Print a warning that a file is damaged; with ``--strict``, the exit code becomes 1."""
+    global damaged
+    damaged += 1
+    if strict:
+        problems.append(str(text))
+    warn(text)
+
+
 def fail(text: object) -> None:
     """Print an error to stderr and make the exit code 1; the work goes on."""
     problems.append(str(text))
     err.print(f"celesta: {printable(text)}", style="red", soft_wrap=True)
+
+
+def left_out(failures: Mapping[Any, str]) -> None:
+    """Print an error for each file that a result does not include."""
+    for path, reason in failures.items():
+        fail(f"left out: {printable(path)}: {reason.removeprefix(f'{printable(path)}: ')}")
 
 
 def emit(document: object, *, indent: int | None = None) -> None:

@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import STANDARD, WRITABLE, Kind, each_file, find_cel, opened_input, opened_output, plan
-from celesta.cli.options import CelFiles, Device, Force, Json, Precision, seconds
+from celesta.cli.batch import each_file
+from celesta.cli.checks import check_compute, check_model
+from celesta.cli.files import WRITABLE, Kind, find_cel, plan
+from celesta.cli.options import CelFiles, Device, Force, Json, Precision, Strict, seconds
 from celesta.cli.progress import working
+from celesta.cli.standard import STANDARD, opened_input, opened_output
 from celesta.errors import UsageError
 
 
@@ -54,6 +57,7 @@ def decode(
     device: Device = "auto",
     precision: Precision = "float32",
     force: Force = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Decode latents (.cel files) to audio of the source's sample rate and exact length.
@@ -73,6 +77,10 @@ def decode(
     suffix = f".{suffix.lower().lstrip('.')}"
     if suffix not in WRITABLE:
         raise UsageError(f"--format must be one of {', '.join(s[1:] for s in WRITABLE)}, got {suffix[1:]}")
+    console.be_strict(strict)
+    check_compute(device, precision)
+    if model is not None:
+        check_model(model)
     with working("decode", "looking for files") as meter:
         targets = plan(sources, output, Kind(WRITABLE, suffix, find_cel), force=force).targets
         from celesta import codec as codecs

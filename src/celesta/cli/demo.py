@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
+from celesta.cli.checks import check_model
 from celesta.cli.files import free, ready_folder
 from celesta.cli.options import Force, Json
 from celesta.cli.progress import working
@@ -35,8 +36,8 @@ def demo(
 
     Example: `celesta demo -o demo-report`
     """
-    from celesta.report.demo import build_demo
-
+    for model in models or ():
+        check_model(model)
     with working("demo", "loading the models") as meter:
         ready_folder(output)
         free(output / "index.html", force)

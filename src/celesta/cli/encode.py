@@ -10,7 +10,9 @@ import typer
 
 from celesta.audio import find_audio
 from celesta.cli import console
-from celesta.cli.files import STANDARD, Kind, each_file, opened_input, opened_output, plan
+from celesta.cli.batch import each_file
+from celesta.cli.checks import check_compute, check_sizes
+from celesta.cli.files import Kind, plan
 from celesta.cli.options import (
     DEFAULT_MODEL,
     BaseChannels,
@@ -26,6 +28,7 @@ from celesta.cli.options import (
     Strict,
 )
 from celesta.cli.progress import Meter, working
+from celesta.cli.standard import STANDARD, opened_input, opened_output
 from celesta.errors import CelestaError, UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +99,9 @@ def encode(
 
     Example: `celesta encode albums/ -o latents/ --workers 4 --manifest latents.jsonl`
     """
-    _check_sizes(kbps=kbps, quality=quality, detail=detail, bits=bits, dtype=dtype, channels=channels)
+    console.be_strict(strict)
+    check_compute(device, precision)
+    check_sizes(model, kbps=kbps, quality=quality, detail=detail, bits=bits, dtype=dtype, channels=channels)
     options: dict[str, Any] = {
         "kbps": kbps,
         "quality": quality,
@@ -119,7 +124,7 @@ def encode(
             workers = 1 if workers is None and engine == "loky" else workers
             how: dict[str, Any] = {"engine": engine, "workers": workers, "device": device, "precision": precision}
             made = encode_files(targets, model, manifest=record, **how, **options)
-            report_many(meter, made, len(targets), strict=strict, as_json=as_json)
+            report_many(meter, made, len(targets), as_json=as_json)
             return
         targets = plan(sources, output, KIND, force=force).targets
         from celesta import codec as codecs
@@ -131,9 +136,7 @@ def encode(
                 made = codec.encode_file(source, target, **options, progress=meter.seconds)
             report(file, targets[file], made, as_json=as_json)
 
-        each_file(
-            meter, targets, work, strict=strict, single=len(sources) == 1 and sources == list(targets), as_json=as_json
-        )
+        each_file(meter, targets, work, single=len(sources) == 1 and sources == list(targets), as_json=as_json)
 
 
 def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **more: object) -> None:
@@ -147,14 +150,12 @@ def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **mo
         console.say(f"{source} -> {target}  {made.n_bytes:,} bytes  {made.kbps:.1f} kbit/s")
 
 
-def report_many(
-    meter: Meter, made: Iterable[EncodedFile], total: int, *, strict: bool = False, as_json: bool = False
-) -> None:
+def report_many(meter: Meter, made: Iterable[EncodedFile], total: int, *, as_json: bool = False) -> None:
     """Print what became of each song of several processes; failures make the exit code 1."""
     failed = 0
     for number, one in enumerate(made, start=1):
         for text in one.warnings:
-            console.warn(text)
+            console.warn_of_damage(text)
         if one.written is None:
             failed += 1
             console.fail(one.error)
@@ -162,8 +163,6 @@ def report_many(
                 console.emit({"source": one.source, "error": one.error})
         else:
             report(one.source, one.target, one.written, as_json=as_json)
-            if strict and one.warnings:
-                console.problems.append(str(one.source))
         meter.steps("songs", number, total)
     if failed:
         console.note(f"celesta: {failed} of {total} files failed")
@@ -199,14 +198,3 @@ def made_from(target: Path, source: Path) -> bool | None:
 
 
 KIND = Kind((".cel",), ".cel", find_audio, made_from)
-
-
-def _check_sizes(**given: object) -> None:
-    """Refuse options that ask for different sizes of the same file."""
-    names = [name for name, value in given.items() if value is not None]
-    exclusive = [name for name in names if name != "channels"]
-    if len(exclusive) > 1:
-        options = " and ".join(f"--{name}" for name in exclusive)
-        raise UsageError(f"{options} contradict each other; give one of --kbps, --quality, --detail, --bits, --dtype")
-    if "channels" in names and exclusive and exclusive[0] in ("bits", "dtype"):
-        raise UsageError(f"--channels and --{exclusive[0]} contradict each other; give one of them")

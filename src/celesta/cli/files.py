@@ -1,29 +1,23 @@
-"""Find the files that a verb works on, decide where each result goes, and work on one after the other."""
+"""Find the files that a verb works on, and decide where each result goes."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import sys
 import tempfile
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.audio import AUDIO_SUFFIXES, AudioWarning, find_audio, find_files
+from celesta.audio import AUDIO_SUFFIXES, find_audio, find_files
 from celesta.cli import console
 from celesta.cli.process import reason
-from celesta.cli.progress import Meter
+from celesta.cli.standard import STANDARD
 from celesta.errors import CelestaError, DataError, UsageError
 
 WRITABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 """Suffixes of the audio files that can be written."""
-STANDARD = Path("-")
-"""Standard input as a source, standard output as a target."""
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
@@ -62,6 +56,11 @@ def find_cel(source: Path) -> list[Path]:
     return find_files(source, (".cel",))
 
 
+def find_both(source: Path) -> list[Path]:
+    """List the audio files and .cel files below a folder; a file stands for itself."""
+    return find_files(source, AUDIO_SUFFIXES | {".cel"})
+
+
 def inputs(sources: Sequence[Path], find: Callable[[Path], list[Path]] = find_audio) -> list[tuple[Path, Path]]:
     """List the files of all sources with their paths inside the source; a source without any is reported.
 
@@ -75,7 +74,7 @@ def inputs(sources: Sequence[Path], find: Callable[[Path], list[Path]] = find_au
             if files is None:
                 raise DataError(f"{printable(source)}: no such file or folder; check the path")
             if not files:
-                what = ".cel" if find is find_cel else "audio"
+                what = ".cel" if find is find_cel else "audio or .cel" if find is find_both else "audio"
                 raise DataError(f"{printable(source)}: there are no {what} files in this folder")
         except (CelestaError, OSError) as error:
             if len(sources) == 1:
@@ -126,57 +125,6 @@ def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: boo
     return _only_writable(made, force, single=single)
 
 
-def each_file(
-    meter: Meter,
-    files: Iterable[Path],
-    work: Callable[[Path], object],
-    *,
-    strict: bool = False,
-    single: bool | None = None,
-    as_json: bool = False,
-) -> None:
-    """Do ``work`` on every file; what fails is reported, and the rest is done.
-
-    Args:
-        meter: counts the files.
-        files: to work on.
-        work: called with each file.
-        strict: a warning about a file counts as a failure.
-        single: let the error of the only file through; by default if there is only one.
-        as_json: also print a line of JSON for each failure.
-
-    Raises:
-        CelestaError, OSError: the only file failed.
-    """
-    files = list(files)
-    single = len(files) == 1 if single is None else single
-    failed = 0
-    for file in meter.each(files):
-        try:
-            with _counted() as warned:
-                work(file)
-            if strict and warned:
-                failed += 1
-                console.problems.append(str(file))
-            continue
-        except BrokenPipeError:
-            raise
-        except (CelestaError, OSError) as error:
-            if single:
-                raise
-            text = reason(error) if isinstance(error, OSError) else str(error)
-        except Exception as error:
-            if single:
-                raise
-            text = f"{printable(file)}: unexpected {type(error).__name__}: {error}; please report it"
-        failed += 1
-        console.fail(text)
-        if as_json:
-            console.emit({"source": file, "error": text})
-    if failed and not single:
-        console.note(f"celesta: {failed} of {len(files)} files failed")
-
-
 def free(target: Path, force: bool) -> Path:
     """Return the target if it may be written.
 
@@ -202,35 +150,6 @@ def ready_folder(folder: Path) -> Path:
         said = error.strerror or type(error).__name__
         raise DataError(f"{printable(folder)}: cannot be written to ({said}); choose another folder with -o") from None
     return folder
-
-
-@contextlib.contextmanager
-def opened_input(source: Path) -> Iterator[Path]:
-    """Give the source, or for ``-`` a temporary file with what standard input holds."""
-    if source != STANDARD:
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="celesta-") as folder:
-        file = Path(folder, "stdin")
-        with file.open("wb") as opened:
-            shutil.copyfileobj(sys.stdin.buffer, opened)
-        yield file
-
-
-@contextlib.contextmanager
-def opened_output(target: Path, suffix: str) -> Iterator[Path]:
-    """Give the target, or for ``-`` a temporary file that is copied to standard output when it is complete."""
-    if target != STANDARD:
-        yield target
-        return
-    if sys.stdout.isatty():
-        raise UsageError("standard output is a terminal; redirect it to a file or a pipe, or give -o FILE")
-    with tempfile.TemporaryDirectory(prefix="celesta-") as folder:
-        file = Path(folder, f"stdout{suffix}")
-        yield file
-        with file.open("rb") as opened:
-            shutil.copyfileobj(opened, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
 
 
 def _choose(
@@ -303,21 +222,3 @@ def _same(target: Path, source: Path) -> bool:
         return os.path.samefile(target, source)
     except OSError:
         return False
-
-
-@contextlib.contextmanager
-def _counted() -> Iterator[list[str]]:
-    """Collect the warnings about audio that are shown while the block runs."""
-    seen: list[str] = []
-    show = warnings.showwarning
-
-    def counting(message: Warning | str, category: type[Warning], *rest: object, **named: object) -> None:
-        if issubclass(category, AudioWarning):
-            seen.append(str(message))
-        show(message, category, *rest, **named)  # type: ignore[arg-type]
-
-    warnings.showwarning = counting
-    try:
-        yield seen
-    finally:
-        warnings.showwarning = show

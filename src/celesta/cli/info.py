@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import each_file
+from celesta.cli.batch import each_file
+from celesta.cli.files import find_both, inputs
 from celesta.cli.options import Json
 from celesta.cli.progress import working
 
@@ -18,13 +19,18 @@ LONGEST = 200
 
 def info(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Audio files or .cel files.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="FILE|FOLDER", help="Audio files, .cel files, or folders with such files.", show_default=False
+        ),
     ],
     as_json: Json = False,
 ) -> None:
     """Show the format, size and tags of audio files and .cel files.
 
     Example: `celesta info song.cel song.mp3`
+
+    Example: `celesta info albums/ --json`
     """
     first = True
 
@@ -38,10 +44,14 @@ def info(
             console.say("")
         first = False
         console.say(file)
-        console.facts([(name.replace("_", " "), text) for name, text in _texts(found)])
+        console.facts([(label, text) for label, text in _texts(found) if text])
+        if found["tags"]:
+            console.say("tags")
+            console.facts([(f"  {name}", console.shorten(str(text), LONGEST)) for name, text in found["tags"].items()])
 
-    with working("info") as meter:
-        each_file(meter, sources, work, as_json=as_json)
+    with working("info", "looking for files") as meter:
+        files = [file for file, _ in inputs(sources, find_both)]
+        each_file(meter, files, work, single=len(sources) == 1 and sources == files, as_json=as_json)
 
 
 def describe_cel(file: Path) -> dict[str, Any]:
@@ -95,12 +105,27 @@ def describe_audio(file: Path) -> dict[str, Any]:
 
 
 def _texts(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Turn a description into names and texts for people."""
-    rows = []
-    for name, value in found.items():
-        if name in ("source", "kind", "tags") or value is None or value == "":
-            continue
-        unit = {"sample_rate": " Hz", "seconds": " s", "kbps": ""}.get(name, "")
-        text = f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-        rows.append((name, (str(value) if name == "sample_rate" else text) + unit))
-    return rows + [(name, console.shorten(str(text), LONGEST)) for name, text in found["tags"].items()]
+    """Turn a description into labels and texts for people; "" for what is not known."""
+    n_samples, seconds = found["n_samples"], found["seconds"]
+    size = f"{found['bytes']:,} bytes"
+    if seconds:
+        size += f", {found['bytes'] * 8 / seconds / 1000:,.1f} kbit/s"
+    signal = [
+        ("sample rate", f"{found['sample_rate']} Hz"),
+        ("channels", str(found["channels"])),
+        ("length", f"{seconds:,.2f} s, {n_samples:,} samples a channel" if seconds else "not known"),
+    ]
+    if found["kind"] == "audio":
+        return [("format", f"{found['format']}, {found['subtype']}"), *signal, ("size", size)]
+    sparse = f" + {found['detail_size']} sparse coefficients" if found["detail_size"] else ""
+    return [
+        ("model", found["model"]),
+        ("weights", found["weights"]),
+        ("made from", found["made_from"] or ""),
+        *signal,
+        ("latent", f"{found['latent_dim']} dense channels{sparse} a frame"),
+        ("frames", f"{found['windows']:,} windows of {found['frames_per_window']:,} frames"),
+        ("numbers", f"{found['floats_per_second']:,.0f} a second, {found['floats_per_sample']:.3g} a sample"),
+        ("stored as", found["encoding"]),
+        ("size", size),
+    ]

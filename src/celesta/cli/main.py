@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from celesta._version import __version__
-from celesta.cli.process import EXIT_CODES, Group
+from celesta.cli.help import Root, Section, Verb
 from celesta.cli.verbs import GROUPS, VERBS
-
-_CODES = "; ".join(f"{code}: {meaning}" for code, meaning in EXIT_CODES.items())
 
 
 def _version(wanted: bool) -> None:
@@ -31,19 +29,18 @@ def build() -> typer.Typer:
     """Build the command from the table of verbs."""
     made = typer.Typer(
         name="celesta",
-        cls=Group,
+        cls=Root,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
+        rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=f"Exit codes. {_CODES}.",
     )
     made.callback()(_root)
-    groups = {name: typer.Typer(help=text, no_args_is_help=True) for name, text in GROUPS.items()}
+    groups = {name: typer.Typer(cls=Section, help=text, no_args_is_help=True) for name, text in GROUPS.items()}
     for name, function in VERBS.items():
         *first, last = name.split()
-        (groups[first[0]] if first else made).command(last, no_args_is_help=False)(function)
+        (groups[first[0]] if first else made).command(last, cls=Verb, no_args_is_help=False)(function)
     for name, group in groups.items():
         made.add_typer(group, name=name)
     return made

@@ -36,7 +36,7 @@ Precision = Annotated[
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where the network computes: auto, cpu, cuda or mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 if a file is damaged, even if it can be read in part.")
+    bool, typer.Option("--strict", help="Exit with 1 at any warning about audio, such as damage that can be read past.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Data = Annotated[

@@ -13,9 +13,8 @@ from types import FrameType
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
-from celesta.audio import SkippedWarning
+from celesta.audio import AudioWarning, SkippedWarning
 from celesta.cli import console
 from celesta.errors import CelestaError, UsageError
 
@@ -31,6 +30,9 @@ EXIT_CODES = {
 }
 """Exit codes of every verb, with their meaning."""
 
+TRACEBACK = "CELESTA_TRACEBACK"
+"""Environment variable that lets unexpected errors end in a traceback."""
+
 
 class Terminated(BaseException):
     """SIGTERM or SIGHUP arrived; raised so that temporary files are deleted on the way out."""
@@ -40,15 +42,6 @@ class Terminated(BaseException):
         self.number = number
 
 
-class Group(TyperGroup):
-    """The command's group of verbs: runs each one inside :func:`guarded`."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the verb that was asked for."""
-        with guarded():
-            return super().invoke(ctx)
-
-
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Run a verb: signals, warnings and encodings are set up and restored, and errors become one line on stderr.
@@ -56,7 +49,7 @@ def guarded() -> Iterator[None]:
     Raises:
         typer.Exit: with one of :data:`EXIT_CODES`.
     """
-    console.problems.clear()
+    console.reset()
     with _streams(), _signals(), _warnings():
         try:
             yield
@@ -76,8 +69,20 @@ def guarded() -> Iterator[None]:
         except Terminated as stop:
             console.note(f"celesta: ended by {signal.Signals(stop.number).name}")
             raise typer.Exit(128 + stop.number) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            console.fail(unexpected(error))
+            raise typer.Exit(FAILED) from None
     if console.problems:
         raise typer.Exit(FAILED)
+
+
+def unexpected(error: Exception) -> str:
+    """Return an error that nobody expected as a line for a report of it."""
+    return f"unexpected {type(error).__name__}: {error}; please report it, with what {TRACEBACK}=1 shows"
 
 
 def reason(error: OSError) -> str:
@@ -125,11 +130,17 @@ def _signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _warnings() -> Iterator[None]:
-    """Show warnings as one line each; a folder that was skipped makes the exit code 1."""
+    """Show warnings as one line each, once each; a folder that was skipped makes the exit code 1."""
+    shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if str(message) in shown:
+            return
+        shown.add(str(message))
         if issubclass(category, SkippedWarning):
             console.fail(message)
+        elif issubclass(category, AudioWarning):
+            console.warn_of_damage(message)
         else:
             console.warn(message)
 

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import each_file, free, inputs, ready_folder
+from celesta.cli.batch import each_file
+from celesta.cli.checks import check_model
+from celesta.cli.files import free, inputs, ready_folder
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Songs, Strict
 from celesta.cli.progress import working
 
@@ -33,6 +35,8 @@ def reconstruct(
 
     Example: `celesta reconstruct albums/ -o pages/`
     """
+    console.be_strict(strict)
+    check_model(model)
     with working("reconstruct", "looking for files") as meter:
         found = inputs(sources)
         ready_folder(output)
@@ -62,7 +66,7 @@ def reconstruct(
                 console.say(page)
 
         try:
-            each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)
+            each_file(meter, [file for file, _ in found], work, as_json=as_json)
         finally:
             if len(made) > 1:
                 console.note(f"index: {reconstruct_index(made, output / 'index.html')}")

@@ -15,7 +15,7 @@ from celesta.cli.times import seconds_of
 By = Annotated[
     str | None,
     typer.Option(
-        metavar="BLOCK,...",
+        metavar="NAME,...",
         help="Compare only by these: style, timbre, rhythm, harmony, mood, loudness, tempo; mood:2 has weight 2. By "
         "default all but tempo, style most.",
         show_default=False,
@@ -32,11 +32,11 @@ def similar(
     start: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="TIME", help="Compare with a stretch from here, 70 or 1:10.", show_default=False
+            "--from", metavar="TIME", help="Use the song from this time on, such as 70 or 1:10.", show_default=False
         ),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="End of the stretch.", show_default=False)
+        str | None, typer.Option("--to", metavar="TIME", help="Use the song up to this time.", show_default=False)
     ] = None,
     by: By = None,
     less: Annotated[
@@ -46,7 +46,7 @@ def similar(
     library: LibraryFile = None,
     as_json: Json = False,
 ) -> None:
-    """Find the songs of the library that are most like a song, a stretch of one, or several songs, and say why.
+    """Find the songs of the library that are most like a song, a part of one, or several songs, and say why.
 
     Example: `celesta similar song.mp3`
 

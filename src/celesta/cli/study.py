@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from celesta import _device
-from celesta._files import printable
 from celesta.cli import console
+from celesta.cli.checks import check_features
 from celesta.cli.files import free, ready_folder
-from celesta.cli.options import FEATURES, Cache, Data, Encoding, Folds, Force, Json, Lists, cache_of
+from celesta.cli.options import FEATURES, Cache, Data, Encoding, Folds, Force, Json, Lists, Strict, cache_of
 from celesta.cli.progress import working
 
 
@@ -41,6 +41,7 @@ def study(
     encoding: Encoding = None,
     workers: Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 for one a processor core.")] = 0,
     force: Force = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Measure what features say about labelled music: classifiers, boosted trees, clusters, with controls.
@@ -58,7 +59,10 @@ def study(
     from celesta.study import study as run_study
     from celesta.study.finetuned_heads import MODELS
 
-    with working("study", "loading") as meter:
+    console.be_strict(strict)
+    for name in features or ():
+        check_features(name)
+    with working("study", "loading", parts=True) as meter:
         ready_folder(output)
         free(output / "study.html", force)
         made = run_study(
@@ -78,8 +82,7 @@ def study(
         (output / "scores.png").write_bytes(png(summary_figure(made)))
         if (songs := cluster_figure(made)) is not None:
             (output / "clusters.png").write_bytes(png(songs))
-    for path, reason in made.failures.items():
-        console.fail(f"left out: {printable(path)}: {reason}")
+    console.left_out(made.failures)
     if as_json:
         console.emit({"page": page, **json.loads(json_file.read_text(encoding="utf-8"))}, indent=1)
         return

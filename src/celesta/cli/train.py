@@ -9,6 +9,7 @@ import typer
 
 from celesta import _device
 from celesta.cli import console
+from celesta.cli.checks import check_model
 from celesta.cli.dataclass_options import with_options
 from celesta.cli.options import Json, Lists
 from celesta.cli.process import SAVED
@@ -67,7 +68,9 @@ def train(
         name = ignored[0].replace("_", "-")
         raise UsageError(f"--resume: of the settings only --steps can be changed, not --{name}")
     _device.require_torch("celesta train")
-    with working("train", "loading") as meter:
+    if model is not None:
+        check_model(model)
+    with working("train", "loading", parts=True) as meter:
         from celesta.training import run as runs
         from celesta.training.loop import Interrupted
 

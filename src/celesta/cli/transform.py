@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import each_file, free, inputs, ready_folder
+from celesta.cli.batch import each_file
+from celesta.cli.checks import check_model
+from celesta.cli.files import free, inputs, ready_folder
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict
 from celesta.cli.progress import working
 from celesta.cli.variation_options import chosen_steps, with_variations
@@ -60,7 +62,9 @@ def transform(
 
     Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --start 30 --stop 60`
     """
+    console.be_strict(strict)
     steps, model = _chain(recipe, settings, model)
+    check_model(model)
     with working("transform", "looking for files") as meter:
         found = inputs(sources)
         ready_folder(output)
@@ -97,7 +101,7 @@ def transform(
                 console.say(page)
 
         try:
-            each_file(meter, [file for file, _ in found], work, strict=strict, as_json=as_json)
+            each_file(meter, [file for file, _ in found], work, as_json=as_json)
         finally:
             if len(made) > 1:
                 console.note(f"index: {variation_index(made, steps, output / 'index.html')}")

@@ -9,9 +9,10 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.encode import report
-from celesta.cli.files import STANDARD, Kind, find_cel, opened_input, opened_output, plan
+from celesta.cli.files import Kind, find_cel, plan
 from celesta.cli.options import BaseChannels, Force, Json, Kbps
 from celesta.cli.progress import working
+from celesta.cli.standard import STANDARD, opened_input, opened_output
 from celesta.errors import UsageError
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from celesta.cli import console
-from celesta.cli.files import each_file, find_cel, inputs
+from celesta.cli.batch import each_file
+from celesta.cli.files import find_cel, inputs
 from celesta.cli.options import CelFiles, Json
 from celesta.cli.progress import working
 
 
 def verify(sources: CelFiles, as_json: Json = False) -> None:
-    """Check that .cel files are complete and undamaged; exit with 1 if one is not.
+    """Check that .cel files are complete and undamaged.
 
-    The header, the payload's SHA-256 and all values are checked; nothing is decoded to audio.
+    Prints OK for each such file, and exits with 1 if there is another one. The header, the payload's SHA-256 and all
+    values are checked; nothing is decoded to audio.
 
     Example: `celesta verify latents/`
     """
@@ -24,8 +26,8 @@ def verify(sources: CelFiles, as_json: Json = False) -> None:
         def work(file: Path) -> None:
             meta = verify_file(file)
             if as_json:
-                console.emit({"source": file, "whole": True, "model": meta.model})
+                console.emit({"source": file, "valid": True, "model": meta.model})
             else:
-                console.say(f"{file}: whole")
+                console.say(f"{file}: OK")
 
         each_file(meter, files, work, single=len(sources) == 1 and sources == files, as_json=as_json)

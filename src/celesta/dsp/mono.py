@@ -36,8 +36,9 @@ class MonoMix:
         self.n_samples = 0
         self._power = 0.0  # summed squares, averaged over channels
         self._mixed_power = 0.0
-        self._loudest = 0.0
-        self._peaks: list[float] = []  # of the mean of the channels, one a second
+        self._low, self._high = np.float32(np.inf), np.float32(-np.inf)  # over all channels
+        self._lows: list[float] = []  # of the mean of the channels, one a second
+        self._highs: list[float] = []
 
     def push(self, block: np.ndarray) -> np.ndarray:
         """Take a block of the stream.
@@ -50,22 +51,25 @@ class MonoMix:
         """
         mono: np.ndarray = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float64).astype(np.float32)
         if mono.size:
-            self._loudest = max(self._loudest, float(np.abs(block).max()))
+            self._low, self._high = min(self._low, block.min()), max(self._high, block.max())
             power = float(np.vdot(mono, mono))
             self._mixed_power += power
             self._power += power if len(block) == 1 else float(np.square(block, dtype=np.float64).sum()) / len(block)
-            self._note_peaks(mono)
+            self._note_range(mono)
         self.n_samples += mono.size
         return mono
 
-    def _note_peaks(self, mono: np.ndarray) -> None:
+    def _note_range(self, mono: np.ndarray) -> None:
         second, place = divmod(self.n_samples, self.sample_rate)
         starts = np.arange(-place, mono.size, self.sample_rate).clip(0)
-        for number, peak in enumerate(np.maximum.reduceat(np.abs(mono), starts), start=second):
-            if number < len(self._peaks):
-                self._peaks[number] = max(self._peaks[number], float(peak))
+        lows, highs = np.minimum.reduceat(mono, starts), np.maximum.reduceat(mono, starts)
+        for number, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True), start=second):
+            if number < len(self._lows):
+                self._lows[number] = min(self._lows[number], low)
+                self._highs[number] = max(self._highs[number], high)
             else:
-                self._peaks.append(float(peak))
+                self._lows.append(low)
+                self._highs.append(high)
 
     @property
     def duration(self) -> float:
@@ -78,11 +82,13 @@ class MonoMix:
         Args:
             shortest: seconds below which the signal is too short.
         """
-        if self._loudest <= SILENT_PEAK:
+        if not self.n_samples or max(self._high, -self._low) <= SILENT_PEAK:
             return "the audio is silent (no sample above -80 dBFS)"
         if self.duration < shortest:
             return f"the audio is too short ({self.duration:.3f} s; {shortest:g} s are needed)"
-        if self._mixed_power <= CANCELLED_POWER * self._power or max(self._peaks) <= SILENT_PEAK:
+        if (self._high - self._low) / 2 <= SILENT_PEAK:
+            return f"the audio is silent (all samples are {self._high:.3g}, a constant offset)"
+        if self._mixed_power <= CANCELLED_POWER * self._power or self.silent(0, self.duration):
             return "the channels cancel when they are averaged to mono (the left is the inverse of the right)"
         return ""
 
@@ -91,5 +97,6 @@ class MonoMix:
 
         Seconds that are partly inside count as inside.
         """
-        inside = self._peaks[int(start) : max(int(start) + 1, int(np.ceil(stop)))]
-        return max(inside, default=0.0) <= SILENT_PEAK
+        first, last = int(start), max(int(start) + 1, int(np.ceil(stop)))
+        ranges = zip(self._lows[first:last], self._highs[first:last], strict=True)
+        return max(((high - low) / 2 for low, high in ranges), default=0.0) <= SILENT_PEAK

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from celesta import _device, audio, codec, datasets
-from celesta._files import atomic
+from celesta._files import atomic, printable
 from celesta._version import __version__
 from celesta.audio import Audio
 from celesta.codec import Codec
@@ -19,13 +18,15 @@ from celesta.datasets import Track
 from celesta.errors import AudioError, CelestaError, DataError
 from celesta.evaluation.rate_distortion import RatePoint, model_curve, peer_curves
 from celesta.evaluation.reconstruction import COMPARISON_RATE, Reconstruction, Scores, mono_at, reconstruct
+from celesta.evaluation.schedule import Progress, Schedule
 from celesta.probes.statistics import mean_interval
 
 CLIPS = Path(__file__).parents[1] / "clips"
 RATE_CLIPS, RATE_SECONDS, FITTING_TRACKS = 6, 5.0, 8
 MEASURES = (("mse", "MSE"), ("si_sdr", "SI-SDR dB"), ("mel", "mel distance"))
 
-Progress = Callable[[str, int, int], None]
+_CURVE, _PEERS = 6 * 30.0, 6 * 30.0
+"""Seconds of audio that the points of one model, and those of Opus and MP3, go through, about; for the progress."""
 T = TypeVar("T")
 
 
@@ -68,7 +69,7 @@ class Comparison:
             "means_with_95_percent_intervals": self.means(),
             "scores": [dataclasses.asdict(row) for row in self.rows],
             "rate_distortion": [dataclasses.asdict(point) for point in self.curves],
-            "failures": self.failures,
+            "failures": {printable(path): reason for path, reason in self.failures.items()},
         }
 
     def to_json(self, path: str | Path) -> Path:
@@ -102,7 +103,7 @@ def compare(
         limit: largest number of files, spread evenly over the data.
         rate_distortion: also quantise and code the latents at several step sizes.
         sample_rate: Hz of the comparison.
-        progress: called with (what, done, of how many).
+        progress: called with what is being done, the share that is done (0 to 1), and 1.
 
     Raises:
         DataError: there is no readable music.
@@ -112,8 +113,10 @@ def compare(
     tracks = datasets.load([data] if isinstance(data, str | Path) else data)
     test = datasets.by_split(tracks, "test") or tracks
     files = [track.path for track in _spread(test, limit)]
-    total = len(files) * len(codecs) + (len(codecs) + 1 if rate_distortion else 0)
-    made, failures = _reconstructions(codecs, files, seconds, sample_rate, lambda text, n: progress(text, n, total))
+    names = [one.name for one in codecs]
+    curves = [*((name, _CURVE) for name in names), ("peers", _PEERS)] if rate_distortion else []
+    schedule = Schedule([*((name, seconds) for _ in files for name in names), *curves], progress)
+    made, failures = _reconstructions(codecs, files, seconds, sample_rate, schedule)
     about: dict[str, object] = {
         "files": len(made),
         "seconds of each": seconds,
@@ -128,16 +131,17 @@ def compare(
         readable = [file for file in files if str(file) not in failures]
         clips = [_middle(file, RATE_SECONDS, sample_rate) for file in _evenly(readable, RATE_CLIPS)]
         fitting = [track.path for track in _spread(datasets.by_split(tracks, "train"), FITTING_TRACKS)]
-        fitting = [path for path in fitting if path not in {track.path for track in test} and str(path) not in failures]
-        fitted_on = [_middle(file, RATE_SECONDS, sample_rate) for file in fitting or sorted(CLIPS.glob("*.ogg"))]
-        where = f"{len(fitting)} training tracks" if fitting else "the clips that ship with Celesta"
+        fitting = [path for path in fitting if path not in {track.path for track in test}]
+        fitted_on = _readable(fitting, sample_rate, failures)
+        where = f"{len(fitted_on)} training tracks" if fitted_on else "the clips that ship with Celesta"
+        fitted_on = fitted_on or _readable(sorted(CLIPS.glob("*.ogg")), sample_rate, failures)
         about["rate-distortion"] = f"{len(clips)} clips of {RATE_SECONDS:g} s, tables fitted on {where}."
-        for number, one in enumerate(codecs):
-            progress(f"{one.name}: bitrates", len(files) * len(codecs) + number, total)
+        for one in codecs:
+            schedule.begin(f"{one.name}: bitrates")
             points += model_curve(one, fitted_on, clips)
-        progress("opus, mp3", total - 1, total)
+        schedule.begin("opus, mp3")
         points += peer_curves(clips)
-    progress("done", total, total)
+    schedule.finish()
     rows = [one.scores for several in made for one in several]
     return Comparison(rows, points, made[0], about, failures)
 
@@ -147,25 +151,36 @@ def _reconstructions(
     files: Sequence[Path],
     seconds: float,
     sample_rate: int,
-    progress: Callable[[str, int], None],
+    schedule: Schedule,
 ) -> tuple[list[list[Reconstruction]], dict[str, str]]:
     """Reconstruct every readable file with every model: files, then models; and the reasons of the other files."""
     made: list[list[Reconstruction]] = []
     failures: dict[str, str] = {}
-    for file in files:
+    for number, file in enumerate(files, start=1):
         try:
             clip = _middle(file, seconds, sample_rate)
         except AudioError as error:
             failures[str(file)] = str(error)
-            warnings.warn(f"skipped: {error}", stacklevel=3)
+            schedule.skip(len(codecs))
             continue
         made.append([])
-        for number, one in enumerate(codecs):
-            progress(f"{one.name}: {file.name}", (len(made) - 1) * len(codecs) + number)
-            made[-1].append(reconstruct(one, clip, file.name, sample_rate=sample_rate))
+        for one in codecs:
+            schedule.begin(f"{one.name}: file {number}/{len(files)}")
+            made[-1].append(reconstruct(one, clip, printable(file.name), sample_rate=sample_rate))
     if not made:
         raise DataError(f"none of {len(files)} files could be read; the first: {next(iter(failures.values()), '')}")
     return made, failures
+
+
+def _readable(files: Sequence[Path], sample_rate: int, failures: dict[str, str]) -> list[Audio]:
+    """Read clips for coding tables; files that cannot be read are added to ``failures``."""
+    clips = []
+    for file in files:
+        try:
+            clips.append(_middle(file, RATE_SECONDS, sample_rate))
+        except AudioError as error:
+            failures[str(file)] = str(error)
+    return clips
 
 
 def _spread(tracks: Sequence[Track], limit: int | None) -> list[Track]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from celesta._files import printable
 from celesta.audio import Audio, AudioSource, AudioWarning, Resampler
 from celesta.dsp.mono import MonoMix
-from celesta.errors import DataError
+from celesta.errors import DataError, warn
 from celesta.features.base import Arrays, Extractor
 from celesta.features.blas import single_threaded_blas
 from celesta.features.cache import FeatureCache, Key
@@ -29,10 +28,13 @@ class SongAnalysis:
 
     Attributes:
         mix: what was measured of the channels and their mean.
+        remarks: warnings while the song was read, without its name.
     """
 
-    def __init__(self, extractors: Sequence[Extractor], mix: MonoMix, analyses: dict[str, Any]) -> None:
-        self._extractors, self.mix, self._analyses = extractors, mix, analyses
+    def __init__(
+        self, extractors: Sequence[Extractor], mix: MonoMix, analyses: dict[str, Any], remarks: Sequence[str] = ()
+    ) -> None:
+        self._extractors, self.mix, self._analyses, self.remarks = extractors, mix, analyses, list(remarks)
 
     def arrays(
         self, start: float = 0.0, stop: float | None = None, extractors: Sequence[Extractor] | None = None
@@ -56,12 +58,13 @@ def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads
     Raises:
         AudioError: the file cannot be read.
     """
+    remarks: list[str] = []
     with contextlib.ExitStack() as stack:
         if isinstance(source, Audio):
             rate, blocks = source.sample_rate, iter([np.atleast_2d(source.samples)])
         else:
             opened = stack.enter_context(AudioSource(source))
-            rate, blocks = opened.sample_rate, opened.blocks()
+            rate, blocks, remarks = opened.sample_rate, opened.blocks(), opened.remarks
         stack.enter_context(single_threaded_blas())
         mix = MonoMix(rate)
         resamplers = {one.sample_rate: Resampler(rate, one.sample_rate, 1) for one in extractors}
@@ -75,7 +78,7 @@ def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads
             push({to: resampler.push(mono[None])[0] for to, resampler in resamplers.items()})
         push({to: resampler.finish()[0] for to, resampler in resamplers.items()})
         every(lambda one: one[0].finish())
-    return SongAnalysis(extractors, mix, {name: analysis for name, (analysis, _) in started.items()})
+    return SongAnalysis(extractors, mix, {name: analysis for name, (analysis, _) in started.items()}, remarks)
 
 
 @contextlib.contextmanager
@@ -122,7 +125,7 @@ def song_arrays(
     """Return the arrays of each extractor for one song, from the cache where it has them.
 
     Warns:
-        AudioWarning: the song is silent, or its channels cancel in mono; the features are those of silence.
+        AudioWarning: the song is damaged, silent, or its channels cancel in mono; also if the cache has its features.
 
     Raises:
         AudioError: the song cannot be read.
@@ -136,13 +139,18 @@ def song_arrays(
         # Extractors that share work come one after the other.
         missing.sort(key=lambda one: (one.name.partition(":")[2], one.name.partition(":")[0].endswith("-random")))
         made = analyse(path, missing, threads)
+        remarks = list(made.remarks)
         if problem := made.mix.problem(shortest=0):
-            warnings.warn(AudioWarning(f"{printable(path)}: {problem}"), stacklevel=2)
+            remarks.append(problem)
+            warn(AudioWarning(f"{printable(path)}: {problem}"))
         for one, arrays in zip(missing, made.arrays(), strict=True):
             check_finite(path, one, arrays)
             found[key_of(one, content)] = arrays
             if cache:
-                cache.put(key_of(one, content), arrays)
+                cache.put(key_of(one, content), arrays, remarks)
+    elif cache:
+        for text in cache.remarks(keys[0]):
+            warn(AudioWarning(f"{printable(path)}: {text}"))
     return [arrays for arrays in (found[key] for key in keys) if arrays is not None]
 
 

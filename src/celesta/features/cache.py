@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -100,8 +100,17 @@ class FeatureCache:
             return None
         return arrays
 
-    def put(self, key: Key, arrays: np.ndarray | Mapping[str, np.ndarray]) -> None:
-        """Write an entry: a vector, or arrays by name, as float32.
+    def remarks(self, key: Key) -> list[str]:
+        """Return the warnings with which an entry was put; none where there is no entry."""
+        try:
+            with safe_open(self.path(key), "np") as opened:
+                found = json.loads((opened.metadata() or {}).get("remarks", "[]"))
+        except (SafetensorError, OSError, ValueError):
+            return []
+        return [str(text) for text in found] if isinstance(found, list) else []
+
+    def put(self, key: Key, arrays: np.ndarray | Mapping[str, np.ndarray], remarks: Sequence[str] = ()) -> None:
+        """Write an entry: a vector, or arrays by name, as float32; and the warnings that came with it.
 
         Raises:
             UsageError: it cannot be written.
@@ -109,6 +118,7 @@ class FeatureCache:
         named = {_ARRAY: arrays} if isinstance(arrays, np.ndarray) else arrays
         kept = {name: np.ascontiguousarray(array, np.float32) for name, array in named.items()}
         facts = {"key": _json(key), "names": json.dumps(list(kept)), "sha256": _digest(kept)}
+        facts |= {"remarks": json.dumps(list(remarks))} if remarks else {}
         path = self.path(key)
         with disk_errors(path, UsageError):
             path.parent.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,8 @@ import joblib
 import threadpoolctl
 
 from celesta import _device
-from celesta.errors import CelestaError
+from celesta.audio import AudioWarning
+from celesta.errors import CelestaError, warn
 from celesta.features.base import Arrays, Extractor
 from celesta.features.blas import single_threaded_blas
 from celesta.features.cache import FeatureCache
@@ -56,12 +58,15 @@ def each_song(
     jobs = (
         joblib.delayed(_apart)(i, measure, path, tuple(names), precision, device, folder)
         if apart
-        else joblib.delayed(_numbered)(i, measure, path, extractors, cache)
+        else joblib.delayed(_here)(i, measure, path, extractors, cache)
         for i, path in enumerate(paths)
     )
     backend = "loky" if apart else "threading"
     with single_threaded_blas():
-        yield from joblib.Parallel(workers, backend=backend, return_as="generator_unordered")(jobs)
+        for i, made, texts in joblib.Parallel(workers, backend=backend, return_as="generator_unordered")(jobs):
+            for text in texts:  # warnings of another process
+                warn(AudioWarning(text))
+            yield i, made
 
 
 def all_songs(
@@ -91,10 +96,20 @@ def _numbered(
         return i, error
 
 
+def _here(
+    i: int, measure: Measure, path: Path, extractors: Sequence[Extractor], cache: FeatureCache | None
+) -> tuple[int, list[Arrays] | CelestaError, list[str]]:
+    return *_numbered(i, measure, path, extractors, cache), []
+
+
 def _apart(
     i: int, measure: Measure, path: Path, names: tuple[str, ...], precision: str, device: str, folder: Path | None
-) -> tuple[int, list[Arrays] | CelestaError]:
-    return _numbered(i, measure, path, *_prepared(names, precision, device, folder))
+) -> tuple[int, list[Arrays] | CelestaError, list[str]]:
+    """Do it in another process, whose warnings would be lost there."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AudioWarning)
+        made = _numbered(i, measure, path, *_prepared(names, precision, device, folder))
+    return *made, [str(one.message) for one in caught if issubclass(one.category, AudioWarning)]
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from celesta._files import printable
 from celesta.entropy import window as bits
 from celesta.entropy.table_file import Tables
 from celesta.entropy.window import NO_DETAIL, Numbers
-from celesta.errors import LatentWarning
+from celesta.errors import LatentWarning, warn
 from celesta.latents.coded import CodedWriter, WrittenFile
 from celesta.latents.meta import INDEX
 from celesta.latents.rate_control import next_step, search
@@ -128,5 +127,5 @@ class SongFile:
     def _reported(self, made: WrittenFile) -> WrittenFile:
         if not made.meets_target:
             text = f"{printable(self.path)}: {made.kbps:.2f} kbit/s is the smallest that this song can have here"
-            warnings.warn(LatentWarning(f"{text}, not the {made.target_kbps:g} asked for"), stacklevel=5)
+            warn(LatentWarning(f"{text}, not the {made.target_kbps:g} asked for"))
         return made

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.errors import LatentWarning
+from celesta.errors import LatentWarning, warn
 
 SHARE = 0.04
 """Of a file with a bitrate, for its tags."""
@@ -72,7 +71,7 @@ def limited_tags(tags: Mapping[str, str], seconds: float, kbps: float | None, pa
     if parts:
         share = f"{SHARE:.0%} of {kbps:g} kbit/s" if kbps else f"{tag_budget(seconds, kbps):,} bytes"
         text = f"{printable(path)}: its tags may take {share}; {'; '.join(parts)}"
-        warnings.warn(LatentWarning(text), stacklevel=4)
+        warn(LatentWarning(text))
     return fitting
 
 

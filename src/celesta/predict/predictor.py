@@ -141,8 +141,8 @@ class Predictor:
             ):
                 raise ValueError("its arrays do not fit together")
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            said = "is missing" if isinstance(error, FileNotFoundError) else f"not a predictor ({error})"
-            raise ModelError(f"{printable(file)}: {said}; train it again, or name {', '.join(SHIPPED)}") from None
+            said = "no such file" if isinstance(error, FileNotFoundError) else f"not a predictor ({error})"
+            raise ModelError(f"{printable(file)}: {said}; give its file, or one of {', '.join(SHIPPED)}") from None
         return loaded
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +15,7 @@ import numpy as np
 
 from celesta._files import printable
 from celesta.audio import Audio, AudioWarning
-from celesta.errors import CelestaError
+from celesta.errors import CelestaError, warn
 from celesta.features.analyse import analyse
 from celesta.features.base import Extractor
 from celesta.features.extract import gathered
@@ -192,7 +191,7 @@ class SongPredictor:
         classes = {name: p.classes for name, p in self.predictors.items()}
         if reason := mix.problem():
             where = "audio" if path is None else printable(path)
-            warnings.warn(AudioWarning(f"{where}: nothing to analyse: {reason}"), stacklevel=2)
+            warn(AudioWarning(f"{where}: nothing to analyse: {reason}"))
             return SongPrediction(path, Status.NOTHING, reason, mix.duration, classes)
         edges = stretches(mix.duration)
         names = [one.name for one in self.extractors]

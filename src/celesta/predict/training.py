@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
-from celesta.errors import DataError
+from celesta.errors import DataError, warn
 from celesta.features.extract import Features
 from celesta.predict.predictor import Predictor, probabilities, song_hash
 from celesta.probes import splits
@@ -108,10 +107,8 @@ def evaluate(
         raise DataError(f"labels that this predictor does not know: {', '.join(unknown)}; it knows {predictor.classes}")
     known = sum(song_hash(content) in predictor.trained_on for content in contents)
     if known:
-        warnings.warn(
-            f"{known} of {len(labels)} songs were used in training: these scores say nothing about other music",
-            stacklevel=2,
-        )
+        text = f"{known} of {len(labels)} songs were used in training: these scores say nothing about other music"
+        warn(UserWarning(text))
     rows = np.arange(len(labels))
     names = rows if groups is None else np.asarray(groups)
     task = Task(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from celesta._files import printable
 from celesta.evaluation import comparison
 from celesta.evaluation.comparison import MEASURES
 from celesta.evaluation.rate_distortion import RatePoint
@@ -52,7 +53,7 @@ class Comparison(comparison.Comparison):
         if self.curves:
             self._add_rates(page)
         for path, reason in self.failures.items():
-            page.note(f"{path} was left out: {reason}")
+            page.note(f"{printable(path)} was left out: {reason}")
         about = "; ".join(f"{key}: {value}" for key, value in self.about.items())
         return page.write(Path(path), about)
 

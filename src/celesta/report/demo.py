@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from celesta.codec import Codec
 from celesta.errors import ModelError
 from celesta.evaluation.comparison import CLIPS
 from celesta.evaluation.reconstruction import Reconstruction, Scores, reconstruct
+from celesta.evaluation.schedule import Progress, Schedule
 from celesta.models import registry
 from celesta.report.page import Page
 from celesta.report.player import Track
@@ -40,7 +41,7 @@ def build_demo(
     *,
     clips: Sequence[Path] | None = None,
     seconds: float | None = None,
-    progress: Callable[[str, int, int], None] = lambda text, done, total: None,
+    progress: Progress = lambda text, done, total: None,
 ) -> DemoResult:
     """Encode and decode clips with several models and write ``out/index.html``.
 
@@ -49,7 +50,7 @@ def build_demo(
         models: names, else all that ship; a model without installed weights is named on the page and left out.
         clips: audio files, else the five that ship.
         seconds: use only the beginning of each clip.
-        progress: called with (what, steps done, steps in all).
+        progress: called with what is being done, the share that is done (0 to 1), and 1.
 
     Raises:
         ModelError: no model could be loaded.
@@ -57,13 +58,14 @@ def build_demo(
     """
     codecs, absent = _load(models or [entry.name for entry in registry.shipped()])
     files = list(clips or sorted(CLIPS.glob("*.ogg")))
-    total = len(files) * (len(codecs) + 1)
+    kinds = [*(one.name for _ in files for one in codecs), *("page" for _ in files)]
+    schedule = Schedule(((kind, 1.0) for kind in kinds), progress)
     made: list[tuple[Path, Audio, list[Reconstruction]]] = []
     for file in files:
         clip = audio.read(file, duration=seconds)
         done: list[Reconstruction] = []
         for one in codecs:
-            progress(f"{file.stem}: {one.name}", len(made) * (len(codecs) + 1) + len(done), total)
+            schedule.begin(f"{file.stem}: {one.name}")
             done.append(reconstruct(one, clip, file.stem))
         made.append((file, clip, done))
     rows = [r.scores for _, _, found in made for r in found]
@@ -74,9 +76,9 @@ def build_demo(
     )
     _add_overview(page, rows, len(codecs), absent)
     for number, (file, clip, found) in enumerate(made):
-        progress(f"{file.stem}: page", number * (len(codecs) + 1) + len(codecs), total)
+        schedule.begin(f"{file.stem}: page")
         _add_clip(page, file, clip, found, codecs, first=number == 0)
-    progress("done", total, total)
+    schedule.finish()
     credits = (CLIPS / "ATTRIBUTION.md").read_text(encoding="utf-8").split("\n\n")[1] if clips is None else ""
     return DemoResult(page.write(out / "index.html", _plain(credits)), rows)
 

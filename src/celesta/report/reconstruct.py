@@ -22,6 +22,8 @@ from celesta.variations import transform_file
 
 HEAD = ("model", "size", "of the source", "MSE", "SI-SDR dB", "mel distance")
 _PCM_BITS = 16
+_ENCODING = 0.7
+"""Share of the time that coding to a bitrate takes, the rest is for decoding; about, for the progress."""
 
 
 def reconstruct_page(codec: Codec, file: Path, target: Path, *, force: bool = False) -> Path:
@@ -56,8 +58,8 @@ def reconstruct_song(
             raise UsageError(f"{printable(path)}: exists already; overwrite it with --force")
     target.parent.mkdir(parents=True, exist_ok=True)
     if coded:
-        codec.encode_file(file, cel, progress=progress)
-        codec.decode_file(cel, flac)
+        codec.encode_file(file, cel, progress=_part(progress, 0.0, _ENCODING))
+        codec.decode_file(cel, flac, progress=_part(progress, _ENCODING, 1.0))
     else:
         transform_file(codec, file, flac, (), progress=progress)
     original, decoded = audio.read(file, duration=SHOWN), audio.read(flac, duration=SHOWN)
@@ -75,6 +77,13 @@ def reconstruct_song(
     latent = [Link(cel.name, relative_url(cel, target), f"the latent, {row[1]}")] if coded else []
     page.files([audio_link(flac, target), *latent])
     return SongPage(file, page.write(target, f"Made with the model {codec.name}."), flac, row)
+
+
+def _part(progress: Progress | None, begin: float, end: float) -> Progress | None:
+    """Return the progress of a part of the work, from one share of the whole to another."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(begin * (total or 0) + (end - begin) * done, total)
 
 
 def reconstruct_index(songs: Sequence[SongPage], target: Path) -> Path:

@@ -8,7 +8,7 @@ import typer
 
 from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.options import Cache, Data, Encoding, Json, Lists, Workers, cache_of
+from celesta.cli.options import Cache, Data, Encoding, Json, Lists, Strict, Workers, cache_of
 from celesta.cli.progress import working
 
 
@@ -21,6 +21,7 @@ def evaluate(
     lists: Lists = None,
     encoding: Encoding = None,
     workers: Workers = 1,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Score a classifier on labelled music that it was not trained on.
@@ -29,6 +30,7 @@ def evaluate(
 
     Example: `celesta classify evaluate mine.safetensors --data other-music/`
     """
+    console.be_strict(strict)
     with working("evaluate", "loading") as meter:
         from celesta.predict.labelled import evaluate_on
         from celesta.predict.predictor import Predictor
@@ -38,8 +40,7 @@ def evaluate(
             Predictor.load(model), data, cache=cache_of(cache), lists=lists, encoding=encoding, workers=workers,
             progress=meter.steps,
         )  # fmt: skip
-    for path, reason in scored.songs.left_out.items():
-        console.fail(f"left out: {printable(path)}: {reason}")
+    console.left_out(scored.songs.left_out)
     result = scored.result
     row, found, names = result.row(), result.per_class, result.task.classes
     if as_json:

@@ -12,8 +12,9 @@ import typer
 
 from celesta._files import printable
 from celesta.cli import console
+from celesta.cli.batch import each_file
 from celesta.cli.classify.results import Results
-from celesta.cli.files import each_file, inputs, ready_folder
+from celesta.cli.files import inputs, ready_folder
 from celesta.cli.options import Json, Songs, Strict
 from celesta.cli.progress import working
 from celesta.errors import UsageError
@@ -44,7 +45,7 @@ def predict(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Predict genre, mood and tags of songs, as a whole and over time.
+    """Predict genre, mood and tags of songs, for each song and over its time.
 
     Each result is printed and saved when the song is done. Run it again with the same output folder to continue after
     an interruption.
@@ -55,6 +56,7 @@ def predict(
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json contradict each other; give one of them")
+    console.be_strict(strict)
     with working("predict", "looking for files") as meter:
         files = [file for file, _ in inputs(sources)]
         ready_folder(output)
@@ -74,7 +76,7 @@ def predict(
                 record = results.add(file, predictor.predict(file).to_dict())
             show(record)
 
-        each_file(meter, files, work, strict=strict, as_json=as_json)
+        each_file(meter, files, work, as_json=as_json)
         meter.doing(f"writing {PAGE}")
         songs = [SongPrediction.from_dict(record) for record in map(results.find, files) if record is not None]
         page = write_page(songs, output / PAGE) if songs else None

@@ -9,8 +9,9 @@ import typer
 
 from celesta._files import printable
 from celesta.cli import console
+from celesta.cli.checks import check_features
 from celesta.cli.files import free, ready_folder
-from celesta.cli.options import Cache, Data, Encoding, Features, Folds, Force, Json, Lists, Workers, cache_of
+from celesta.cli.options import Cache, Data, Encoding, Features, Folds, Force, Json, Lists, Strict, Workers, cache_of
 from celesta.cli.progress import working
 
 
@@ -26,6 +27,7 @@ def train(
     encoding: Encoding = None,
     workers: Workers = 1,
     force: Force = False,
+    strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Train a classifier on labelled music: one sub-folder per class, or a CSV with path, label, group.
@@ -36,9 +38,11 @@ def train(
 
     Example: `celesta classify train --data labels.csv -f handcrafted --folds 3`
     """
+    check_features(features)
     free(output, force)
     ready_folder(output.parent)
-    with working("train", "loading") as meter:
+    console.be_strict(strict)
+    with working("train", "loading", parts=True) as meter:
         from celesta.predict.labelled import train_on
 
         trained = train_on(
@@ -46,8 +50,7 @@ def train(
             workers=workers, progress=meter.steps,
         )  # fmt: skip
         trained.predictor.save(output)
-    for path, reason in trained.songs.left_out.items():
-        console.fail(f"left out: {printable(path)}: {reason}")
+    console.left_out(trained.songs.left_out)
     row, classes, songs = trained.result.row(), trained.predictor.classes, len(trained.songs.tracks)
     if as_json:
         keys = {"macro_f1": "score", "low": "low", "high": "high", "accuracy": "accuracy", "groups": "groups"}
@@ -59,7 +62,7 @@ def train(
     console.say(f"{songs} songs, {len(classes)} classes: {', '.join(classes)}")
     console.say(
         f"macro-F1 {row['score']:.3f} ({row['low']:.3f} to {row['high']:.3f}), accuracy {row['accuracy']:.3f}, "
-        f"in {trained.folds} folds that keep {row['groups']} groups whole"
+        f"in {trained.folds} folds that never split one of {row['groups']} groups"
     )
     if trained.note:
         console.say(f"note: {trained.note}")

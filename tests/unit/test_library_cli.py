@@ -92,8 +92,12 @@ def test_duplicates_and_backup(added: Path, tmp_path: Path) -> None:
     lines = run(added, "duplicates")[0].splitlines()
     assert lines[0] == "group 1"
     assert {Path(line.split(" (")[0].strip()).name for line in lines[1:]} == {"rock.flac", "copy.mp3"}
-    found = json.loads(run(added, "duplicates", "--json")[0])
+    page = tmp_path / "page.html"
+    found = json.loads(run(added, "duplicates", "--json", "--report", page)[0])
     assert found["pairs"][0]["share"] > 0.9
+    assert found["report"] == str(page)
+    assert "copy.mp3" in page.read_text(encoding="utf-8")
+    assert "exists already" in run(added, "duplicates", "--report", page, code=2)[1]
     copy = tmp_path / "copy.db"
     assert run(added, "library", "backup", copy)[0] == f"backup: {copy}\n"
     shutil.copy(copy, tmp_path / "other.db")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +13,12 @@ import pytest
 import soundfile
 
 import celesta
-from celesta.library.duplicates import matching_pairs
-from celesta.library.fingerprint import FRAME_RATE, fingerprint
-from celesta.library.matching import align
+from celesta.library.duplicates import Duplicates, matching_pairs
+from celesta.library.evidence import excerpts
+from celesta.library.fingerprint import FRAME_RATE, METHOD, fingerprint
+from celesta.library.matching import Match, align
+from celesta.library.scan import scan
+from celesta.report.duplicates import duplicates_page
 
 CLIPS = sorted((Path(celesta.__file__).parent / "clips").glob("*.ogg"))
 
@@ -74,21 +81,94 @@ def test_a_slightly_faster_copy_aligns(songs: list[tuple[np.ndarray, int]], prin
     assert match.speed == pytest.approx(1.01, abs=0.004)
 
 
-def test_a_library_groups_copies_and_names_the_evidence(tmp_path: Path) -> None:
-    folder = tmp_path / "music"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[celesta.Library]:
+    """Three songs, three copies, a medley, and files with identical audio; only fingerprints are analysed."""
+    folder = tmp_path_factory.mktemp("duplicates")
+    music = folder / "music"
+    music.mkdir()
     for clip in CLIPS[:3]:
         samples, rate = soundfile.read(clip, dtype="float32", stop=13 * 44_100)
-        soundfile.write(folder / f"{clip.stem}.flac", samples, rate)
-    samples, rate = soundfile.read(folder / f"{CLIPS[0].stem}.flac", dtype="float32")
-    soundfile.write(folder / "copy.mp3", 0.5 * samples, rate)
-    soundfile.write(folder / "short.ogg", samples[rate:], rate)
-    with celesta.Library(tmp_path / "library.db") as library:
-        library.add(folder, workers=1)
-        found = library.duplicates()
-        assert library.status().songs == 5  # nothing is merged
+        soundfile.write(music / f"{clip.stem}.flac", samples, rate)
+    samples, rate = soundfile.read(music / f"{CLIPS[0].stem}.flac", dtype="float32")
+    soundfile.write(music / "copy.mp3", 0.5 * samples, rate)
+    soundfile.write(music / "short.ogg", samples[rate:], rate)
+    faster = celesta.audio.resample(np.ascontiguousarray(samples.T), 44_541, 44_100).T
+    soundfile.write(music / "faster.flac", faster, rate)
+    other, _ = soundfile.read(music / f"{CLIPS[1].stem}.flac", dtype="float32")
+    soundfile.write(music / "medley.flac", np.concatenate([samples[: 7 * rate], other[: 8 * rate]]), rate)
+    shutil.copy(music / "medley.flac", music / "<b>&'\"medley.flac")
+    os.link(music / "medley.flac", music / "link.flac")
+    with celesta.Library(folder / "library.db") as opened:
+        store = opened._store
+        scan(store, [music])
+        for recording, path in store.rows("SELECT recording, min(path) FROM files GROUP BY recording"):
+            samples, rate = soundfile.read(os.fsdecode(path), dtype="float32", always_2d=True)
+            data = fingerprint(samples.T, rate).astype("<u4").tobytes()
+            store.execute("INSERT INTO fingerprints VALUES (?, ?, ?)", (recording, METHOD, data))
+            store.execute("UPDATE recordings SET duration = ? WHERE id = ?", (len(samples) / rate, recording))
+        yield opened
+
+
+def test_a_library_groups_copies_and_names_the_evidence(library: celesta.Library) -> None:
+    found = library.duplicates()
+    assert library.status().songs == 7  # nothing is merged
     (group,) = found.groups
-    assert {song.path.name for song in group} == {f"{CLIPS[0].stem}.flac", "copy.mp3", "short.ogg"}
-    assert len(found.pairs) == 3
-    assert all(pair.match.share > 0.9 for pair in found.pairs)
-    assert found.partial == []
+    names = {f"{CLIPS[0].stem}.flac", "copy.mp3", "short.ogg", "faster.flac"}
+    assert {song.path.name for song in group} == names
+    assert len(found.pairs) == 6
+    assert all(pair.match.share > 0.7 for pair in found.pairs)
+    by_name = {song.path.name: song for song in group}
+    match = found.match(by_name["copy.mp3"], by_name["short.ogg"])
+    assert match is not None
+    assert match.offset == pytest.approx(-1, abs=0.1)
+    assert (match.start, match.stop) == (pytest.approx(1, abs=0.4), pytest.approx(13, abs=0.5))
+    back = found.match(by_name["short.ogg"], by_name["copy.mp3"])
+    assert back is not None
+    assert (back.offset, back.start) == (pytest.approx(1, abs=0.1), pytest.approx(0, abs=0.4))
+    medleys = [{a.path.name, b.path.name} for a, b, _ in found.partial]
+    assert {tuple(sorted(name.endswith("medley.flac") for name in pair)) for pair in medleys} == {(False, True)}
+    ((_, files),) = found.files
+    assert {path.name for path in files} == {"<b>&'\"medley.flac", "link.flac"}  # a second link is no second file
+    assert json.dumps(found.to_dict())
+
+
+def test_samples_tell_copies_from_other_music(library: celesta.Library) -> None:
+    found = library.duplicates()
+    (group,) = found.groups
+    by_name = {song.path.name: song for song in group}
+    original = by_name[f"{CLIPS[0].stem}.flac"]
+    for name in ("copy.mp3", "short.ogg", "faster.flac"):
+        match = found.match(original, by_name[name])
+        assert match is not None
+        cut = excerpts(original.path, by_name[name].path, match, 6.0)
+        assert cut.correlation is not None
+        assert cut.correlation > 0.9
+        assert cut.speed == pytest.approx(1 / 1.01 if name == "faster.flac" else 1, abs=0.001)
+        assert cut.first.samples.shape[1] == 6 * 44_100
+    match = Match(12.0, 1.0, 0.1, 0.0, 1.0, 0.0, 12.0)
+    other = excerpts(CLIPS[1], CLIPS[2], match, 6.0)
+    assert other.correlation is not None
+    assert other.correlation < 0.5
+
+
+def test_a_page_shows_the_evidence_and_escapes_everything(library: celesta.Library, tmp_path: Path) -> None:
+    found = library.duplicates()
+    music = found.groups[0][0].path.parent
+    (music / "short.ogg").rename(music / "gone")
+    try:
+        page = duplicates_page(found, tmp_path / "page.html", players=1).read_text(encoding="utf-8")
+    finally:
+        (music / "gone").rename(music / "short.ogg")
+    assert "&lt;b&gt;&amp;" in page
+    assert "<b>&" not in page
+    assert page.count('class="player"') == 1
+    assert page.count('class="lane') - page.count('class="lanes') == 3  # the original, copy.mp3 and faster.flac
+    assert "short.ogg: no such file" in page
+    assert "Players: the first 1 of " in page
+    assert "https://" not in page
+
+
+def test_a_page_of_no_duplicates(tmp_path: Path) -> None:
+    page = duplicates_page(Duplicates([], [], []), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "None was found." in page

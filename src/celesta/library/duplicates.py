@@ -6,12 +6,15 @@ one. Groups hold only recordings that are all the same as each other; where that
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from celesta._files import printable
 from celesta.library.fingerprint import METHOD
 from celesta.library.matching import Index, Match, align
 from celesta.library.records import Song, songs
@@ -55,6 +58,8 @@ class Pair:
             "error": round(match.error, 3),
             "offset": round(match.offset, 2),
             "speed": round(match.speed, 4),
+            "start": round(match.start, 1),
+            "stop": round(match.stop, 1),
         }
 
 
@@ -66,11 +71,22 @@ class Duplicates:
         groups: songs that are the same recording, the longest first.
         pairs: the evidence for all groups.
         partial: pairs that share audio and are in no group together: an excerpt in a mix, another edit.
+        files: songs with several files whose encoded audio is identical, and these files.
     """
 
     groups: list[list[Song]]
     pairs: list[Pair]
     partial: list[tuple[Song, Song, Pair]]
+    files: list[tuple[Song, list[Path]]] = field(default_factory=list)
+
+    def match(self, first: Song, second: Song) -> Match | None:
+        """Return how two songs of a group align, from the first to the second."""
+        for pair in self.pairs:
+            if (pair.first, pair.second) == (first.id, second.id):
+                return pair.match
+            if (pair.first, pair.second) == (second.id, first.id):
+                return pair.match.reversed()
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -81,6 +97,7 @@ class Duplicates:
                 {"first": str(a.to_dict()["path"]), "second": str(b.to_dict()["path"]), "match": pair.to_dict()}
                 for a, b, pair in self.partial
             ],
+            "files": [{"song": song.id, "paths": [printable(path) for path in paths]} for song, paths in self.files],
         }
 
 
@@ -107,7 +124,19 @@ def find_duplicates(store: Store, progress: Progress = lambda done, total: None)
         [[known[one] for one in group] for group in groups],
         [pair for pair in named if (pair.first, pair.second) in together],
         [(known[p.first], known[p.second], p) for p in named if (p.first, p.second) not in together],
+        _identical_files(store),
     )
+
+
+def _identical_files(store: Store) -> list[tuple[Song, list[Path]]]:
+    """Songs with several files that are there; links to one file count as one."""
+    paths: dict[int, dict[int, Path]] = {}
+    for recording, inode, path in store.rows(
+        "SELECT recording, inode, path FROM files WHERE missing_since IS NULL AND recording IN (SELECT recording"
+        " FROM files WHERE missing_since IS NULL GROUP BY recording HAVING count(DISTINCT inode) > 1) ORDER BY path"
+    ):
+        paths.setdefault(int(recording), {}).setdefault(int(inode), Path(os.fsdecode(path)))
+    return [(song, list(paths[song.id].values())) for song in songs(store, paths)]
 
 
 def matching_pairs(
@@ -129,7 +158,24 @@ def matching_pairs(
                 if match.share >= PART_SHARE and match.overlap >= PART_SECONDS:
                     found.append((*pair, match))
         progress(a + 1, len(prints))
+    for a, b in _open_triangles([(a, b) for a, b, match in found if match.share >= SAME_SHARE]):
+        if (a, b) not in looked_at:
+            looked_at.add((a, b))
+            match = align(prints[a], prints[b])
+            if match.share >= PART_SHARE and match.overlap >= PART_SECONDS:
+                found.append((a, b, match))
     return sorted(found, key=lambda one: -one[2].share)
+
+
+def _open_triangles(same: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pairs that are not listed, but both are the same as a third one: two copies that were changed differently."""
+    near: dict[int, set[int]] = {}
+    for a, b in same:
+        near.setdefault(a, set()).add(b)
+        near.setdefault(b, set()).add(a)
+    listed = set(same)
+    pairs = {(a, b) for around in near.values() for a in around for b in around if a < b}
+    return sorted(pairs - listed)
 
 
 def _groups(pairs: Sequence[Pair], known: dict[int, Song]) -> list[list[int]]:

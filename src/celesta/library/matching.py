@@ -51,7 +51,9 @@ class Match:
         share: overlap as a share of the shorter one's audible length, 0 to 1.
         error: share of differing bits in the overlap.
         offset: seconds to add to a time of the first for the time in the second, at the first's start.
-        speed: of the second relative to the first, 1 within about .0005.
+        speed: seconds of the second for a second of the first, 1 within about .0005.
+        start: of the longest stretch of the first that is in the second without a gap, seconds.
+        stop: its end.
     """
 
     overlap: float
@@ -59,6 +61,22 @@ class Match:
     error: float
     offset: float
     speed: float
+    start: float = 0.0
+    stop: float = 0.0
+
+    def place(self, seconds: float) -> float:
+        """Return the time in the second for a time in the first.
+
+        Example:
+            >>> Match(20.0, 1.0, 0.05, 3.0, 1.0).place(10.0)
+            13.0
+        """
+        return self.offset + self.speed * seconds
+
+    def reversed(self) -> Match:
+        """Return the alignment with first and second exchanged."""
+        ends = self.place(self.start), self.place(self.stop)
+        return Match(self.overlap, self.share, self.error, -self.offset / self.speed, 1 / self.speed, *ends)
 
 
 class Index:
@@ -125,18 +143,46 @@ def align(first: np.ndarray, second: np.ndarray, scale: Scale = OURS) -> Match:
     covered = np.zeros(len(a), bool)
     for start in starts[good]:
         covered[start : start + block] = True
+    covered &= _agreeing(a, b, offset, speed, scale)
     audible = max(1, int((a != 0).sum()))
     overlap = int((covered & (a != 0)).sum())
-    if swapped:
-        offset, speed = -offset / speed, 1 / speed
     seconds = 1 / scale.frame_rate
-    return Match(
+    start, stop = _longest_run(covered)
+    match = Match(
         overlap * seconds,
         min(1.0, overlap / audible),
         float(errors[good].mean()),
         float(offset * seconds),
         float(speed),
+        start * seconds,
+        stop * seconds,
     )
+    return match.reversed() if swapped else match
+
+
+def _agreeing(a: np.ndarray, b: np.ndarray, offset: float, speed: float, scale: Scale) -> np.ndarray:
+    """Which frames of ``a`` agree with ``b`` on a line, by the bits of 2 s around; blocks go over the ends of cuts."""
+    at = np.arange(len(a))
+    around = np.ones(round(2 * scale.frame_rate))
+    least = np.full(len(a), 0.5)
+    for shift in range(-scale.tolerance + 1, scale.tolerance):
+        place = np.round(offset + speed * at).astype(np.int64) + shift
+        other = np.where((place >= 0) & (place < len(b)), b[np.clip(place, 0, len(b) - 1)], 0)
+        known = ((a != 0) & (other != 0)).astype(np.float64)
+        bits = np.unpackbits((a ^ other).astype("<u4").view(np.uint8).reshape(-1, 4), axis=1).mean(axis=1)
+        share = np.convolve(bits * known, around, "same") / np.maximum(np.convolve(known, around, "same"), 1)
+        least = np.minimum(least, np.where(known > 0, share, 0.5))
+    return np.asarray(least < (scale.error_limit + 0.5) / 2)
+
+
+def _longest_run(covered: np.ndarray) -> tuple[int, int]:
+    """Begin and end of the longest run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], covered, [False]]).astype(np.int8)))
+    if not len(edges):
+        return 0, 0
+    begins, ends = edges[::2], edges[1::2]
+    longest = int(np.argmax(ends - begins))
+    return int(begins[longest]), int(ends[longest])
 
 
 def _block_starts(a: np.ndarray, scale: Scale) -> np.ndarray:

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from celesta.errors import DataError, UsageError
-from celesta.probes.clustering import METHODS, choose_groups, cluster, sweep
+from celesta.probes.cluster_methods import METHODS
+from celesta.probes.clustering import choose_groups, cluster, sweep
 from celesta.report import clusters as figures
 from celesta.report.figures import png
 

@@ -8,23 +8,18 @@ and the choice of the number of clusters are ours.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score, v_measure_score
-from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.mixture import GaussianMixture
 
 from celesta.errors import DataError, UsageError
+from celesta.probes.cluster_methods import METHODS, assign
 from celesta.probes.scaling import Blocks, BlockScaler
 
-METHODS = ("kmeans", "gmm", "ward", "spectral")
 SPACES: tuple[int | None, ...] = (2, 20, None)
 """Numbers of principal components; None for all features."""
 LEAST_SONGS = 3
@@ -33,13 +28,6 @@ MOST_GROUPS = 10
 _GROUPING_COMPONENTS = 20
 _SILHOUETTE_SONGS = 2_000
 """Songs that a silhouette is computed on: its cost grows with their square."""
-_KMEANS_STARTS, _GMM_STARTS = 20, 5
-_GMM_COVARIANCE = 1e-4
-"""Added to variances of standardised features, so that a component of few songs does not collapse."""
-_NEIGHBOUR = 7
-"""Neighbour whose distance is a song's local scale in spectral clustering, after Zelnik-Manor & Perona."""
-_LEAST_AFFINITY = 1e-9
-"""A floor keeps the graph of songs connected, which the method's eigenvectors need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +202,7 @@ def _choose(songs: _Songs, most: int, seed: int) -> int:
     space = songs.components[:, :_GROUPING_COMPONENTS]
     best, number = -np.inf, 2
     for k in range(2, min(most, len(space) - 1) + 1):
-        assignment = _assign(space, "kmeans", k, seed)
+        assignment = assign(space, "kmeans", k, seed)
         if len(np.unique(assignment)) < k:
             break  # there are fewer distinct songs
         sample = min(_SILHOUETTE_SONGS, len(space)) if len(space) > _SILHOUETTE_SONGS else None
@@ -232,7 +220,7 @@ def _cluster(songs: _Songs, method: str, groups: int, pca: int | None, seed: int
         raise UsageError(f"cluster: pca must be 1 to {min(count, size)} for vectors of shape {count, size}, got {pca}")
     # All components have the distances of the features themselves, and are far fewer; only mixtures see their axes.
     space = songs.standard if pca is None and method == "gmm" else songs.components[:, :pca]
-    assignment = _assign(space, method, groups, seed)
+    assignment = assign(space, method, groups, seed)
     return Clustering(
         method=method,
         groups=groups,
@@ -269,37 +257,3 @@ def _components(standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _two(components: np.ndarray) -> np.ndarray:
     """The first two components, the second zero where there is only one."""
     return np.pad(components[:, :2], ((0, 0), (0, max(0, 2 - components.shape[1]))))
-
-
-def _assign(space: np.ndarray, method: str, groups: int, seed: int) -> np.ndarray:
-    """Cluster of each row of ``(n, d)``."""
-    n, d = space.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct songs than clusters
-        if method == "kmeans":
-            found = KMeans(groups, n_init=_KMEANS_STARTS, random_state=seed).fit_predict(space)
-        elif method == "gmm":
-            # Full covariances only where there are songs enough: more parameters than songs fit anything.
-            covariance = "full" if groups * d * (d + 1) / 2 <= n else "diag"
-            mixture = GaussianMixture(
-                groups, covariance_type=covariance, reg_covar=_GMM_COVARIANCE, n_init=_GMM_STARTS, random_state=seed
-            )
-            found = mixture.fit_predict(space)
-        elif method == "ward":
-            found = AgglomerativeClustering(groups, linkage="ward").fit_predict(space)
-        else:
-            model = SpectralClustering(groups, affinity="precomputed", assign_labels="cluster_qr", random_state=seed)
-            found = model.fit_predict(_affinity(space))
-    return np.asarray(found, np.int64)
-
-
-def _affinity(space: np.ndarray) -> np.ndarray:
-    """Affinity ``(n, n)`` of songs, scaled by the local density around each.
-
-    Source: Zelnik-Manor & Perona 2004, "Self-Tuning Spectral Clustering", section 2.
-    """
-    distance = euclidean_distances(space)
-    scale = np.sort(distance, axis=1)[:, min(_NEIGHBOUR, len(space) - 1)]
-    products = np.maximum(np.outer(scale, scale), 1e-12)
-    affinity: np.ndarray = np.maximum(np.exp(-(distance**2) / products), _LEAST_AFFINITY)
-    return affinity

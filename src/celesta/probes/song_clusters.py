@@ -16,6 +16,7 @@ from celesta._files import atomic, printable
 from celesta.datasets import Track
 from celesta.errors import CelestaError, DataError, UsageError
 from celesta.probes import clustering
+from celesta.probes.cluster_methods import METHODS
 from celesta.probes.clustering import Clustering
 from celesta.probes.collection import DEFAULT_FEATURES, Collection, collect
 
@@ -185,7 +186,7 @@ def group(songs: Collection, *, groups: int | None = None, seed: int = 0) -> Son
         if pca and pca > min(songs.X.shape):
             reason = f"needs that many songs and features; here are {songs.X.shape[0]} songs"
             skipped[f"PCA({pca})"] = reason
-    methods = list(clustering.METHODS)
+    methods = list(METHODS)
     if len(labels) > _SPECTRAL_SONGS:
         methods.remove("spectral")
         skipped["spectral"] = f"needs memory for the square of {len(labels)} songs; it is run up to {_SPECTRAL_SONGS}"

@@ -63,10 +63,12 @@ def write_page(found: SongClusters, path: str | Path, files: Sequence[Link] = ()
     page.text(f"The songs were clustered in several ways; the map shows {main.name}.{scored}")
     page.table(*score_table(found))
     if found.labelled and len(found.classes) <= MOST_LABELS:
+        page.begin_details("Every clustering next to the labels")
         for one in found.clusterings:
             page.heading(one.name)
             names = [song.label or "no label" for song in found.songs]
             page.figure(scatter(one.coordinates, names, one.assignment), f"songs by label and by cluster of {one.name}")
+        page.end_details()
     for name, reason in found.skipped.items():
         page.note(f"{name} was left out: {reason}.")
     if found.left_out:

@@ -106,12 +106,13 @@ class _Steps:
     def run(self, tracks: Sequence[Track], seeds: Sequence[int], classifier: Sequence[str], folds: int | None) -> Study:
         """Run all steps and collect what they return."""
         began = time.monotonic()
-        _protocols(tracks, seeds, folds)  # data that no protocol fits is refused before an hour of features
+        protocols, skipped = _protocols(tracks, seeds, folds)  # refused here, before an hour of features
         extracted = self.extract(tracks, classifier)
         seconds = {"features": round(time.monotonic() - began, 1)}
-        readable = set(extracted.paths)
-        tracks = [t for t in tracks if t.path in readable]
-        protocols, skipped = _protocols(tracks, seeds, folds)
+        if extracted.failures:
+            readable = set(extracted.paths)
+            tracks = [t for t in tracks if t.path in readable]
+            protocols, skipped = _protocols(tracks, seeds, folds)
         results = self.probes(protocols, extracted, skipped)
         results += self.heads(protocols, classifier)
         results += self.late_layers(protocols, results)

@@ -23,10 +23,11 @@ function sortTable(head) {
 document.querySelectorAll("thead button").forEach(button => {
   button.addEventListener("click", () => sortTable(button.closest("th")));
 });
-// Show that a table goes on behind its right edge.
+// Show that a table goes on behind its right edge or below.
 function markCut(box) {
   const scroll = box.querySelector(".scroll");
   box.classList.toggle("cut", scroll.scrollWidth - scroll.clientWidth - scroll.scrollLeft > 4);
+  box.classList.toggle("long", scroll.scrollHeight - scroll.clientHeight - scroll.scrollTop > 4);
 }
 const tables = [...document.querySelectorAll(".table")];
 const watcher = new ResizeObserver(entries => entries.forEach(entry => markCut(entry.target.closest(".table"))));

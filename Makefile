@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 GTZAN ?= ../shared/data/gtzan
 
-.PHONY: demo studio test test-core bench bench-codec docs format clean
+.PHONY: demo studio test test-core bench bench-codec bench-variations docs format clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ bench-codec: $(VENV)/installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt 'visqol-python[accel]' zimtohrli einops
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps encodec
 	$(BIN)/python benchmarks/codec.py --data $(GTZAN) --json cache/bench-codec.json --html cache/bench-codec.html $(BENCH)
+
+# MUSIC: folders of whole songs; without them the clips that ship are used
+bench-variations: $(VENV)/installed
+	$(BIN)/python benchmarks/variations.py --data $(GTZAN) --music $(MUSIC) $(BENCH)
 
 docs: $(VENV)/installed
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[docs]'

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from celesta.variations.analysis import FLUX_RATE, SongAnalysis
-from celesta.variations.joins import best_lag
+from celesta.variations.joins import best_lag, level_of
 from celesta.variations.material import Material
 from celesta.variations.splice import Piece
 
@@ -23,6 +23,7 @@ _LARGEST = 0.04  # seconds; where shifts would have to be larger, there is one, 
 _APART = 0.35  # seconds between shifts at least
 _FADE = 0.01
 _TRIED = 12  # places of a neighbourhood that are tried
+_STEP = 0.06  # cost of a dB between the levels of the two signals
 _ATTACK = 1.5  # cost of an onset strength of 1 near a shift
 
 
@@ -124,7 +125,8 @@ def _best_place(
             correlation = 1.0
         frame = int(place / rate * FLUX_RATE)
         near = analysis.flux[max(0, frame - 3) : frame + 4]
-        score = correlation - _ATTACK * float(near.max(initial=0.0))
+        match = x[at : at + len(template)]
+        score = correlation - _ATTACK * float(near.max(initial=0.0)) - _STEP * abs(level_of(template) - level_of(match))
         if best is None or score > best[0]:
             best = score, int(place), most - at, correlation
     assert best is not None

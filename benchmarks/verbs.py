@@ -1,6 +1,6 @@
 """Peak memory of every verb that takes a file, for 1 minute and 1 hour of music; speed of `celesta classify predict`.
 
-Run: python benchmarks/verbs.py [--minutes 60] [--only encode decode ...] [--songs FOLDER] [--json FILE]
+Run: python benchmarks/verbs.py [--minutes 60] [--only encode decode ...] [--songs FOLDER] [--json FILE] [--page FILE]
 
 The bar: an hour takes at most 50 MB more than a minute. The music is the clips that ship, one after the other, 44.1 kHz
 stereo. Verbs that need several songs get the clips as well as the long file. Each verb runs in a process of its own;
@@ -14,6 +14,7 @@ the commit: its package is unpacked to a temporary folder and run on the same so
 from __future__ import annotations
 
 import argparse
+import datetime
 import io
 import json
 import os
@@ -159,11 +160,43 @@ def old_package() -> tempfile.TemporaryDirectory[str] | None:
     return folder
 
 
+def markdown(rows: list[dict[str, object]], minutes: float) -> str:
+    """Return a page for docs/results."""
+    long = f"{minutes:g} min MB"
+    lines = [
+        "# Memory of the verbs, speed of predictions",
+        "",
+        f"Measured on {datetime.date.today().isoformat()} with `python benchmarks/verbs.py --minutes {minutes:g}` on "
+        f"{os.cpu_count()} processors. Peak resident memory",
+        f"of the largest process, for 1 minute and {minutes:g} minutes of music (the clips that ship, one after the "
+        "other, 44.1 kHz stereo FLAC).",
+        f"The bar: at most {BAR_MB:g} MB more.",
+        "",
+        f"| verb | 1 min, MB | {minutes:g} min, MB | growth, MB | bar |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if long in row:
+            lines.append(
+                f"| `{row['verb']}` | {row['1 min MB']:.0f} | {row[long]:.0f} | {row['growth MB']:.0f} | {row['bar']} |"
+            )
+    speed = [row for row in rows if "music s per s" in row]
+    if speed:
+        lines += ["", f"`celesta classify predict` on {speed[0]['songs']} songs, as a whole process:", ""]
+        lines += ["| | wall s | processor s | s of audio a second |", "|---|---|---|---|"]
+    for row in speed:
+        name = str(row["verb"]).rpartition(" ")[2].replace("before", f"before (commit {BEFORE})")
+        lines.append(f"| {name} | {row['wall s']:.1f} | {row['cpu s']:.1f} | {row['music s per s']:.1f} |")
+    lines += [f"\nTimes as fast as before: {row['wall']:.1f} ({row['bar']})." for row in rows if "wall" in row]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the long file")
     parser.add_argument("--only", nargs="+", default=[], metavar="VERB", help="only these, by name")
     parser.add_argument("--songs", type=Path, help="folder whose first ten songs are predicted; else the clips")
+    parser.add_argument("--page", type=Path, help="also write the figures here as Markdown; docs/results/memory.md")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args()
     rows = []
@@ -174,6 +207,8 @@ def main() -> None:
         for row in part:
             rows.append(row)
             print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    if args.page:
+        args.page.write_text(markdown(rows, args.minutes), encoding="utf-8")
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -69,7 +69,13 @@ def reconstruct_song(
     row = _row(codec, original, decoded, kbps)
     page = Page(file.name, f"Encoded and decoded with {_described(codec)}. Played and scored here: {shown}.")
     page.player([Track("original", original), Track(codec.name, decoded, row[1])], f"Player: {file.name}")
-    page.facts([(row[1], f"size; {row[2]}"), *((cell, f"{name}. {meaning(name)}") for name, cell in _measured(row))])
+    amount, unit = row[1].split(" ", 1)
+    page.facts(
+        [
+            (f"{amount} {unit.split()[0]}", f"size {unit.partition(' ')[2]}: {row[2]}".replace(" :", ":")),
+            *((cell, f"{name}. {meaning(name)}") for name, cell in _measured(row)),
+        ]
+    )
     if not coded and _ratio(codec) > 1:
         page.note(
             f"Not a compression: the latent has {_ratio(codec):.3g} times as many numbers as the audio has samples."

@@ -16,8 +16,8 @@ from celesta.models import registry
 
 BEGIN, END = "<!-- table: scripts/models_table.py -->", "<!-- end of table -->"
 HEAD = (
-    "| model | latent of a window | floats/s | of the input | kbit/s | MSE | SI-SDR dB | mel distance | encode / decode, "
-    "s of audio a second |"
+    "| model | latent of a window | floats/s | of the input | kbit/s | MSE | SI-SDR dB | mel distance | encode / "
+    "decode, s of audio a second |"
 )
 
 

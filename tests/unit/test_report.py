@@ -343,7 +343,7 @@ def test_demo_of_one_clip(tmp_path):
         assert str(step) in text
     done = [done for _, done, _ in told]
     assert done == sorted(done)
-    assert told[-1][1] == told[-1][2] == 3
+    assert told[-1][1] == told[-1][2] == 1
 
 
 def test_demo_names_models_that_are_not_there(tmp_path):
@@ -385,11 +385,12 @@ def test_comparison_is_finite_also_on_silence(tmp_path, music):
 def test_comparison_skips_what_cannot_be_read_and_stops_where_nothing_can(tmp_path, music):
     write(tmp_path / "good.wav", Audio(music(20_000), RATE))
     (tmp_path / "bad.wav").write_bytes(b"RIFF")
-    with pytest.warns(UserWarning, match=r"bad\.wav"):
-        result = comparing.compare(["linear-64"], tmp_path, rate_distortion=False)
+    result = comparing.compare(["linear-64"], tmp_path, rate_distortion=False)
     assert [s.clip for s in result.rows] == ["good.wav"]
+    assert list(result.failures) == [str(tmp_path / "bad.wav")]
+    assert "bad.wav was left out" in inspect(result.to_html(tmp_path / "c.html"))[1]
     (tmp_path / "good.wav").unlink()
-    with pytest.warns(UserWarning, match=r"bad\.wav"), pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"bad\.wav"):
         comparing.compare(["linear-64"], tmp_path, rate_distortion=False)
 
 

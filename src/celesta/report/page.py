@@ -89,7 +89,8 @@ class Page:
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str | Link]], label: str = "") -> None:
         """Add a table that is sorted by a click on a column's head and scrolls inside the page.
 
-        Columns without any content are left out. What the columns mean stands below the first table of a page that has them; see :mod:`celesta.report.terms`.
+        Columns without any content are left out. What the columns mean stands below the first table of a page that has
+        them; see :mod:`celesta.report.terms`.
 
         Args:
             head: names of the columns.

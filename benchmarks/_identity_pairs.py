@@ -1,4 +1,4 @@
-"""Compare all fingerprints with each other at every place, and check pairs by their samples."""
+"""Compare all fingerprints with each other at every place."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 
-from celesta.audio import read, resample
 from celesta.library.matching import CHROMAPRINT, OURS, Match, Scale, align, signs
 
 SAME_SHARE = 0.7
 _SILENT = 627_964_279  # what Chromaprint writes for digital silence
 _TILE = 64  # chunks compared at once
 _BLOCKS = 512
-_HERTZ = 8_000
-_WINDOW = 2  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Aligner:
 ALIGNERS = {"ours": Aligner(OURS), "chromaprint": Aligner(CHROMAPRINT)}
 
 
-def closest_stretches(prints: Sequence[np.ndarray], block: int) -> np.ndarray:
+def closest_stretches(prints: Sequence[np.ndarray], block: int, partial: Path) -> np.ndarray:
     """Return ``(n, n)``: the least share of differing bits of a block of the row in the column's recording.
 
     Blocks follow each other without a gap, so that two recordings with twice their length in common are found. Only
@@ -52,6 +48,7 @@ def closest_stretches(prints: Sequence[np.ndarray], block: int) -> np.ndarray:
     Args:
         prints: fingerprints ``(frames,)``.
         block: frames that are compared as a whole.
+        partial: file that holds what is done so far.
     """
     size = 1 << int(np.ceil(np.log2(5 * block)))
     hop = size - block  # places of a chunk at which a whole block fits
@@ -59,8 +56,16 @@ def closest_stretches(prints: Sequence[np.ndarray], block: int) -> np.ndarray:
     blocks, block_of = _cut(prints, block, block)
     whole = np.array([len(one) == block and (one != 0).mean() >= 0.75 for one in blocks])
     blocks, block_of = [one for one, good in zip(blocks, whole, strict=True) if good], block_of[whole]
-    closest = np.full((len(prints), len(prints)), 0.5, np.float32)
-    for first in range(0, len(chunks), _TILE):
+    closest, begin = np.full((len(prints), len(prints)), 0.5, np.float32), 0
+    if partial.exists():
+        with np.load(partial) as known:
+            if known["closest"].shape == closest.shape:
+                closest, begin = known["closest"], int(known["done"])
+    for first in range(begin, len(chunks), _TILE):
+        if first % (8 * _TILE) == 0 and first > begin:
+            np.savez(partial.with_suffix(".new.npz"), closest=closest, done=first)
+            partial.with_suffix(".new.npz").rename(partial)
+            print(f"{first} of {len(chunks)} pieces", flush=True)
         tile = chunks[first : first + _TILE]
         owners = chunk_of[first : first + _TILE]
         spectrum = np.ascontiguousarray(_spectra(tile, size).transpose(2, 1, 0))  # frequency, channel, chunk
@@ -97,28 +102,3 @@ def _audible(part: np.ndarray, size: int, block: int, hop: int) -> np.ndarray:
     total = np.cumsum(total)
     count = (total[block:] - total[:-block])[:hop]
     return np.where(count >= block / 2, np.maximum(count, 0.75 * block), np.inf)
-
-
-def correlation(first: Path, second: Path, match: Match, aligner: Aligner) -> float:
-    """Return the median correlation of the samples of two tracks, in stretches of 2 s that align.
-
-    Copies of one recording have .9 and more, other performances of one piece below .5: their waveforms differ.
-    """
-    rows = []
-    for path in (first, second):
-        audio = read(path)
-        rows.append(resample(audio.samples.mean(axis=0, keepdims=True), audio.sample_rate, _HERTZ)[0])
-    a, b = rows
-    n, slack = _WINDOW * _HERTZ, round(0.5 * _HERTZ)
-    found = []
-    for at in np.arange(0, len(a) - n, n):
-        place = round(at * match.speed + match.offset * _HERTZ)
-        if place < slack or place + n + slack > len(b):
-            continue
-        x, y = a[at : at + n], b[place - slack : place + n + slack]
-        if x.std() < 1e-4 or y.std() < 1e-4:
-            continue
-        scores = scipy.signal.correlate(y, x, "valid", "fft")
-        power = np.sqrt(np.convolve(y.astype(np.float64) ** 2, np.ones(n), "valid") * (x.astype(np.float64) ** 2).sum())
-        found.append(float((np.abs(scores) / np.maximum(power, 1e-9)).max()))
-    return round(float(np.median(found)), 3) if found else 0.0

@@ -27,11 +27,12 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from _identity_pairs import ALIGNERS, Aligner, closest_stretches, correlation
+from _identity_pairs import ALIGNERS, Aligner, closest_stretches
 from scipy.stats import beta
 
 from celesta.audio import find_audio, info, read
 from celesta.errors import CelestaError
+from celesta.library.evidence import excerpts
 from celesta.library.fingerprint import fingerprint
 from celesta.library.matching import Index
 
@@ -46,8 +47,10 @@ COPIES = {
     "cut out": ["-ss", "{start}", "-t", "{part}", "x.flac"],
 }
 """Name of a copy to the options of ffmpeg that make it."""
+SAME_SAMPLES = 0.7
+"""Correlation of samples from which two tracks are copies: they are listed, and not counted as false matches."""
 LONG = 60.0  # seconds from which a track is a song, of which 30 s are cut out; of clips 15 s are
-MOST = 360.0  # longer songs are left out of the copies
+MOST = 240.0  # longer songs are left out of the copies
 
 
 def cached(cache: Path, method: str, copy: str, track: Path) -> Path:
@@ -157,7 +160,9 @@ def pairs(args: argparse.Namespace) -> None:
     if kept.exists() and np.load(kept).shape == (len(names), len(names)):
         closest = np.load(kept)
     else:
-        closest = closest_stretches(list(known.values()), aligner.scale.block)
+        closest = closest_stretches(
+            list(known.values()), aligner.scale.block, args.cache / f"closest-{args.method}.npz"
+        )
         np.save(kept, closest)
     upper = np.triu_indices(len(names), 1)
     least = np.minimum(closest, closest.T)[upper]
@@ -175,11 +180,13 @@ def pairs(args: argparse.Namespace) -> None:
                 "second": f"{b.parent.name}/{b.name}",
                 "least": round(float(least[number]), 4),
                 **{name: round(value, 4) for name, value in dataclasses.asdict(match).items()},
-                "correlation": correlation(a, b, match, aligner),
+                "correlation": excerpts(a, b, match).correlation if match.stop > match.start else None,
             }
         )
         print(json.dumps(rows[-1]), flush=True)
     (args.cache / f"close-{args.method}.json").write_text(json.dumps(rows, indent=0), encoding="utf-8")
+    same = [[row["first"], row["second"]] for row in rows if (row["correlation"] or 0) >= SAME_SAMPLES]
+    (args.cache / f"same-{args.method}.json").write_text(json.dumps(same, indent=0), encoding="utf-8")
 
 
 def table(args: argparse.Namespace) -> None:
@@ -187,7 +194,8 @@ def table(args: argparse.Namespace) -> None:
     everything, wanted = tracks(args), chosen(args)
     for method, aligner in ALIGNERS.items():
         known = load(args, method, "original", everything)
-        same = json.loads((args.cache / "same.json").read_text()) if (args.cache / "same.json").exists() else []
+        listed = args.cache / "same-ours.json"
+        same = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else []
         print(f"{method}: {len(known)} tracks")
         index = Index(list(known.values()))
         names = list(known)

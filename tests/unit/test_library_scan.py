@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import mutagen
@@ -129,6 +133,10 @@ def test_loops_hidden_files_odd_names_and_unreadable_folders(store: Store, tmp_p
     shutil.copy(music / "a.flac", music / "._a.flac")
     shutil.copy(song(tmp_path / "x.flac", seed=3), os.fsencode(music) + b"/b\xe9.flac")
     (music / "cover.jpg").write_bytes(b"x")
+    (music / "list.m3u8").write_text("a.flac\n")
+    (music / "folder.mp3").mkdir()
+    os.symlink("self.flac", music / "self.flac")
+    os.mkfifo(music / "pipe.mp3")
     os.symlink(tmp_path / "nowhere.flac", music / "broken.flac")
     result = scan(store, [music])
     assert (result.new, result.attached) == (2, 0)
@@ -200,12 +208,78 @@ def test_a_full_disk_is_one_line_and_loses_nothing(store: Store, tmp_path: Path)
     assert scan(store, [music]).attached == 297
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everything")
-def test_a_read_only_library_is_one_line(tmp_path: Path) -> None:
-    Store(tmp_path / "library.db").close()
-    (tmp_path / "library.db").chmod(0o444)
-    with Store(tmp_path / "library.db") as store, pytest.raises(LibraryError, match="read-only"):
-        store.execute("INSERT INTO roots (path) VALUES (x'00')")
+SCAN = """
+import resource, signal, sys
+from celesta.errors import LibraryError
+from celesta.library.scan import scan
+from celesta.library.store import Store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    with Store(sys.argv[1]) as store:
+        scan(store, [sys.argv[2]])
+except LibraryError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files as POSIX systems do")
+def test_where_files_may_not_grow_nothing_is_lost(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    first = song(music / "0.flac", seconds=0.05)
+    database = tmp_path / "library.db"
+    with Store(database) as store:
+        scan(store, [music])
+    for i in range(1, 900):
+        os.link(first, music / f"{i:03d} {'long name' * 20}.flac")
+    size = str(database.stat().st_size + 60_000)
+    done = subprocess.run([sys.executable, "-c", SCAN, database, music, size], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"{re.escape(str(database))}: cannot be written .*check the free space of the disk\n", done.stderr
+    )
+    with Store(database) as store:
+        assert store.check() == "ok"
+        assert store.rows("SELECT count(*) FROM recordings") == [(1,)]
+        scan(store, [music])
+        assert store.rows("SELECT count(*) FROM files") == [(900,)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes its user in a child process")
+def test_a_read_only_library_is_one_line_and_stays_as_it_is() -> None:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        database = folder / "library.db"
+        Store(database).close()
+        folder.chmod(0o555)
+        database.chmod(0o444)
+        before = database.read_bytes()
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:  # root may write everything, so the child is nobody
+            said = "no error"
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65_534)
+                with Store(database) as store:
+                    store.execute("INSERT INTO roots (path) VALUES (x'00')")
+            except BaseException as error:
+                said = f"{type(error).__name__}: {error}"
+            finally:
+                os.write(writing, said.encode())
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        said = os.read(reading, 10_000).decode()
+        os.close(reading)
+        assert said.startswith(f"LibraryError: {database}: ")
+        assert "read-only" in said or "may it be written" in said
+        assert "\n" not in said
+        assert database.read_bytes() == before
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
 
 
 def test_a_damaged_library_is_one_line(store: Store, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import scipy.fft
 
 from celesta.library.matching import CHROMAPRINT, OURS, Match, Scale, align, signs
 
-SAME_SHARE = 0.7
 _SILENT = 627_964_279  # what Chromaprint writes for digital silence
 _TILE = 64  # chunks compared at once
 _BLOCKS = 512
@@ -33,7 +32,7 @@ class Aligner:
 
     def same(self, match: Match) -> bool:
         """Whether the library calls them the same recording."""
-        return match.share >= SAME_SHARE
+        return match.same(self.scale)
 
 
 ALIGNERS = {"ours": Aligner(OURS), "chromaprint": Aligner(CHROMAPRINT)}

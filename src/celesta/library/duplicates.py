@@ -20,8 +20,6 @@ from celesta.library.matching import Index, Match, align
 from celesta.library.records import Song, songs
 from celesta.library.store import Store
 
-SAME_SHARE = 0.7
-"""Share of the shorter recording's audible length that must align for two recordings to be the same."""
 PART_SHARE, PART_SECONDS = 0.2, 6.0
 """From here on two recordings share audio, which is reported but never grouped."""
 _CANDIDATES = 20  # recordings that are aligned with each one
@@ -44,8 +42,8 @@ class Pair:
 
     @property
     def same(self) -> bool:
-        """Whether most of the shorter one is in the longer one."""
-        return self.match.share >= SAME_SHARE
+        """Whether they are the same recording; see :meth:`celesta.library.matching.Match.same`."""
+        return self.match.same()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -158,7 +156,7 @@ def matching_pairs(
                 if match.share >= PART_SHARE and match.overlap >= PART_SECONDS:
                     found.append((*pair, match))
         progress(a + 1, len(prints))
-    for a, b in _open_triangles([(a, b) for a, b, match in found if match.share >= SAME_SHARE]):
+    for a, b in _open_triangles([(a, b) for a, b, match in found if match.same()]):
         if (a, b) not in looked_at:
             looked_at.add((a, b))
             match = align(prints[a], prints[b])

@@ -29,8 +29,8 @@ class Excerpts:
         first: its audio in the first file.
         second: in the other one, from the same sample on as far as that can be known.
         start: of the stretch in the first file, seconds.
-        correlation: of the samples, median over windows of 2 s: .9 and more for copies, also lossy ones; other
-            performances and remixes stay below .5. None where nothing could be compared.
+        correlation: of the samples, median over windows of 2 s: .9 and more for copies, also lossy ones; less for
+            another mix or master, and for a transfer at a wavering speed. None where nothing could be compared.
         speed: as in the alignment; more precise where it is not 1.
     """
 

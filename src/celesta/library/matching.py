@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,12 +21,16 @@ class Scale:
         error_limit: share of differing bits below which a block counts as the same audio; unrelated music has .5,
             seldom below .4.
         tolerance: sub-fingerprints by which blocks of one alignment may lie off its line.
+        same_error: mean share of differing bits up to which two recordings are the same, if their speed is.
+        changed_error: the same at another speed, which changes more bits.
     """
 
     frame_rate: float
     block: int
     error_limit: float
     tolerance: int
+    same_error: float
+    changed_error: float
 
     @property
     def stride(self) -> int:
@@ -35,11 +38,15 @@ class Scale:
         return self.block // 2
 
 
-OURS = Scale(FRAME_RATE, 128, 0.32, 3)
-CHROMAPRINT = Scale(11_025 / 1_365, 48, 0.32, 2)
+OURS = Scale(FRAME_RATE, 128, 0.32, 3, 0.2, 0.25)
+CHROMAPRINT = Scale(11_025 / 1_365, 48, 0.32, 2, 0.32, 0.32)
 """Of Chromaprint's algorithm 2, with which benchmarks compare ours."""
+SAME_SHARE = 0.7
+"""Share of the shorter recording's audible length that must align for two recordings to be the same."""
+_CHANGED = 0.002  # difference of speed that changes more bits
 _SPEEDS = sorted(np.linspace(0.975, 1.025, 41).tolist(), key=lambda speed: abs(speed - 1))  # 1 first: it wins ties
 _COMMON = 64  # a key in more recordings than this says nothing
+_NEAR = 512  # sub-fingerprints of a query whose neighbours by one bit are looked up too
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,14 @@ class Match:
         """
         return self.offset + self.speed * seconds
 
+    def same(self, scale: Scale = OURS) -> bool:
+        """Return whether most of the shorter recording is in the longer one, with few differing bits.
+
+        Another mix of the same tracks aligns as a whole too, but with more differing bits than lossy codecs make.
+        """
+        limit = scale.same_error if abs(self.speed - 1) <= _CHANGED else scale.changed_error
+        return self.share >= SAME_SHARE and self.error <= limit
+
     def reversed(self) -> Match:
         """Return the alignment with first and second exchanged."""
         ends = self.place(self.start), self.place(self.stop)
@@ -94,11 +109,14 @@ class Index:
         keys, owners = keys[audible], owners[audible]
         order = np.argsort(keys, kind="stable")
         self._keys, self._owners = keys[order], owners[order]
+        self._size = max(1, len(prints))
 
     def candidates(
         self, query: np.ndarray, least: int = 2, most: int | None = None, without: int | None = None
     ) -> list[int]:
         """Return recordings that share at least ``least`` different sub-fingerprints, most first.
+
+        Up to 512 of them may differ in one bit, by which copies at another speed are found too.
 
         Args:
             query: fingerprint ``(frames,)``.
@@ -106,15 +124,25 @@ class Index:
             most: at most so many recordings.
             without: a recording to leave out, such as the query itself.
         """
-        unique = np.unique(query[query != 0])
-        first = np.searchsorted(self._keys, unique, side="left")
-        last = np.searchsorted(self._keys, unique, side="right")
-        found: Counter[int] = Counter()
-        for a, b in zip(first, last, strict=True):
-            owners = np.unique(self._owners[a:b])
-            if len(owners) <= _COMMON:
-                found.update(owners.tolist())
-        return [owner for owner, count in found.most_common() if count >= least and owner != without][:most]
+        asked = np.unique(query[query != 0])
+        near = np.unique(np.linspace(0, len(asked) - 1, min(len(asked), _NEAR)).astype(np.int64))
+        flipped = asked[near, None] ^ (np.uint32(1) << np.arange(32, dtype=np.uint32))
+        keys = np.concatenate([asked, flipped.ravel()])
+        of = np.concatenate([np.arange(len(asked)), np.repeat(near, 32)])
+        first = np.searchsorted(self._keys, keys, side="left")
+        count = np.searchsorted(self._keys, keys, side="right") - first
+        hit = np.flatnonzero(count)
+        rows = np.repeat(first[hit] - np.cumsum(count[hit]) + count[hit], count[hit]) + np.arange(count[hit].sum())
+        # Each recording counts once for a key, and once for a sub-fingerprint of the query.
+        pairs = np.unique(np.repeat(hit, count[hit]) * self._size + self._owners[rows])
+        key, owner = np.divmod(pairs, self._size)
+        rare = np.bincount(key, minlength=len(keys))[key] <= _COMMON
+        owner = np.unique(of[key[rare]] * self._size + owner[rare]) % self._size
+        found = np.bincount(owner, minlength=self._size)
+        if without is not None:
+            found[without] = 0
+        order = np.argsort(-found, kind="stable")
+        return [int(one) for one in order[found[order] >= least][:most]]
 
 
 def align(first: np.ndarray, second: np.ndarray, scale: Scale = OURS) -> Match:

@@ -47,7 +47,7 @@ def duplicates_page(
     page.text(
         "Most of the shorter song aligns with the longer one. Nothing was merged or deleted. Bits that differ are those"
         " of the fingerprints: below 32 % counts as the same audio, different music has about 50 %. Samples:"
-        " correlation of the waveforms, .9 and more for copies; a lower one can mean another mix or take: listen."
+        " correlation of the waveforms, .9 and more for copies; a lower one can mean another mix or master: listen."
     )
     for number, group in enumerate(found.groups, start=1):
         progress(number - 1, total)

@@ -25,6 +25,9 @@ EXECUTED = (
     "docs/how-to/encode.md",
     "docs/how-to/variations.md",
     "docs/how-to/cel-files.md",
+    "docs/how-to/install.md",
+    "docs/how-to/gpu.md",
+    "docs/how-to/pytorch.md",
     "docs/tutorial/musician.md",
     "docs/tutorial/researcher.md",
 )

@@ -82,8 +82,10 @@ def _licences(use: str) -> None:
     """Print the terms of the weights that may be used so."""
     from celesta.models import registry
     from celesta.models.licences import LICENCES
+    from celesta.models.weights import FOLDER
 
-    rows = [[one.file, one.use, one.licence] for one in LICENCES if one.commercial or use == "research"]
+    there = [one for one in LICENCES if (FOLDER / one.file).is_file()]
+    rows = [[one.file, one.use, one.licence] for one in there if one.commercial or use == "research"]
     console.table("", ["weights", "use", "licence"], rows)
     free = ", ".join(entry.name for entry in registry.shipped() if not entry.weights)
     console.say(f"without weights: {free}, handcrafted and rhythm features")

@@ -36,6 +36,8 @@ LICENCES = tuple(
     for name, use, licence in (
         ("nested", "the codec, default model", APACHE),
         ("nested-bits", "tables of the codec's entropy coding", APACHE),
+        ("nested2", "the next codec", APACHE),
+        ("nested2-bits", "tables of the next codec's entropy coding", APACHE),
         ("musicnn-msd", "features musicnn-msd and musicnn", ISC),
         ("musicnn-mtt", "features musicnn-mtt and musicnn", ISC),
         ("cel-lr", "model", RESEARCH),
@@ -49,4 +51,4 @@ LICENCES = tuple(
         ("predict-tags", "predictor", RESEARCH),
     )
 )
-"""One entry for each weights file."""
+"""One entry for each weights file; those of models in training may be missing."""

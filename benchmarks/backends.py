@@ -1,0 +1,97 @@
+"""Speed of both inference engines: seconds of audio per second, for every model, on one and two threads.
+
+Run: python benchmarks/backends.py [--seconds 30] [--repeat 3] [--json FILE]
+
+Music: a clip that ships, repeated to the length asked for, mono at the rate of the model. A figure is the best of the
+repetitions after a warm-up; encoding and decoding of songs in memory, without resampling. Starting is the time of
+a new process that imports the package, loads the model and encodes one second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+import celesta
+from celesta import _device, audio
+from celesta.audio import Audio
+from celesta.models import registry
+
+CLIP = Path(celesta.__file__).parent / "clips" / "rock.ogg"
+START = """
+import numpy as np, celesta
+codec = celesta.load({name!r}, backend={backend!r}, device="cpu")
+codec.encode(celesta.Audio(np.zeros((1, codec.model.sample_rate), np.float32), codec.model.sample_rate))
+"""
+
+
+def best(work: Callable[[], object], repeat: int) -> float:
+    work()
+    spent = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - began)
+    return min(spent)
+
+
+def song(seconds: float, rate: int) -> Audio:
+    clip = audio.read(CLIP, sample_rate=rate, mono=True).samples
+    n = int(seconds * rate)
+    return Audio(np.tile(clip, -(-n // clip.shape[1]))[:, :n], rate)
+
+
+def measure(name: str, seconds: float, repeat: int) -> list[dict[str, object]]:
+    rows = []
+    for backend, precision in (("torch", "float32"), ("torch", "auto"), ("onnx", "float32")):
+        codec = celesta.load(name, backend=backend, device="cpu", precision=precision)
+        x = song(seconds, codec.model.sample_rate)
+        for threads in (1, 2):
+            with _device.threads(threads):
+                z = codec.encode(x)
+                encode = best(lambda codec=codec, x=x: codec.encode(x), repeat)
+                decode = best(lambda codec=codec, z=z: codec.decode(z), repeat)
+            rows.append(
+                {"model": name, "backend": backend, "precision": precision, "threads": threads,
+                 "encode": seconds / encode, "decode": seconds / decode}
+            )  # fmt: skip
+        if precision == "float32":
+            command = [sys.executable, "-c", START.format(name=name, backend=backend)]
+            start = best(lambda command=command: subprocess.run(command, check=True), 2)
+            rows[-1]["start"] = rows[-2]["start"] = start
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=[entry.name for entry in registry.shipped()])
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}; seconds of audio per second")
+    print(f"{'model':10} {'backend':8} {'precision':9} {'threads':>7} {'encode':>8} {'decode':>8} {'start s':>8}")
+    found = []
+    for name in args.models:
+        for row in measure(name, args.seconds, args.repeat):
+            found.append(row)
+            start = f"{row['start']:8.2f}" if "start" in row else ""
+            print(
+                f"{row['model']:10} {row['backend']:8} {row['precision']:9} {row['threads']:7} "
+                f"{row['encode']:8.1f} {row['decode']:8.1f} {start}", flush=True,
+            )  # fmt: skip
+    if args.json:
+        args.json.write_text(json.dumps({**_device.about(), "seconds": args.seconds, "rows": found}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

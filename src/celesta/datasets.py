@@ -117,10 +117,10 @@ def folder(path: str | Path) -> list[Track]:
     tracks = []
     for file in files:
         name = file.relative_to(root).as_posix() if root.is_dir() else file.name
-        label = name.split("/")[0] if "/" in name else ""
+        label = printable(name.split("/")[0]) if "/" in name else ""
         share = int(hashlib.sha256(os.fsencode(name)).hexdigest()[:8], 16) / 2**32
         split = "valid" if share < _VALID_SHARE else "train"
-        tracks.append(Track(file, name, "folder", name, label, split))
+        tracks.append(Track(file, printable(name), "folder", printable(name), label, split))
     if len(tracks) > 1 and not any(t.split == "valid" for t in tracks):
         tracks[-1] = replace(tracks[-1], split="valid")
     return tracks

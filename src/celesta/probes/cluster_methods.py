@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from scipy.cluster.hierarchy import ClusterWarning
 from sklearn.cluster import AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import euclidean_distances
@@ -24,7 +25,8 @@ def assign(space: np.ndarray, method: str, groups: int, seed: int) -> np.ndarray
     """Return the cluster ``(n,)`` of each row of ``(n, d)``, by one of :data:`METHODS`."""
     n, d = space.shape
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct songs than clusters
+        for category in (ConvergenceWarning, ClusterWarning):  # fewer distinct songs than clusters
+            warnings.simplefilter("ignore", category)
         if method == "kmeans":
             found = KMeans(groups, n_init=_KMEANS_STARTS, random_state=seed).fit_predict(space)
         elif method == "gmm":

@@ -175,6 +175,8 @@ def cluster_songs(
 def group(songs: Collection, *, groups: int | None = None, seed: int = 0) -> SongClusters:
     """Cluster a collection by every method in every space; arguments as for :func:`cluster_songs`."""
     labels = songs.labels
+    if np.allclose(songs.X, songs.X[0], rtol=1e-6, atol=1e-9):
+        raise DataError(f"cluster: the {len(labels)} songs have the same features, as copies do; give different songs")
     classes = len(set(labels.tolist()) - {""})
     number, chosen_by = groups, "given"
     if number is None:

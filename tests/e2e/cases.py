@@ -113,8 +113,8 @@ def _channels(folder: Path) -> dict[str, Case]:
     cases = {}
     for channels, suffix in ((1, "opus"), (3, "ogg"), (4, "opus"), (6, "ogg"), (6, "opus"), (8, "wav")):
         name = f"{channels}.{suffix}"
-        audio.write(folder / name, clip(24_000, 48_000, channels).T, 48_000)
-        cases[name] = Case(24_000, channels=channels)
+        audio.write(folder / name, clip(54_000, 48_000, channels).T, 48_000)
+        cases[name] = Case(54_000, channels=channels)
     for rate in (8_000, 192_000):
         _write(folder / f"{rate}.wav", clip(rate, rate), rate)
         cases[f"{rate}.wav"] = Case(rate)

@@ -140,6 +140,18 @@ def test_probe_reads_tags_of_every_format(tmp_path, music):
         assert audio.read(path).samples.shape == (2, 24_000)
 
 
+def test_the_most_important_tags_are_read_where_there_are_too_many(tmp_path, music):
+    """Issue 14, item 6: of 300 tags 64 were read, in another order in each process; the artist was lost silently."""
+    audio.write(tmp_path / "a.flac", music(1_000), 44_100)
+    file = mutagen.File(tmp_path / "a.flac")
+    for k in range(300):
+        file[f"key{k}"] = "x"
+    file["artist"], file["title"] = "A", "T"
+    file.save()
+    tags = audio.probe(tmp_path / "a.flac").tags
+    assert list(tags) == ["title", "artist", *(f"key{k}" for k in range(62))]
+
+
 def test_damaged_tags_do_not_fail_the_probe(tmp_path, music, monkeypatch):
     audio.write(tmp_path / "a.flac", music(100), 44_100)
 

@@ -14,6 +14,7 @@ SHARE = 0.04
 _SMALLEST, _LARGEST = 96, 16_384  # bytes
 _FREE, _PER_SECOND = 4_096, 100  # bytes, of files without a bitrate
 _FIRST = ("title", "artist", "album", "date", "tracknumber", "genre")
+_MOST_NAMED = 8
 _SHORTEST = 12  # characters of a value that is cut; less than that says nothing
 
 
@@ -67,12 +68,17 @@ def fit_tags(tags: Mapping[str, str], budget: int) -> tuple[dict[str, str], list
 def limited_tags(tags: Mapping[str, str], seconds: float, kbps: float | None, path: Path) -> dict[str, str]:
     """Fit tags into their share of a file; a :class:`~celesta.errors.LatentWarning` names what did not fit."""
     fitting, shortened, missing = fit_tags(tags, tag_budget(seconds, kbps))
-    parts = [f"{what}: {', '.join(map(printable, names))}" for what, names in _named(shortened, missing) if names]
+    parts = [f"{what}: {_listed(names)}" for what, names in _named(shortened, missing) if names]
     if parts:
         share = f"{SHARE:.0%} of {kbps:g} kbit/s" if kbps else f"{tag_budget(seconds, kbps):,} bytes"
         text = f"{printable(path)}: its tags may take {share}; {'; '.join(parts)}"
         warn(LatentWarning(text))
     return fitting
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(map(printable, names[:_MOST_NAMED])) + more
 
 
 def _named(shortened: list[str], missing: list[str]) -> tuple[tuple[str, list[str]], ...]:

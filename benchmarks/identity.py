@@ -193,14 +193,14 @@ def table(args: argparse.Namespace) -> None:
     """How many copies are found, and what else they are taken for."""
     everything, wanted = tracks(args), chosen(args)
     for method, aligner in ALIGNERS.items():
-        known = load(args, method, "original", everything)
+        known = load(args, aligner.method, "original", everything)
         listed = args.cache / "same-ours.json"
         same = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else []
         print(f"{method}: {len(known)} tracks")
         index = Index(list(known.values()))
         names = list(known)
         for copy in COPIES:
-            made = load(args, method, copy, wanted)
+            made = load(args, aligner.method, copy, wanted)
             for kind, members in (
                 ("clips", [track for track in made if info(track).duration < LONG]),
                 ("songs", [track for track in made if info(track).duration >= LONG]),

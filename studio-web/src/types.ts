@@ -185,6 +185,7 @@ export interface SimilarRow {
   song: SongRow;
   similarity: number;
   reasons: string[];
+  part: [number, number] | null;
 }
 
 export interface MapPoints {
@@ -195,6 +196,8 @@ export interface MapPoints {
   y_name: string;
   x_range: number[];
   y_range: number[];
+  cluster: number[];
+  clusters: string[];
 }
 
 export interface Pair {

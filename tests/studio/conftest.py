@@ -108,7 +108,7 @@ def library_file(tmp_path_factory, songs):
     """A library of the songs in the folder, analysed."""
     file = tmp_path_factory.mktemp("library") / "library.db"
     with Library(file) as library:
-        library.add(songs, workers=1)
+        library.add(songs / "long.wav", songs / "short.flac", songs / "übung 1 & 2.mp3", songs / "sub", workers=1)
     return file
 
 

@@ -174,18 +174,20 @@ class SongRow(Struct):
 
 
 class SongRows(Struct):
-    """Songs of the library, and the command line that lists the same."""
+    """Songs of the library, the command line that lists the same, and what is not as it was asked for."""
 
     songs: list[SongRow]
     command: str
+    notes: list[str] = []
 
 
 class SimilarRow(Struct):
-    """A song, how similar it is (0 to 1), and why."""
+    """A song, how similar it is (0 to 1), why, and the seconds of it that are most like what was asked for."""
 
     song: SongRow
     similarity: float
     reasons: list[str]
+    part: list[float] | None = None
 
 
 class SimilarRows(Struct):
@@ -196,7 +198,7 @@ class SimilarRows(Struct):
 
 
 class MapPoints(Struct):
-    """Places of songs: ``x`` and ``y`` from 0 to 1, in the order of ``ids``."""
+    """Places of songs: ``x`` and ``y`` from 0 to 1, and numbers of ``clusters``, in the order of ``ids``."""
 
     ids: list[int]
     x: list[float]
@@ -205,6 +207,8 @@ class MapPoints(Struct):
     y_name: str
     x_range: list[float]
     y_range: list[float]
+    cluster: list[int] = []
+    clusters: list[str] = []
 
 
 class Segment(Struct):

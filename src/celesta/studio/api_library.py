@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from celesta._files import printable
 from celesta.errors import LibraryError, UsageError
-from celesta.library import Song
+from celesta.library import Similar, Song
 from celesta.library.analysis import BLOCKS
 from celesta.studio import commands
 from celesta.studio.answers import (
@@ -58,7 +58,7 @@ def info(studio: Studio, request: Nothing) -> LibraryInfo:
         genres=sorted({song.label("genre") for song in songs} - {""}),
         moods=sorted({song.label("mood") for song in songs} - {""}),
         blocks=list(BLOCKS),
-        axes=[*([MAP] if library.positions() is not None else []), *AXES],
+        axes=[*([MAP] if library.has_map else []), *AXES],
     )
 
 
@@ -124,8 +124,15 @@ def similar(studio: Studio, request: SimilarRequest) -> SimilarRows:
     words = [word for pair in zip(flags, stretch, strict=True) for word in pair]
     by = ("--by", request.by) if request.by else ()
     command = commands.line("similar", shown, *words, *by, "-n", str(request.n), *_library_option(studio))
-    rows = [SimilarRow(_row(studio, one.song), round(one.similarity, 4), list(one.reasons)) for one in found]
+    rows = [
+        SimilarRow(_row(studio, one.song), round(one.similarity, 4), list(one.reasons), _part(one)) for one in found
+    ]
     return SimilarRows(rows, command)
+
+
+def _part(one: Similar) -> list[float] | None:
+    part = getattr(one, "part", None)
+    return None if part is None else [round(float(seconds), 3) for seconds in part]
 
 
 def _song(studio: Studio, song_id: int) -> Song:
@@ -145,7 +152,7 @@ def playlist(studio: Studio, request: PlaylistRequest) -> SongRows:
             words += [flag, _song(studio, one).path]
     once = ("--no-repeat-artist",) if request.no_repeat_artist else ()
     command = commands.line("playlist", *words, "-n", str(request.n), *once, *_library_option(studio))
-    return SongRows([_row(studio, song) for song in found], command)
+    return SongRows([_row(studio, song) for song in found], command, list(getattr(found, "notes", [])))
 
 
 def playlist_export(studio: Studio, request: PlaylistExportRequest) -> Response:
@@ -164,10 +171,10 @@ def layout(studio: Studio, request: MapRequest) -> MapPoints:
     if MAP in (x_name, y_name) or not (request.x or request.y):
         found = library.positions()
         if found is not None:
-            ids, places = found
-            low, high = (places.min(axis=0), places.max(axis=0)) if len(places) else (np.zeros(2), np.ones(2))
-            unit = (places - low) / np.where(high > low, high - low, 1)
-            return MapPoints(ids, _digits(unit[:, 0]), _digits(unit[:, 1]), MAP, MAP, [], [])
+            low, high = (found.xy.min(axis=0), found.xy.max(axis=0)) if len(found.xy) else (np.zeros(2), np.ones(2))
+            unit = (found.xy - low) / np.where(high > low, high - low, 1)
+            x, y = _digits(unit[:, 0]), _digits(unit[:, 1])
+            return MapPoints(found.ids, x, y, MAP, MAP, [], [], found.cluster, found.clusters)
     ids, x, y = library.layout(x_name, y_name)
     (across, x_range), (up, y_range) = scaled(x, x_name), scaled(y, y_name)
     return MapPoints(ids, _digits(across), _digits(up), x_name, y_name, x_range, y_range)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,23 @@ AXES = ("valence", "arousal", "tempo", "loudness", "brightness", "duration", "ye
 _LOG = ("tempo", "brightness", "duration")
 
 
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """A map of songs.
+
+    Attributes:
+        ids: of the songs.
+        xy: ``(songs, 2)`` positions.
+        cluster: number of each song's cluster.
+        clusters: what is typical of each.
+    """
+
+    ids: list[int]
+    xy: np.ndarray
+    cluster: list[int]
+    clusters: list[str]
+
+
 class LibraryDesk:
     """The library of a studio.
 
@@ -36,6 +54,7 @@ class LibraryDesk:
         self.path = path
         self._thread = ThreadPoolExecutor(1, "celesta-library")
         self._songs: tuple[object, list[Song]] | None = None
+        self._positions: tuple[object, Positions] | None = None
         self._library = self._thread.submit(Library, path, create=False).result()
 
     def _do(self, work: Callable[[Library], T]) -> T:
@@ -63,7 +82,7 @@ class LibraryDesk:
         return self._do(self._read_songs)
 
     def _read_songs(self, library: Library) -> list[Song]:
-        stamp = tuple(_stamp(Path(f"{self.path}{suffix}")) for suffix in ("", "-wal"))
+        stamp = self._stamp()
         if self._songs is None or self._songs[0] != stamp:
             self._songs = (stamp, library.search())
         return self._songs[1]
@@ -130,12 +149,27 @@ class LibraryDesk:
         columns = np.array([[a, b] for _, a, b in chosen], float).reshape(-1, 2)
         return [one for one, _, _ in chosen], columns[:, 0], columns[:, 1]
 
-    def positions(self) -> tuple[list[int], np.ndarray] | None:
-        """Return numbers of songs and places ``(songs, 2)`` of the library's map; None where it has none."""
-        make = getattr(Library, "map", None)
-        if make is None:
-            return None
-        return self._do(lambda library: _places(make(library)))
+    @property
+    def has_map(self) -> bool:
+        """Whether this version of the package lays songs out."""
+        return hasattr(Library, "map")
+
+    def positions(self) -> Positions | None:
+        """Return the library's map, made where it is missing; None where the package makes none."""
+        return self._do(self._read_positions) if self.has_map else None
+
+    def _read_positions(self, library: Library) -> Positions:
+        stamp = self._stamp()
+        if self._positions is None or self._positions[0] != stamp:
+            made: Any = library.map()
+            xy = np.asarray(made.xy, float).reshape(-1, 2)
+            ids = [song.id for song in made.songs]
+            found = Positions(ids, xy, [int(one) for one in made.cluster], [str(one) for one in made.clusters])
+            self._positions = (self._stamp(), found)  # making it has changed the file
+        return self._positions[1]
+
+    def _stamp(self) -> object:
+        return tuple(_stamp(Path(f"{self.path}{suffix}")) for suffix in ("", "-wal"))
 
 
 def scaled(values: np.ndarray, name: str) -> tuple[np.ndarray, list[float]]:
@@ -159,9 +193,3 @@ def _stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return about.st_size, about.st_mtime_ns
-
-
-def _places(made: Any) -> tuple[list[int], np.ndarray]:
-    """Read a map, whatever its class: numbers of songs, and their places."""
-    places = np.asarray(made.positions, float)
-    return [int(one) for one in made.ids], places

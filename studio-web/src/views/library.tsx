@@ -92,13 +92,17 @@ export async function pick(id: number): Promise<void> {
   }
 }
 
-export function playSong(one: SongRow): void {
+export function playSong(one: SongRow, from?: number): void {
   if (!one.ref) {
     say(one.missing ? "The file of this song is gone. Update the library." : "This file lies outside the folders of the studio.", "error");
     return;
   }
-  const start = () => player.element.play().catch(fail);
-  if (songRef.value === one.ref) player.toggle();
+  const start = () => {
+    if (from !== undefined) player.seek(from);
+    player.element.play().catch(fail);
+  };
+  if (songRef.value === one.ref && from === undefined) player.toggle();
+  else if (songRef.value === one.ref) start();
   else void open(one.ref).then(start);
 }
 
@@ -381,9 +385,10 @@ function Detail() {
               <span>
                 <span class="similar-name">{found.song.artist ? `${found.song.artist} – ${found.song.title}` : found.song.title}</span>
                 <span class="muted small-text">{found.reasons.join(", ")}</span>
+                {found.part && <span class="muted small-text number">{`most alike at ${clock(found.part[0], 0)} – ${clock(found.part[1], 0)}`}</span>}
               </span>
             </button>
-            <button class="quiet" aria-label={`Play ${found.song.title}`} onClick={() => playSong(found.song)}>
+            <button class="quiet" aria-label={`Play ${found.song.title}`} onClick={() => playSong(found.song, found.part?.[0])}>
               <Icon name="play" />
             </button>
           </li>
@@ -400,7 +405,8 @@ function Playlist() {
   const from = all.value.get(pathFrom.value);
   const make = async (request: object) => {
     try {
-      const made = await post<{ songs: SongRow[]; command: string }>("/library/playlist", request);
+      const made = await post<{ songs: SongRow[]; command: string; notes: string[] }>("/library/playlist", request);
+      made.notes.forEach((one) => say(one));
       const known = new Map(all.value);
       made.songs.forEach((one) => known.set(one.id, one));
       all.value = known;

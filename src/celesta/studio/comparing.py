@@ -16,7 +16,7 @@ from celesta.codec import truncate
 from celesta.dsp import metrics
 from celesta.errors import CelestaError, UsageError
 from celesta.evaluation.listening import band_errors, matching_gain
-from celesta.latents import Latent
+from celesta.latents import Latent, Progress
 from celesta.studio import warned
 from celesta.studio.codecs import Codecs
 
@@ -90,8 +90,8 @@ def measured(choice: Choice, original: Audio, x: Audio, kbps: float | None) -> V
     )
 
 
-def version(codecs: Codecs, original: Audio, choice: Choice) -> Version:
-    """Code a selection and decode it again.
+def version(codecs: Codecs, original: Audio, choice: Choice, progress: Progress | None = None) -> Version:
+    """Code a selection and decode it again; ``progress`` is called now and then, and may raise.
 
     Raises:
         CelestaError: the model is unknown, or cannot do it.
@@ -104,11 +104,13 @@ def version(codecs: Codecs, original: Audio, choice: Choice) -> Version:
             z = codec.encode(original)
             return measured(choice, original, codec.decode(z), z.floats_per_second * z.channels * 32 / 1000)
         file = Path(folder) / "x.cel"
-        codec.encode_file(original, file, kbps=choice.kbps, bits=choice.bits, tags=False)
+        codec.encode_file(original, file, kbps=choice.kbps, bits=choice.bits, tags=False, progress=progress)
         return _decoded(codecs, choice, original, file)
 
 
-def ladder(codecs: Codecs, original: Audio, model: str, rungs: Sequence[float] = LADDER) -> Iterator[Version]:
+def ladder(
+    codecs: Codecs, original: Audio, model: str, progress: Progress | None = None, rungs: Sequence[float] = LADDER
+) -> Iterator[Version]:
     """Code a selection once at the highest bitrate, and yield what each truncation of that file decodes to, top first.
 
     Raises:
@@ -120,12 +122,12 @@ def ladder(codecs: Codecs, original: Audio, model: str, rungs: Sequence[float] =
     with tempfile.TemporaryDirectory() as folder:
         whole, part = Path(folder) / "whole.cel", Path(folder) / "part.cel"
         with codecs.computing, warned.collected():
-            codec.encode_file(original, whole, kbps=order[0], tags=False)
+            codec.encode_file(original, whole, kbps=order[0], tags=False, progress=progress)
         for kbps in order:
             choice = Choice(model, kbps)
             with codecs.computing, warned.collected():
                 try:
-                    truncate(whole, part, kbps=kbps)
+                    truncate(whole, part, kbps=kbps, progress=progress)
                     file = part
                 except UsageError:  # the whole file is as small as that already
                     file = whole

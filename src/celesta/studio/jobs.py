@@ -81,8 +81,7 @@ class Report:
         Raises:
             Cancelled: the job was cancelled.
         """
-        if self._job.stop.is_set():
-            raise Cancelled
+        self.check()
         if note is not None:
             self._job.note = note
         self._job.share = min(1.0, done / total) if total else None
@@ -90,6 +89,15 @@ class Report:
         if now - self._last >= _EVERY:
             self._last = now
             self._changed(self._job)
+
+    def check(self, *_: object) -> None:
+        """End a job that was cancelled; takes and ignores what progress functions get.
+
+        Raises:
+            Cancelled: it was.
+        """
+        if self._job.stop.is_set():
+            raise Cancelled
 
     def partial(self, result: Any) -> None:
         """Give what there is of the result."""

@@ -31,6 +31,7 @@ const listCommand = signal("");
 const sort = stored<{ by: keyof SongRow; up: boolean } | null>("library.sort", null);
 export const chosen = stored<number>("library.chosen", 0);
 const similar = signal<SimilarRow[] | null>(null);
+const similarProblem = signal("");
 const by = stored("library.by", "");
 export const playlist = stored<number[]>("library.playlist", []);
 const pathFrom = signal(0);
@@ -82,13 +83,16 @@ async function list(): Promise<void> {
 export async function pick(id: number): Promise<void> {
   chosen.value = id;
   similar.value = null;
+  similarProblem.value = "";
   try {
     const found = await get<{ found: SimilarRow[]; command: string }>("/library/similar", { id, by: by.value, n: 20 });
     if (chosen.value !== id) return;
     similar.value = found.found;
     command.value = found.command;
   } catch (error) {
-    fail(error);
+    if (chosen.value !== id) return;
+    similar.value = [];
+    similarProblem.value = (error as Error).message;
   }
 }
 
@@ -376,6 +380,11 @@ function Detail() {
           <Icon name="add" /> Playlist
         </button>
       </div>
+      {similarProblem.value && (
+        <p class="warning" role="alert">
+          {similarProblem.value}
+        </p>
+      )}
       {similar.value === null && <div class="loading small" role="status" aria-label="Looking for similar songs" />}
       <ol class="similar">
         {similar.value?.map((found) => (

@@ -117,7 +117,7 @@ export interface Exported {
   render: string;
   name: string;
   bytes: number;
-  recipe: Record<string, unknown>;
+  recipe: string;
   recipe_render: string;
   command: string;
 }

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from starlette.responses import Response, StreamingResponse
 
 from celesta import audio
-from celesta._version import __version__
+from celesta._files import printable
 from celesta.errors import UsageError
-from celesta.studio import commands
+from celesta.studio import commands, warned
 from celesta.studio.answers import Accepted, ParameterInfo, TextAnswer, VariationInfo
 from celesta.studio.api_compare import stretch
 from celesta.studio.codecs import decode_in_pieces
@@ -65,16 +65,19 @@ def preview(studio: Studio, request: PreviewRequest) -> Response:
     steps = steps_of(request.steps)
     selection = studio.codecs.selection(path, start, stop, request.model)
 
+    with studio.codecs.computing, warned.collected():
+        changed = apply(selection.z, steps)
+
     def blocks() -> Iterator[bytes]:
         with studio.codecs.computing:
-            for block in decode_in_pieces(selection.codec, apply(selection.z, steps)):
+            for block in decode_in_pieces(selection.codec, changed):
                 yield np.ascontiguousarray(block.T, "<f4").tobytes()
 
     x = selection.x
     headers = {
         "x-celesta-rate": str(x.sample_rate),
         "x-celesta-channels": str(len(x.samples)),
-        "x-celesta-samples": str(x.samples.shape[1]),
+        "x-celesta-samples": str(changed.n_samples),
     }
     return StreamingResponse(_first_at_once(blocks()), media_type=BINARY, headers=headers)
 
@@ -118,32 +121,35 @@ def export(studio: Studio, request: ExportRequest) -> Accepted:
         transform_file(codec, path, target, steps, start=request.start, stop=request.stop, progress=progress)
         about = audio.info(target)
         made = studio.renders.file(target, f"{name}.{request.format}", about.sample_rate, about.channels)
-        text = _recipe(path, request, steps, codec.weights)
+        command = commands.transform(
+            path, request.model, [(step.name, step.settings) for step in steps], request.start, request.stop
+        )
+        recipe = recipe_text(request.model, steps, f"Of {path.name}. {command}")
         return {
             "render": made.id,
             "name": made.name,
             "bytes": made.size,
-            "recipe": text,
-            "recipe_render": studio.renders.recipe(text, f"{name}.json").id,
-            "command": text["command"],
+            "recipe": recipe,
+            "recipe_render": studio.renders.text(recipe, f"{name}.toml").id,
+            "command": command,
         }
 
     return Accepted(studio.jobs.start("export", f"Export {name}", work).id)
 
 
-def _recipe(path: Path, request: ExportRequest, steps: list[Step], weights: str) -> dict[str, Any]:
-    """Return everything that the same result needs."""
-    chain = [(step.name, step.settings) for step in steps]
-    return {
-        "celesta": __version__,
-        "source": path.name,
-        "model": request.model,
-        "weights": weights,
-        "start": request.start,
-        "stop": request.stop,
-        "steps": [{"variation": name, **settings} for name, settings in chain],
-        "command": commands.transform(path, request.model, chain, request.start, request.stop),
-    }
+def recipe_text(model: str, steps: Sequence[Step], comment: str) -> str:
+    """Return a recipe as TOML, which `celesta transform --recipe` reads.
+
+    Args:
+        model: its name.
+        steps: the chain.
+        comment: first line.
+    """
+    lines = [f"# {printable(comment)}", f"model = {json.dumps(model)}"]
+    for step in steps:
+        lines += ["", "[[step]]", f"name = {json.dumps(step.name)}"]
+        lines += [f"{name} = {value:.10g}" for name, value in step.settings.items()]
+    return "\n".join(lines) + "\n"
 
 
 ENDPOINTS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import shutil
 import tempfile
@@ -72,10 +71,6 @@ class Renders:
         path = self._path(Path(name).suffix)
         path.write_text(text, encoding="utf-8")
         return self._added(path, name, 0, 0)
-
-    def recipe(self, recipe: object, name: str) -> Render:
-        """Store a recipe as JSON."""
-        return self.text(json.dumps(recipe, indent=1) + "\n", name)
 
     def new(self, suffix: str) -> Path:
         """Return a path for a file that is to be made."""

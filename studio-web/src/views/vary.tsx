@@ -307,11 +307,12 @@ export function Vary() {
 }
 
 function span(p: ParameterInfo): [number, number, number] {
-  const usual: Record<string, [number, number]> = { factor: [0, 3], sigma: [0, 2], width: [1, 40] };
+  const most = Math.max(0.1, stretch.value.stop - stretch.value.start);
+  const usual: Record<string, [number, number]> = { factor: [0, 3], sigma: [0, 2], width: [1, 40], times: [1, 8], start: [0, most], keep: [0, most] };
   let [low, high] = usual[p.name] ?? [p.minimum ?? 0, p.maximum ?? 1];
   low = Math.max(low, p.minimum ?? low);
   high = Math.min(high, p.maximum ?? high);
-  return [low, high, p.kind === "int" ? 1 : Math.max(0.001, 10 ** Math.floor(Math.log10((high - low) / 100)))];
+  return [low, high, p.kind === "int" ? 1 : Math.max(0.001, 10 ** Math.floor(Math.log10((high - low) / 80)))];
 }
 
 /** The value with which a variation changes nothing, or its default; where a slider begins. */
@@ -331,7 +332,7 @@ function Effect({ about }: { about: VariationInfo }) {
   const off = () => moved(steps.value.filter((one) => one.name !== about.name), true);
   return (
     <fieldset class={`effect ${step ? "on" : ""}`}>
-      <legend>{about.name}</legend>
+      <legend>{about.name.replaceAll("-", " ")}</legend>
       <p class="muted small-text">{about.summary}</p>
       {about.parameters.map((p) =>
         p.name === "seed" ? (
@@ -345,7 +346,7 @@ function Effect({ about }: { about: VariationInfo }) {
             </button>
           </div>
         ) : (
-          <Slider key={p.name} label={p.name} help={p.help} value={settings[p.name]!} min={span(p)[0]} max={span(p)[1]} step={span(p)[2]} text={String(+settings[p.name]!.toFixed(3))} input={(value) => change(p, value, false)} done={(value) => change(p, value, true)} />
+          <Slider key={p.name} label={p.name === "value" ? (/^In ([^;]+);/.exec(p.help)?.[1] ?? p.name) : p.name} help={p.help} value={settings[p.name]!} min={span(p)[0]} max={span(p)[1]} step={span(p)[2]} text={String(+settings[p.name]!.toFixed(3))} input={(value) => change(p, value, false)} done={(value) => change(p, value, true)} />
         ),
       )}
       {step && (

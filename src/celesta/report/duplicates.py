@@ -41,7 +41,7 @@ def duplicates_page(
         UsageError: the page cannot be written.
     """
     target = Path(target)
-    page = Page("Celesta: duplicates", _lead(found))
+    page = Page("Duplicates", _lead(found))
     total = len(found.groups) + len(found.partial)
     page.section("The same recording")
     page.text(
@@ -79,10 +79,16 @@ def duplicates_page(
 
 def _lead(found: Duplicates) -> str:
     songs = sum(len(group) for group in found.groups)
-    return (
-        f"{len(found.groups)} groups with {songs} songs, {len(found.partial)} pairs with a part in common, "
-        f"{len(found.files)} songs with identical files."
-    )
+    counts = [
+        f"{_count(len(found.groups), 'group')} with {songs} songs",
+        f"{_count(len(found.partial), 'pair')} with a part in common",
+        f"{_count(len(found.files), 'song')} with identical files",
+    ]
+    return f"{', '.join(counts)}."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _add(

@@ -24,7 +24,10 @@ _RANDOM = "-random:"
 
 def write_page(study: Study, path: str | Path) -> Path:
     """Write one self-contained HTML page of a study and return its path."""
-    page = Page("Celesta: study of features", "Probes and clusters on features of whole songs, with controls.")
+    page = Page(
+        "What the features know",
+        "Classifiers and clusters on features of whole songs, next to controls: hand-crafted features, untrained networks.",
+    )
     names = list(dict.fromkeys(r.task.name for r in study.results))
     _summary(page, study, names)
     for name in names:

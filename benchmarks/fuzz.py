@@ -1,0 +1,108 @@
+"""Read many damaged audio and .cel files: no crash, no hang over 10 s, no memory over 1 GB, no error but Celesta's.
+
+Run: python benchmarks/fuzz.py [--files 100000] [--first 0] [--json FILE]
+
+One second of music is written in every format, and damaged in eight ways (flipped bits, changed headers, cuts, zeros,
+repeated, inserted and swapped parts, fields of lies); a copy is a function of its number, so that a failure can be read
+again: --first NUMBER --files 1. Copies are read in processes of their own, 250 at a time. Exits with 1 on a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import celesta
+from celesta.audio import Audio, write
+
+HERE = Path(__file__).parent
+AUDIO = HERE.parent / "tests" / "attacks" / "audio_mutations.py"
+CEL = HERE / "_fuzz_cel.py"
+FORMATS = ("wav", "flac", "ogg", "opus", "mp3")
+BATCH = 250
+HANG = 10.0  # seconds for one file
+MEMORY = 1_000_000_000
+
+
+def sources(folder: Path) -> list[tuple[str, Path, Path]]:
+    """Write the sound files; return for each a name, the file and the script that damages and reads it."""
+    clip = celesta.read(Path(celesta.__file__).parent / "clips" / "rock.ogg")
+    x = Audio(np.ascontiguousarray(clip.samples[:, : clip.sample_rate]), clip.sample_rate)
+    made = []
+    for suffix in FORMATS:
+        write(folder / f"song.{suffix}", x)
+        made.append((suffix, folder / f"song.{suffix}", AUDIO))
+    for name, model, options in (
+        ("cel coded", "nested", {"kbps": 12}), ("cel bits", "cel-3", {"bits": 6}), ("cel float", "linear-8", {}),
+    ):  # fmt: skip
+        file = folder / f"{name.replace(' ', '-')}.cel"
+        celesta.load(model).encode_file(x, file, **options)
+        made.append((name, file, CEL))
+    return made
+
+
+def batch(script: Path, file: Path, first: int, count: int) -> dict[str, object]:
+    """Damage and read so many copies; a copy that hangs or crashes is a failure with its number."""
+    command = [sys.executable, str(script), str(file), str(first), str(count)]
+    began, seed, bad = time.monotonic(), first, []
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        out, errors = child.communicate(timeout=60 + HANG * count / 10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        out, errors = child.communicate()
+        bad = [f"hang after {time.monotonic() - began:.0f} s"]
+    numbers = [word for word in errors.split() if word.isdecimal()]
+    seed = int(numbers[-1]) if numbers else first
+    try:
+        found: dict[str, object] = json.loads(out)
+    except ValueError:
+        said = bad or [f"exit {child.returncode}"]
+        found = {"read": 0, "refused": 0, "warned": 0, "bad": [f"seed {seed}: {said[0]}"]}
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=100_000, help="of audio, and as many .cel files")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    rows, failed = [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        made = sources(Path(folder))
+        for name, file, script in made:
+            count = -(-args.files // sum(other is script for _, _, other in made))
+            row: dict[str, object] = {"format": name, "files": 0, "read": 0, "refused": 0, "bad": []}
+            began = time.monotonic()
+            for first in range(args.first, args.first + count, BATCH):
+                found = batch(script, file, first, min(BATCH, args.first + count - first))
+                row["files"] += min(BATCH, args.first + count - first)
+                for key in ("read", "refused", "bad"):
+                    row[key] += found[key]
+            row["seconds"] = time.monotonic() - began
+            rows.append(row)
+            failed += len(row["bad"])
+            print(
+                f"{name:10} {row['files']:7} files {row['read']:7} read {row['refused']:7} refused "
+                f"{len(row['bad']):3} failures {row['seconds']:7.0f} s", flush=True,
+            )  # fmt: skip
+            for line in row["bad"][:10]:
+                print(f"  {line}", flush=True)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    print(f"largest memory of a process: {peak / 1e6:.0f} MB (bound {MEMORY / 1e6:.0f})")
+    if args.json:
+        args.json.write_text(json.dumps({"peak_bytes": peak, "rows": rows}, indent=1) + "\n")
+    return 1 if failed or peak > MEMORY else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import tracemalloc
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 import torch
 
 from celesta import truncate
-from celesta.audio import Audio, read
-from celesta.codec import Codec
+from celesta.audio import Audio, AudioSource, read, write
+from celesta.codec import Codec, bitrate
+from celesta.codec.replay import Replay
 from celesta.dsp import band_envelope as bands
 from celesta.dsp.metrics import mel_distance, si_sdr
 from celesta.entropy.table_file import load_tables
@@ -164,6 +166,37 @@ def test_the_second_channel_does_not_follow_the_first(codec: Codec, tmp_path: Pa
     codec.encode_file(noise, tmp_path / "x.cel", kbps=8)
     left, right = decoded(codec, tmp_path / "x.cel")
     assert abs(np.corrcoef(left, right)[0, 1]) < 0.05
+
+
+def test_a_file_is_read_and_analysed_once(
+    codec: Codec, song: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the search for a step looks at some of its windows only, and several steps are tried."""
+    write(tmp_path / "song.wav", Audio(song.samples[:1], 44_100))
+    monkeypatch.setattr(bitrate, "SAMPLED_WINDOWS", 1)
+    reads, analysed = [], []
+    blocks, analyse = AudioSource.blocks, codec.network.analyse
+    monkeypatch.setattr(AudioSource, "blocks", lambda self, **how: reads.append(1) or blocks(self, **how))
+    monkeypatch.setattr(codec.network, "analyse", lambda *window: analysed.append(1) or analyse(*window))
+    made = codec.encode_file(tmp_path / "song.wav", tmp_path / "x.cel", kbps=9)
+    assert 0.98 * 9 <= made.kbps <= 9
+    assert len(reads) == 1
+    assert len(analysed) == 4 + 1  # windows, and those of the sample
+
+
+def test_what_does_not_fit_a_temporary_file_is_made_again() -> None:
+    made = []
+
+    def make() -> Iterator[list[np.ndarray]]:
+        made.append(1)
+        return iter([[np.full(10, i)] for i in range(5)])
+
+    for most, times in ((1 << 20, 1), (100, 3)):
+        made.clear()
+        with Replay(make, most) as replay:
+            for _ in range(3):
+                assert [int(arrays[0][0]) for arrays in replay] == list(range(5))
+        assert len(made) == times
 
 
 # ---- damage

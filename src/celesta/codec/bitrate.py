@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from celesta.codec import windowing
 from celesta.codec.network import HALF_POWER, Analysis, ChannelAnalysis, WindowNetwork
+from celesta.codec.replay import Replay
 from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.entropy import window as bits
 from celesta.entropy.table_file import Tables
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Target", "encode_file", "encode_song", "truncate_file"]
 
 truncate_file = truncate  # the former name
+_COMPARED = 4  # windows on which left and right are compared with mid and side
 _SPARSE = 29  # every 29th coefficient stands for all where only their distribution matters
 
 
@@ -110,7 +113,7 @@ def encode_song(
 ) -> WrittenFile:
     """Encode a song to a coded .cel file, holding a window at a time.
 
-    The song is read once where all its windows fit the sample that the search for a step looks at, else twice.
+    The song is read once, and its windows are analysed once: what is needed again waits in temporary files.
 
     Args:
         codec: of a model that codes to a bitrate.
@@ -132,19 +135,39 @@ def encode_song(
     model = codec.network.coding_model()
     tables = codec.network.tables
     progress = progress or ignore_progress
-    survey = Survey.of(codec.network, song, tables, progress)
+    with Replay(lambda: ([block] for block in song.blocks(model.sample_rate))) as blocks:
+        survey = Survey.of(codec.network, song, blocks, tables, progress)
+        analyses = Replay(lambda: map(_arrays, survey.windows(codec.network, blocks)))
+        with analyses:
+            return _encode(codec, song, survey, analyses, Path(target), wanted, tags, check, progress)
+
+
+def _encode(
+    codec: Codec,
+    song: SongSource,
+    survey: Survey,
+    analyses: Replay,
+    target: Path,
+    wanted: Target,
+    tags: Mapping[str, str] | None,
+    check: Callable[[Path], None] | None,
+    progress: Progress,
+) -> WrittenFile:
+    """Choose a step for a song and write its windows, with fewer base channels where they alone are too large."""
+    model, tables = codec.network.coding_model(), codec.network.tables
     about = song_metadata(codec, song)
     duration = song.n_samples / song.sample_rate
-    about["tags"] = limited_tags(song.tags if tags is None else tags, duration, wanted.kbps, Path(target))
+    about["tags"] = limited_tags(song.tags if tags is None else tags, duration, wanted.kbps, target)
     rest = _later(progress, survey.share)
-    file = SongFile(Path(target), about, survey.mid_side, song.n_samples, rest, check)
+    file = SongFile(target, about, survey.mid_side, song.n_samples, rest, check)
     own = chosen_settings(tables, wanted.kbps, song.channels)
     channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model, tables)))
     while True:
 
         def numbers(step: int, channels: int = channels) -> Iterator[list[Numbers]]:
-            for window in survey.windows(codec.network, song):
-                yield [_quantised(one, channels, own.at(step), tables) for one in window]
+            for arrays in analyses:
+                window = zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True)
+                yield [_quantised(ChannelAnalysis(*one), channels, own.at(step), tables) for one in window]
 
         step = survey.first_step(wanted, channels, own, file, tables, model.sample_rate)
         last = channels == 1 or wanted.channels is not None
@@ -152,6 +175,10 @@ def encode_song(
         if made.meets_target or last:
             return made
         channels //= 2  # the base alone costs too much
+
+
+def _arrays(window: Analysis) -> list[np.ndarray]:
+    return [array for channel in window for array in channel]
 
 
 @dataclass(frozen=True)
@@ -169,10 +196,10 @@ class Survey:
     mid_side: bool
 
     @classmethod
-    def of(cls, network: WindowNetwork, song: SongSource, tables: Tables, progress: Progress) -> Survey:
+    def of(cls, network: WindowNetwork, song: SongSource, blocks: Replay, tables: Tables, progress: Progress) -> Survey:
         """Read a song to its end and analyse windows spread over it."""
         progress(0.0, song.seconds)
-        windows, stride = _sampled(network.coding_model(), song)
+        windows, stride = _sampled(network.coding_model(), blocks)
         mid_side = song.channels == 2 and _cheaper_as_mid_side(network, windows, tables)
         analyses: list[Analysis] = []
         seconds = song.n_samples / song.sample_rate
@@ -187,13 +214,14 @@ class Survey:
         """Share of the work that a survey is, about."""
         return 0.5 if self.stride == 1 else 0.1
 
-    def windows(self, network: WindowNetwork, song: SongSource) -> Iterator[Analysis]:
+    def windows(self, network: WindowNetwork, blocks: Replay) -> Iterator[Analysis]:
         """Yield the analyses of all windows: those at hand where they are all, else made anew, one at a time."""
         if self.stride == 1:
             yield from self.analyses
             return
         model = network.model
-        for window in windowing.cut(song.blocks(model.sample_rate), model.window, model.context, model.overlap):
+        parts = (block for (block,) in blocks)
+        for window in windowing.cut(parts, model.window, model.context, model.overlap):
             yield network.analyse(window, self.mid_side)
 
     def first_step(
@@ -211,10 +239,10 @@ class Survey:
             return NO_DETAIL
         step = first_step(known, wanted.kbps, channels, len(self.analyses[0]), own.power, tables)
 
-        def numbers(step: int) -> Iterator[Numbers]:
-            return (_quantised(one, channels, own.at(step), tables) for one in each)
+        def quantised(one: ChannelAnalysis, step: int) -> Numbers:
+            return _quantised(one, channels, own.at(step), tables)
 
-        return file.estimate(numbers, len(self.analyses), wanted.kbps, step, tables)
+        return file.estimate([partial(quantised, one) for one in each], len(self.analyses), wanted.kbps, step, tables)
 
 
 def _quantised(one: ChannelAnalysis, channels: int, own: Settings, tables: Tables) -> Numbers:
@@ -226,12 +254,12 @@ def _later(progress: Progress, share: float) -> Progress:
     return lambda done, total: progress(share * (total or 0) + (1 - share) * done, total)
 
 
-def _sampled(model: Any, song: SongSource) -> tuple[list[windowing.Window], int]:
+def _sampled(model: Any, blocks: Replay) -> tuple[list[windowing.Window], int]:
     """Read a song to its end; keep a few windows spread over it: every one, or every second, fourth, ..."""
     kept: list[windowing.Window] = []
     stride = 1
-    blocks = song.blocks(model.sample_rate)
-    for i, window in enumerate(windowing.cut(blocks, model.window, model.context, model.overlap)):
+    parts = (block for (block,) in blocks)
+    for i, window in enumerate(windowing.cut(parts, model.window, model.context, model.overlap)):
         if i % stride == 0:
             kept.append(windowing.Window(window.samples.copy(), window.left, window.right))
         if len(kept) > SAMPLED_WINDOWS:
@@ -241,7 +269,8 @@ def _sampled(model: Any, song: SongSource) -> tuple[list[windowing.Window], int]
 
 def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window], tables: Tables) -> bool:
     """Whether two channels take fewer bits as mid and side."""
-    pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE] for window in sampled], axis=1)
+    some = sampled[:: -(-len(sampled) // _COMPARED)]
+    pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE] for window in some], axis=1)
     spread = tables.spread[::_SPARSE]
     turned = np.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]]) * HALF_POWER
     plain, other = (np.abs(c / spread).ravel() for c in (pairs, turned))

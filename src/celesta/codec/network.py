@@ -160,7 +160,7 @@ class WindowNetwork:
         bases = [to_base.run(x=one[None, None], c=own[None])["out"][0] for one, own in zip(x, c, strict=True)]
         made = []
         for base, own in zip(bases, c, strict=True):
-            kept = own[keep].T
+            kept = np.ascontiguousarray(own[keep].T)  # what follows goes through it many times
             made.append(ChannelAnalysis(base[keep].T, kept, envelope_of(kept, self.tables)))
         return made
 

@@ -157,9 +157,10 @@ def quantise(
     size = np.abs(c, dtype=np.float32)
     size *= 1 / (unit(envelope, settings.power, tables) * np.float32(step_of(settings.step)))
     np.minimum(size, MOST, out=size)
-    count = (size + np.float32(0.5 - SHRINK)).astype(np.int32)
-    count[size < DEAD_ZONE] = 0
-    np.negative(count, out=count, where=c < 0)
+    kept = size >= np.float32(DEAD_ZONE)
+    size += np.float32(0.5 - SHRINK)
+    count = np.copysign(size, c, out=size).astype(np.int32)
+    count *= kept
     rest = envelope
     if tables.envelope is not None and len(c):
         rest = left_out(c, count, envelope, unknown)

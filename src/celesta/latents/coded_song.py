@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,18 @@ Progress = Callable[[float, float | None], None]
 _TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
 _AIM = 0.996  # of the bitrate: the estimate errs by so much
 _INDEX, _HEADER = 8 * 4 * INDEX, 8 * 480  # bits of a window's index in the file, and of its header
+
+
+_THREADS = 2
+
+
+def _ahead(items: Iterator[list[Numbers]]) -> Iterator[list[Numbers]]:
+    """Yield windows while a second thread makes the next one."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (window := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield window
 
 
 def ignore_progress(done: float, total: float | None) -> None:
@@ -60,7 +73,7 @@ class SongFile:
 
     def estimate(
         self,
-        numbers: Callable[[int], Iterable[Numbers]],
+        channels: Sequence[Callable[[int], Numbers]],
         windows: int,
         kbps: float,
         step: int,
@@ -69,20 +82,24 @@ class SongFile:
         """Find the step at which some windows would cost nearly the bitrate, without coding them.
 
         Args:
-            numbers: gives the windows, channel by channel, at a step.
+            channels: for each audio channel of each window a function that quantises it at a step.
             windows: number of windows.
             kbps: bitrate asked for, kbit/s.
             step: to begin with.
             tables: the codec's.
         """
         share = min(1.0, windows * self.window / self.seconds)
-        fixed = sum(bits.fixed_cost(n, tables) + _INDEX for n in numbers(NO_DETAIL)) + _HEADER * share
+        with ThreadPoolExecutor(_THREADS) as pool:
 
-        def kbps_at(step: int) -> float:
-            cost = sum(bits.detail_cost(n, tables) for n in numbers(step))
-            return float((fixed + cost) / (share * self.seconds) / 1000)
+            def total(cost: Callable[[Numbers, Tables], float], step: int) -> float:
+                return sum(pool.map(lambda quantised: cost(quantised(step), tables), channels))
 
-        return search(kbps_at, max(0.5, _AIM * kbps), step, _TRIES)
+            fixed = total(bits.fixed_cost, NO_DETAIL) + _INDEX * len(channels) + _HEADER * share
+
+            def kbps_at(step: int) -> float:
+                return float((fixed + total(bits.detail_cost, step)) / (share * self.seconds) / 1000)
+
+            return search(kbps_at, max(0.5, _AIM * kbps), step, _TRIES)
 
     def write(
         self,
@@ -111,7 +128,7 @@ class SongFile:
         tried: dict[int, float] = {}
         while True:
             with CodedWriter(self.path, self.meta, channels, tables, mid_side=self.mid_side) as writer:
-                for i, window in enumerate(numbers(step), start=1):
+                for i, window in enumerate(_ahead(numbers(step)), start=1):
                     writer.append(window)
                     self.progress(min(i * self.window, self.seconds), self.seconds)
                 size = writer.size(self.n_samples)

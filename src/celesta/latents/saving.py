@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,23 +116,21 @@ def _save_coded(latent: Latent, coding: Coding, path: Path, kbps: float | None) 
     about["tags"] = limited_tags(latent.tags, latent.duration, kbps, path)
     file = SongFile(path, about, latent.mid_side, latent.n_samples)
 
+    def quantised(i: int, c: int, step: int) -> Numbers:
+        own, dense = finest[i][c], coefficients(latent, i, c)
+        envelope = None if latent.envelope is None else latent.envelope[i, c]
+        return as_numbers(latent.base[i, c, :channels], dense, envelope, own.at(max(step, own.step)), tables)
+
     def window(i: int, step: int) -> list[Numbers]:
-        made = []
-        for c, base in enumerate(latent.base[i]):
-            own = finest[i][c]
-            envelope = None if latent.envelope is None else latent.envelope[i, c]
-            dense = coefficients(latent, i, c)
-            made.append(as_numbers(base[:channels], dense, envelope, own.at(max(step, own.step)), tables))
-        return made
+        return [quantised(i, c, step) for c in range(latent.channels)]
 
     step = 0
     if kbps is not None:
         some = range(0, latent.windows, max(1, latent.windows // SAMPLED_WINDOWS))
-        fine = [n for i in some for n in window(i, 0)]
-        dense = [coefficients(latent, i, c) for i in some for c in range(latent.channels)]
-        known = [(c, n.envelope) for c, n in zip(dense, fine, strict=True)]
-        step = first_step(known, kbps, channels, latent.channels, fine[0].settings.power, tables)
-        step = file.estimate(lambda step: (n for i in some for n in window(i, step)), len(some), kbps, step, tables)
+        places = [(i, c) for i in some for c in range(latent.channels)]
+        known = [(coefficients(latent, i, c), quantised(i, c, 0).envelope) for i, c in places]
+        step = first_step(known, kbps, channels, latent.channels, finest[0][0].power, tables)
+        step = file.estimate([partial(quantised, i, c) for i, c in places], len(some), kbps, step, tables)
     return file.write(lambda step: (window(i, step) for i in range(latent.windows)), channels, kbps, step, tables)
 
 

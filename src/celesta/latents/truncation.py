@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from celesta.entropy.coarsening import coarser
@@ -98,8 +99,8 @@ def _first_step(reader: CelReader, file: SongFile, channels: int, kbps: float) -
     every = max(1, len(reader) // SAMPLED_WINDOWS)
     some = [n for i in range(0, len(reader), every) for n in reader.numbers(i)]
 
-    def numbers(step: int) -> Iterator[Numbers]:
-        return (coarser(n, step, channels, reader.tables) for n in some)
+    def smaller(n: Numbers, step: int) -> Numbers:
+        return coarser(n, step, channels, reader.tables)
 
     windows = len(some) // reader.meta.channels
-    return file.estimate(numbers, windows, kbps, min(n.step for n in some), reader.tables)
+    return file.estimate([partial(smaller, n) for n in some], windows, kbps, min(n.step for n in some), reader.tables)

@@ -43,6 +43,7 @@ class Bench:
         seconds: of each clip.
         heard: clips on which ViSQOL is measured.
         ears: who measures it.
+        quick: leave out baselines and MP3.
         bars: verdicts so far.
         points: points so far, by curve ("mono", "stereo", "floats", "base").
         figures: what else was measured.
@@ -56,6 +57,7 @@ class Bench:
     seconds: float
     heard: int
     ears: Ears
+    quick: bool = False
     bars: Bars = field(default_factory=Bars)
     points: dict[str, list[Point]] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Bar 6: peak memory of ``celesta encode`` for a short and a long file."""
+"""Bar 5: peak memory of ``celesta encode`` for a short and a long file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STARTER = (
 
 
 def memory(bench: Bench, minutes: float) -> None:
-    """Peaks and the verdict of bar 6; the long file has so many minutes."""
+    """Peaks and the verdict of bar 5; the long file has so many minutes."""
     print(f"\nMemory: celesta encode --kbps {KBPS}, 44.1 kHz mono, {SHORT:g} and {minutes:g} minutes", flush=True)
     peaks = {}
     for length in (SHORT, minutes):
@@ -38,7 +38,7 @@ def memory(bench: Bench, minutes: float) -> None:
     growth = (peaks[minutes] - peaks[SHORT]) * 2**20 / 1e6
     bench.figures["memory"] = {"peak MiB by minutes": peaks, "growth MB": growth}
     note = "" if minutes >= 600 else f"a file of {minutes:g} min, not 10 h; --long for that"
-    bench.bars.judge(6, "growth of memory with the song, MB", growth, GROWTH, higher=False, note=note)
+    bench.bars.judge(5, "growth of memory with the song, MB", growth, GROWTH, higher=False, note=note)
 
 
 def _peak(model: str, minutes: float) -> int:

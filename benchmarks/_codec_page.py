@@ -32,7 +32,15 @@ TITLES = {
 }
 TICKS = (1.5, 3, 6, 12, 24, 48, 96)
 LOWEST = -10.0
-LABELS = {"SI-SDR": "SI-SDR dB", "mel": "mel distance", "ViSQOL": "ViSQOL", "Zimtohrli": "Zimtohrli"}
+LABELS = {
+    "SI-SDR": "SI-SDR dB",
+    "mel": "mel distance",
+    "ViSQOL": "ViSQOL",
+    "Zimtohrli": "Zimtohrli",
+    "mel L/R/S": "mel distance of left, right, side",
+    "level": "error of level difference dB",
+    "coherence": "error of coherence",
+}
 
 
 def about(bench: Bench) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from _codec_ears import Ears
+from _codec_stereo import stereo_scores
 
 from celesta.audio import Audio
 from celesta.dsp import metrics
@@ -16,7 +17,15 @@ from celesta.errors import DataError
 from celesta.probes.statistics import mean_interval
 
 SEED, DRAWS = 0, 1_000
-HIGHER = {"SI-SDR": True, "mel": False, "ViSQOL": True, "Zimtohrli": False}
+HIGHER = {
+    "SI-SDR": True,
+    "mel": False,
+    "ViSQOL": True,
+    "Zimtohrli": False,
+    "mel L/R/S": False,
+    "level": False,
+    "coherence": False,
+}
 Score = dict[str, Any]
 """Measures of one clip by name; a :class:`Future` until :meth:`Point.settle`."""
 
@@ -38,6 +47,8 @@ def score(x: Audio, y: Audio, size: int | None, ears: Ears | None = None, wanted
         "SI-SDR": metrics.si_sdr(a.samples, b.samples),
         "mel": metrics.mel_distance(a.samples, b.samples, x.sample_rate),
     }
+    if len(x.samples) == 2 and size is not None:
+        made |= stereo_scores(a, b)
     return made | {measure: ears.ask(measure, a, b) for measure in wanted if ears and measure in ears.measures}
 
 

@@ -28,7 +28,7 @@ from celesta.codec import bitrate
 from celesta.codec.bitrate import Target
 from celesta.report.demo import CLIPS
 
-SPEED, TIMES = 60.0, 10.0
+SPEED, TIMES = 60.0, 20.0
 REPEATS = 3
 JUDGED = "24 kbit/s, float32"
 WAYS = {

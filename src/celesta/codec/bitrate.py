@@ -49,6 +49,7 @@ class Target:
         quality: 0 to 10: constant quality relative to the loudness of the song.
         channels: base channels; None to choose by the bitrate.
         detail: coefficients per frame on average over the song, the most important ones.
+        settings: power of the envelope and softening of the fill; None to choose them by the bitrate.
 
     Raises:
         UsageError: a number is out of range, or several sizes are given.
@@ -58,6 +59,7 @@ class Target:
     quality: float | None = None
     channels: int | None = None
     detail: float | None = None
+    settings: Settings | None = None
 
     def __post_init__(self) -> None:
         for name in ("kbps", "quality", "channels", "detail"):
@@ -160,7 +162,7 @@ def _encode(
     about["tags"] = limited_tags(song.tags if tags is None else tags, duration, wanted.kbps, target)
     rest = _later(progress, survey.share)
     file = SongFile(target, about, survey.mid_side, song.n_samples, rest, check)
-    own = chosen_settings(tables, wanted.kbps, song.channels)
+    own = wanted.settings or chosen_settings(tables, wanted.kbps, song.channels)
     channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model, tables)))
     while True:
 

@@ -59,7 +59,7 @@ class Settings:
     Attributes:
         step: index of the detail's quantiser step, :data:`NO_DETAIL` without a detail.
         power: of the envelope in a coefficient's unit, in sixteenths; 0 for codecs without an envelope.
-        softer: half decibels by which the decoder adds less than what the detail left out.
+        softer: half decibels by which the decoder adds less than the detail left out, where it keeps a part.
     """
 
     step: int

@@ -14,6 +14,12 @@ from celesta.entropy.window import BASE_STEP, Numbers, Settings
 from celesta.latents.window import LatentWindow
 
 _HALF_DB = 0.5
+_FULLY = 6.0
+"""dB that the coefficients left out of a cell lie below the cell, from which they are softened as much as is asked for.
+
+Where nothing of a cell is kept nothing is softened: the fill is all that is audible there. Where much is kept, the fill
+costs the waveform more than it gives to the spectrum.
+"""
 
 
 def as_floats(channels: Sequence[Numbers], tables: Tables) -> LatentWindow:
@@ -44,8 +50,9 @@ def envelope_rows(channels: Sequence[Numbers], tables: Tables) -> np.ndarray | N
         return None
     made = []
     for n in channels:
-        rest = bands.decibels(n.rest) - np.float32(_HALF_DB * n.settings.softer)
-        rest = np.where(n.rest > 0, np.maximum(rest, bands.FLOOR_DB), np.float32(bands.FLOOR_DB))
+        below = (n.envelope - n.rest) * bands.STEP_DB
+        softer = _HALF_DB * n.settings.softer * np.minimum(below / _FULLY, 1)
+        rest = np.where(n.rest > 0, np.maximum(bands.decibels(n.rest) - softer, bands.FLOOR_DB), bands.FLOOR_DB)
         made.append(np.concatenate([bands.decibels(n.envelope), rest]))
     return np.stack(made).astype(np.float32)
 
@@ -67,6 +74,9 @@ def as_numbers(
     power, rest = envelope[: bands.BANDS], envelope[bands.BANDS :]
     level = np.clip((power - bands.FLOOR_DB) / bands.STEP_DB, 0, bands.LARGEST)
     index = envelope_coder.quantise(level, tables.envelope)
-    softened = np.where(rest > bands.FLOOR_DB, rest + _HALF_DB * settings.softer - bands.FLOOR_DB, 0) / bands.STEP_DB
-    unknown = np.clip(np.rint(softened), 0, bands.LARGEST).astype(np.int32)
+    softer = _HALF_DB * settings.softer
+    below = np.maximum(power - rest, 0)
+    true = power - np.where(below > _FULLY + softer, below - softer, below / (1 + softer / _FULLY))
+    level = np.where(rest > bands.FLOOR_DB, (true - bands.FLOOR_DB) / bands.STEP_DB, 0)
+    unknown = np.clip(np.rint(level), 0, bands.LARGEST).astype(np.int32)
     return bits.quantise(base, c, settings, tables, index, unknown)

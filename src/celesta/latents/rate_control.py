@@ -17,7 +17,13 @@ Coefficients = tuple[np.ndarray, np.ndarray]
 """Coefficients ``(bands, frames)`` of a window of an audio channel, and their envelope indices."""
 BASE_CHANNELS = (4, 2)
 """Base channels next to a detail, without and with an envelope: more cost more bits than they gain at any bitrate."""
-POWER, SOFTER = 5, 0
+CHOICES = ((4.0, 5, 12), (9.0, 5, 12), (18.0, 5, 12), (float("inf"), 5, 12))
+"""Up to which bitrate of an audio channel, kbit/s: power of the envelope and softening of the fill.
+
+Chosen on validation music by ``benchmarks/codec_settings.py``.
+"""
+QUALITY_KBPS = 12.0
+"""Bitrate of an audio channel whose settings serve where a quality is asked for."""
 COARSEST, FINEST = 864, 384
 """Step indices of quality 0 and 10 for a song of :data:`REFERENCE_LUFS`."""
 REFERENCE_LUFS = -16.0
@@ -105,7 +111,9 @@ def settings(tables: Tables, kbps: float | None = None, sounds: int = 1) -> Sett
     """
     if tables.envelope is None:
         return Settings(NO_DETAIL)
-    return Settings(NO_DETAIL, POWER, SOFTER)
+    each = QUALITY_KBPS if kbps is None else kbps / sounds
+    power, softer = next((power, softer) for most, power, softer in CHOICES if each <= most)
+    return Settings(NO_DETAIL, power, softer)
 
 
 def search(kbps_at: Callable[[int], float], kbps: float, first: int, most: int) -> int:

@@ -14,7 +14,7 @@ from celesta.entropy.window import BASE_STEP, Numbers, Settings
 from celesta.latents.window import LatentWindow
 
 _HALF_DB = 0.5
-_FULLY = 6.0
+_FULLY = 12.0
 """dB that the coefficients left out of a cell lie below the cell, from which they are softened as much as is asked for.
 
 Where nothing of a cell is kept nothing is softened: the fill is all that is audible there. Where much is kept, the fill

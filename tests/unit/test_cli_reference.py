@@ -53,7 +53,7 @@ def test_words_mean_the_same_in_every_verb():
 
 def commands(page):
     """The lines of a page's code blocks that call the command."""
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
     lines += re.findall(r"`(celesta [a-z][^`]*)`", text)
     for line in lines:

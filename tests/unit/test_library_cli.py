@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -50,10 +51,15 @@ def added(made: Path) -> Path:
 def test_status_errors_and_update(added: Path) -> None:
     status = json.loads(run(added, "library", "status", "--json")[0])
     assert (status["songs"], status["analysed"], status["errors"], status["waiting"]) == (5, 4, 1, 0)
-    assert "analysed  4, " in run(added, "library", "status")[0]
+    assert re.search(r"^analysed +4, ", run(added, "library", "status")[0], re.M)
     assert run(added, "library", "errors")[0].startswith(f"{added / 'music' / 'bad.mp3'}: analysis: is not an audio")
     assert json.loads(run(added, "library", "errors", "--json")[0])[0]["stage"] == "analysis"
-    assert "5 unchanged" in run(added, "library", "update")[0]
+    shown = run(added, "library", "status")[0]
+    assert re.search(r"^songs +4$", shown, re.M)
+    assert "not songs  1, see celesta library errors" in shown
+    out, err = run(added, "library", "update", code=1)
+    assert "5 unchanged" in out
+    assert "still not analysed: 1" in err
 
 
 def test_similar(added: Path) -> None:
@@ -120,3 +126,20 @@ def test_pruning_asks(added: Path, tmp_path: Path) -> None:
 def test_without_a_library_each_verb_says_so(tmp_path: Path) -> None:
     for words in (("similar", "a.mp3"), ("search", "x"), ("duplicates",), ("library", "status")):
         assert "no such library" in run(tmp_path, *words, code=1)[1]
+
+
+def test_a_word_that_is_excluded_is_no_option(added: Path) -> None:
+    """``search "-word"`` was taken for an option."""
+    assert "house.flac" in run(added, "search", "house", "-piano")[0] + run(added, "search", "-n", "9", "-xyzzy")[0]
+    assert "house.flac" not in run(added, "search", "-house", "-n", "5")[0]
+    assert "no such option" in run(added, "search", "--house", code=2)[1]
+
+
+def test_a_playlist_says_where_it_is_not_as_asked(added: Path) -> None:
+    """Fewer songs, another length and unknown artists went unsaid."""
+    seed = ("playlist", "--seed", added / "music" / "rock.flac")
+    songs, said = run(added, *seed, "-n", "30")
+    assert f"{len(songs.splitlines())} songs instead of 30: the library has no more songs that fit" in said
+    assert "instead of 5:00: the library has no more" in run(added, *seed, "--minutes", "5")[1]
+    assert "have no artist tag" in run(added, *seed, "-n", "2", "--no-repeat-artist")[1]
+    assert "instead of" not in run(added, *seed, "-n", "2")[1]

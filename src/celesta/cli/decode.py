@@ -62,7 +62,8 @@ def decode(
 ) -> None:
     """Decode latents (.cel files) to audio of the source's sample rate and exact length.
 
-    The input - is standard input, and the output - is standard output, as WAV.
+    Without --output, song.cel becomes song.flac next to it. The input - is standard input, and the output - is
+    standard output, as WAV.
 
     Example: `celesta decode song.cel -o song.wav`
 

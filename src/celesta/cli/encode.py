@@ -87,9 +87,10 @@ def encode(
 ) -> None:
     """Encode audio files to latents (.cel files).
 
-    In folders, files that are encoded already are skipped. The model nested codes to quality 5 unless a bitrate, a
-    quality or a size is given; other models store float16. The input - is standard input. With --engine dask, ray or
-    spark, a cluster that sees the same files encodes them.
+    Without --output, song.mp3 becomes song.cel next to it. In folders, files that are encoded already are skipped.
+    The model nested codes to quality 5 unless a bitrate, a quality or a size is given; other models store float16.
+    The input - is standard input. With --engine dask, ray or spark, a cluster that sees the same files encodes
+    them.
 
     Example: `celesta encode song.mp3 --kbps 12 -o song.cel`
 

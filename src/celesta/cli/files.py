@@ -52,7 +52,14 @@ class Kind:
 
 
 def find_cel(source: Path) -> list[Path]:
-    """List the .cel files below a folder, whatever the case of their suffix; a file stands for itself."""
+    """List the .cel files below a folder, whatever the case of their suffix; a file stands for itself.
+
+    Raises:
+        DataError: it is an audio file.
+    """
+    if source.suffix.lower() in AUDIO_SUFFIXES and source.is_file():
+        name = printable(source)
+        raise DataError(f"{name}: is an audio file, not a .cel file; make one first: celesta encode {name}")
     return find_files(source, (".cel",))
 
 

@@ -16,11 +16,18 @@ from celesta.cli.process import EXIT_CODES, USAGE, guarded
 WIDEST = 100
 """Columns of a help text at most; it takes those of the terminal where that has fewer."""
 
+_WORD = re.compile(r"-[^\W\d_]{2,}")
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 class Verb(TyperCommand):
     """A verb whose help shows each option's name in full, and examples on lines of their own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; where a verb takes words, ``-word`` is one of them and no option."""
+        if any(p.metavar == "WORDS" for p in self.params):
+            args = [*(one for one in args if not _WORD.fullmatch(one)), "--", *filter(_WORD.fullmatch, args)]
+        return super().parse_args(ctx, args)
 
     def get_help(self, ctx: Any) -> str:
         """Return the help of this verb."""

@@ -73,7 +73,10 @@ def update(
         with working("update", "looking for files") as meter:
             result = opened.update(workers=workers, retry=retry, engine=engine, progress=shown(meter))
         report(result, as_json=as_json)
-        missing = opened.status().missing
+        found = opened.status()
+        missing = found.missing
+        if found.errors and not result.analysis.failed:
+            console.fail(f"still not analysed: {found.errors}; list them with: celesta library errors")
         if prune and missing and typer.confirm(f"Songs whose files have vanished: {missing}. Forget them?", err=True):
             console.note(f"forgotten: {opened.prune()}")
 
@@ -90,13 +93,16 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
     if as_json:
         console.emit(found, indent=1)
         return
+    failed = max(0, found.songs - found.analysed - found.waiting)
     console.facts(
         [
             ("library", f"{found.path} ({found.size / 1e6:.1f} MB)"),
             *(("folder", folder) for folder in found.folders),
-            ("songs", f"{found.songs} ({found.files} files)"),
+            ("files", found.files),
+            ("songs", found.songs - failed),
             ("analysed", f"{found.analysed}, {found.hours:.1f} h of music"),
             ("waiting", found.waiting),
+            ("not songs", f"{failed}, see celesta library errors" if failed else 0),
             ("missing", found.missing),
             ("errors", f"{found.errors}, warnings {found.warnings}" if found.warnings else found.errors),
         ]

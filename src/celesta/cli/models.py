@@ -72,10 +72,10 @@ def models(licence: Licence = None, as_json: Json = False) -> None:
         ],
         spare=("parameters", "frames/s"),
     )
-    console.say("latent: dense channels + sparse coefficients per frame; ratio: floats per input sample")
-    console.say(
-        f"K may be another number in {', '.join(registry.patterns())}; the folder of a training run is a model too"
-    )
+    console.say("latent: dense channels + sparse coefficients per frame")
+    console.say("ratio: floats per input sample")
+    console.say(f"other sizes: {', '.join(registry.patterns())} with an integer K")
+    console.say("the folder of a training run is a model too")
 
 
 def _licences(use: str) -> None:

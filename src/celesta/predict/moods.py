@@ -6,6 +6,20 @@ MOODS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
 """Quadrant, as 4QAED and the mood predictor name it, to a word."""
 
 
+QUADRANTS = {word: quadrant for quadrant, word in MOODS.items()}
+"""The other way."""
+
+
+def quadrant(name: str) -> str:
+    """Return the quadrant of a mood's word; other names as they are.
+
+    Example:
+        >>> quadrant("calm"), quadrant("Q4"), quadrant("blues")
+        ('Q4', 'Q4', 'blues')
+    """
+    return QUADRANTS.get(name, name)
+
+
 def class_name(name: str) -> str:
     """Return the name of a class as people read it.
 

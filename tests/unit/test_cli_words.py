@@ -1,0 +1,123 @@
+"""What the command says: one line for an error of usage, words and not codes, names that do not exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from celesta import audio
+from celesta.cli.main import app
+from celesta.predict import SongPrediction
+
+
+def run(*words: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    audio.write(tmp_path / "a.wav", 0.3 * np.sin(np.arange(44_100) / 9, dtype=np.float32)[None], 44_100)
+    return tmp_path / "a.wav"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("encode",), "missing argument 'FILE|FOLDER'; see "),
+        (("encod",), "no such command 'encod'. Did you mean 'encode', 'decode'? See "),
+        (("encode", "SONG", "--kpbs", 3), "no such option: --kpbs (did you mean --bits, --kbps?)"),
+        (("encode", "SONG", "--kbps", "x"), "invalid value for '--kbps': it must be a valid number"),
+        (("encode", "SONG", "-m", "nope"), "--model nope: unknown model 'nope'; there are nested, "),
+        (("encode", "SONG", "-m", "nestd"), "did you mean nested?"),
+        (("encode", "SONG", "-m", "runs/x"), "--model runs/x: no such folder of a training run"),
+        (("encode", "SONG", "-m", "celesta-ssl"), "is a feature extractor, not a model that decodes"),
+        (("encode", "SONG", "--device", "gpu"), "device must be one of auto, cpu, cuda, mps"),
+        (("encode", "SONG", "--precision", "int8"), "--precision int8: give one of float32, bfloat16, auto"),
+        (("encode", "SONG", "--quality", 11), "--quality 11: give a number from 0 to 10"),
+        (("encode", "SONG", "--kbps", "nan"), "--kbps nan: give a number from 0.5 to 2000"),
+        (("encode", "SONG", "-m", "linear-8", "--kbps", 3), "linear-8 does not code to a bitrate; use nested"),
+        (("encode", "SONG", "-m", "linear-8", "-K", 500), "does not code to a bitrate"),
+        (("encode", "SONG", "-K", 500), "--channels 500: nested has 32; give a number from 1 to 32"),
+        (("reconstruct", "SONG", "-m", "nope"), "unknown model 'nope'"),
+        (("transform", "SONG", "-m", "nope", "--gain", 2), "unknown model 'nope'"),
+        (("compare", "nested", "nope", "--data", "SONG"), "unknown model 'nope'"),
+        (("demo", "-m", "nope"), "unknown model 'nope'"),
+        (("train", "-m", "nope", "--data", "SONG", "-o", "x"), "unknown model 'nope'"),
+        (("cluster", "--data", "SONG", "-f", "nope"), "unknown feature 'nope'"),
+        (("cluster", "--data", "SONG", "-f", "latent:nope"), "unknown model 'nope'"),
+        (("decode", "SONG", "--format", "m4a"), "--format must be one of wav, flac, ogg, opus, mp3"),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(words: tuple[object, ...], text: str, song: Path) -> None:
+    """Issue 14: boxes and tracebacks, names refused only after loading, exit codes 1 and 2 for the same mistake."""
+    stderr = run(*(song if word == "SONG" else word for word in words), code=2).stderr
+    (line,) = stderr.strip().splitlines()
+    assert line.startswith("celesta: ")
+    assert text in line
+
+
+def test_audio_in_the_place_of_a_latent_names_the_remedy(song: Path) -> None:
+    for words in (("decode", song), ("verify", song), ("truncate", song, "--kbps", 3, "-o", song.parent / "x.cel")):
+        assert f"is an audio file, not a .cel file; make one first: celesta encode {song}" in run(*words, code=1).stderr
+
+
+def test_an_unexpected_error_is_one_line(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 14: a traceback ended the command; CELESTA_TRACEBACK shows it to who looks for the cause."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("nothing")
+
+    monkeypatch.setattr("celesta.cli.info.describe_audio", broken)
+    (line,) = run("info", song, code=1).stderr.strip().splitlines()
+    said = "unexpected ZeroDivisionError: nothing; please report it, with what CELESTA_TRACEBACK=1 shows"
+    assert line == f"celesta: {said}"
+    monkeypatch.setenv("CELESTA_TRACEBACK", "1")
+    assert isinstance(CliRunner().invoke(app, ["info", str(song)]).exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("verb", [(), ("library",), ("classify",), ("encode",), ("study",), ("compare",), ("train",)])
+def test_help_fits_80_columns_with_names_in_full(verb: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Item 26: names of options were cut; switches were called <bool>."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    text = run(*verb, "--help").stdout
+    long = [line for line in text.splitlines() if len(line) > 80 and "Example: " not in line]
+    assert not long
+    assert "<bool>" not in text
+    assert "…" not in text
+    assert not re.search(r"--[\w-]+\.\.\.", text)
+    if not verb:
+        assert re.search(r"^ +130 +interrupted by Ctrl-C$", text, re.M)
+
+
+def test_models_fit_80_columns() -> None:
+    """Item 26: lines were wider than a terminal."""
+    lines = run("models").stdout.splitlines()
+    assert max(map(len, lines[-4:])) <= 80
+
+
+def test_moods_are_words_in_json() -> None:
+    """Item 26: moods were Q4 instead of calm; what was written with the words is read again."""
+    classes = {"mood": ("Q1", "Q2", "Q3", "Q4"), "genre": ("rock", "blues")}
+    values = {"mood": np.array([0.1, 0.2, 0.3, 0.4]), "genre": np.array([0.7, 0.3])}
+    data = SongPrediction(Path("a.mp3"), duration=9.0, classes=classes, probabilities=values).to_dict()
+    assert data["probabilities"]["mood"] == {"happy": 0.1, "angry": 0.2, "sad": 0.3, "calm": 0.4}
+    assert "Q" not in json.dumps(data)
+    again = SongPrediction.from_dict(data)
+    assert again.to_dict() == data
+    assert again.valence_arousal == pytest.approx((0.0, -0.4))
+
+
+def test_info_has_labels_for_people(song: Path) -> None:
+    """Raw names of fields, such as n_samples, were shown."""
+    text = run("info", song).stdout
+    assert re.search(r"^length +1.00 s, 44,100 samples a channel$", text, re.M)
+    assert "_" not in text.split("\n", 1)[1].replace("PCM_", "")
+    assert len(run("info", song.parent, "--json").stdout.splitlines()) == 1

@@ -22,8 +22,9 @@ from celesta.audio import Audio, info, read, write
 from celesta.dsp import metrics
 from celesta.errors import DataError, LatentError, ModelError, UsageError
 from celesta.evaluation.reconstruction import reconstruct
+from celesta.models import registry
 from celesta.report import compare as comparing
-from celesta.report.demo import CLIPS, build_demo
+from celesta.report.demo import CLIPS, PLAYED, VARIED_SECONDS, build_demo
 from celesta.report.figures import curves, envelope, png, svg
 from celesta.report.media import height_of, line_path, opus_uri, spectrogram_uri, waveform_path
 from celesta.report.page import Link, Page, clean, relative_url
@@ -344,6 +345,19 @@ def test_demo_of_one_clip(tmp_path):
     done = [done for _, done, _ in told]
     assert done == sorted(done)
     assert told[-1][1] == told[-1][2] == 1
+
+
+def test_the_demo_page_stays_below_6_megabytes(tmp_path):
+    """Issue 14, section 1: the page was 21 MB. All models and variations, by the size of one clip of five."""
+    clip = read(CLIPS / "rock.ogg")
+    mono = Audio(clip.samples.mean(axis=0, keepdims=True), clip.sample_rate)
+    sizes = []
+    for lanes, seconds in ((1 + len(registry.shipped()), PLAYED), (2 + len(REPORTED), VARIED_SECONDS)):
+        page = Page("One clip", "")
+        x = Audio(mono.samples[:, : round(seconds * mono.sample_rate)], mono.sample_rate)
+        page.player([Track(str(i), x) for i in range(lanes)], compact=True)
+        sizes.append(page.write(tmp_path / "p.html").stat().st_size)
+    assert 5 * sum(sizes) < 6e6, sizes
 
 
 def test_demo_names_models_that_are_not_there(tmp_path):

@@ -23,7 +23,7 @@ from celesta.report.variation import REPORTED, add_variations
 VARIED = "cel-silu"
 PLAYED = 9.0
 """Seconds of each clip that the page plays; the scores are of the whole clip. Keeps the page below 6 MB."""
-_VARIED_SECONDS = 4.0
+VARIED_SECONDS = 4.0
 _COUNTS = {1: "One piece", 2: "Two pieces", 3: "Three pieces", 4: "Four pieces", 5: "Five pieces"}
 
 
@@ -128,7 +128,7 @@ def _add_clip(
     which = names.index(VARIED) if VARIED in names else 0
     if codecs[which].model.latent_dim:
         page.begin_details(f"Four variations: the latent of {names[which]}, changed and decoded", opened=first)
-        shorter = reconstruct(codecs[which], _first(clip, _VARIED_SECONDS), file.stem)
+        shorter = reconstruct(codecs[which], _first(clip, VARIED_SECONDS), file.stem)
         add_variations(
             page,
             codecs[which],

@@ -26,7 +26,7 @@ def write_page(study: Study, path: str | Path) -> Path:
     """Write one self-contained HTML page of a study and return its path."""
     page = Page(
         "What the features know",
-        "Classifiers and clusters on features of whole songs, next to controls: hand-crafted features, untrained networks.",
+        "Classifiers and clusters on features of whole songs, next to hand-crafted features and untrained networks.",
     )
     names = list(dict.fromkeys(r.task.name for r in study.results))
     _summary(page, study, names)

@@ -195,7 +195,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], title: str = "") -> Fi
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            shade = "white" if share[row, column] > 0.55 else "black"
+            shade = "#fdfdfd" if share[row, column] > 0.55 else "#101010"  # not those that dark pages exchange
             axes.text(column, row, f"{count:g}", ha="center", va="center", fontsize=7, color=shade)
     ticks = range(len(classes))
     axes.set_xticks(ticks, classes, rotation=60, ha="right", rotation_mode="anchor")

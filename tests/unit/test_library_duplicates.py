@@ -16,7 +16,7 @@ import celesta
 from celesta.library.duplicates import Duplicates, matching_pairs
 from celesta.library.evidence import excerpts
 from celesta.library.fingerprint import FRAME_RATE, METHOD, fingerprint
-from celesta.library.matching import Match, align
+from celesta.library.matching import Index, Match, align
 from celesta.library.scan import scan
 from celesta.report.duplicates import duplicates_page
 
@@ -167,6 +167,37 @@ def test_a_page_shows_the_evidence_and_escapes_everything(library: celesta.Libra
     assert "short.ogg: no such file" in page
     assert "Players: the first 1 of " in page
     assert "https://" not in page
+
+
+def test_an_alignment_can_be_read_from_either_side() -> None:
+    match = Match(20.0, 0.9, 0.1, 3.0, 0.99, 5.0, 25.0)
+    back = match.reversed()
+    for seconds in (0.0, 5.0, 25.0):
+        assert back.place(match.place(seconds)) == pytest.approx(seconds)
+    assert (back.start, back.stop) == (pytest.approx(match.place(5.0)), pytest.approx(match.place(25.0)))
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "speed", "same"),
+    [(0.7, 0.2, 1.0, True), (0.69, 0.0, 1.0, False), (1.0, 0.22, 1.0, False), (1.0, 0.22, 1.01, True),
+     (1.0, 0.26, 1.01, False)],
+)  # fmt: skip
+def test_what_is_the_same(share: float, error: float, speed: float, same: bool) -> None:
+    assert Match(20.0, share, error, 0.0, speed).same() is same
+
+
+def test_the_index_finds_what_differs_in_one_bit_and_leaves_out_what_everybody_has() -> None:
+    rng = np.random.default_rng(0)
+    songs = [rng.integers(1, 2**32, 600, dtype=np.uint32) for _ in range(70)]
+    songs = [np.concatenate([one, np.arange(1 << 20, (1 << 20) + 5, dtype=np.uint32)]) for one in songs]
+    index = Index(songs)
+    near = songs[7][100:300] ^ (np.uint32(1) << rng.integers(0, 32, 200).astype(np.uint32))
+    assert index.candidates(near) == [7]
+    assert index.candidates(songs[7][-5:]) == []  # shared by all
+    assert index.candidates(songs[7], without=7) == []
+    assert index.candidates(rng.integers(1, 2**32, 600, dtype=np.uint32)) == []
+    assert Index([]).candidates(near) == []
+    assert index.candidates(np.zeros(50, np.uint32)) == []
 
 
 def test_a_page_of_no_duplicates(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Measure a library: which copies its fingerprints find, what moves and kills do to it, and how it scales.
+"""Measure a library: what moves and kills do to it, and how it scales. Its identity: benchmarks/identity.py.
 
-python benchmarks/library.py duplicates --data ../shared/data/gtzan --songs 40
 python benchmarks/library.py kills --kills 200
+python benchmarks/library.py scan-kills --kills 200 --songs 3000 --longest 1
 python benchmarks/library.py moves --songs 1000
 python benchmarks/library.py scale --songs 100000
 """
@@ -9,7 +9,7 @@ python benchmarks/library.py scale --songs 100000
 from __future__ import annotations
 
 import argparse
-import itertools
+import contextlib
 import os
 import random
 import resource
@@ -24,82 +24,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from celesta.audio import find_audio, read
-from celesta.errors import CelestaError
 from celesta.library import Library
-from celesta.library.fingerprint import fingerprint
-from celesta.library.matching import Index, Match, align
-
-COPIES = {
-    "mp3 64k": ["-b:a", "64k", "x.mp3"],
-    "opus 64k": ["-c:a", "libopus", "-b:a", "64k", "x.opus"],
-    "+6 dB": ["-af", "volume=6dB", "x.flac"],
-    "-6 dB": ["-af", "volume=-6dB", "x.flac"],
-    "2 s trimmed": ["-ss", "2", "x.flac"],
-    "3 s silence before": ["-af", "adelay=3000:all=1", "x.flac"],
-    "15 s of it": ["-ss", "8", "-t", "15", "x.flac"],
-    "1 % faster": ["-af", "asetrate={faster},aresample={rate}", "x.flac"],
-}
-"""Name of a copy to the options of ffmpeg that make it."""
-
-
-def copy_of(song: Path, options: list[str], folder: Path) -> Path:
-    """Make a copy of a song with ffmpeg."""
-    rate = soundfile.info(song).samplerate
-    target = folder / options[-1]
-    filled = [part.format(faster=round(1.01 * rate), rate=rate) for part in options[:-1]]
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", song, *filled, target], check=True)
-    return target
-
-
-def printed(path: Path) -> np.ndarray:
-    """Fingerprint of a file."""
-    audio = read(path)
-    return fingerprint(audio.samples, audio.sample_rate)
-
-
-def duplicates(args: argparse.Namespace) -> None:
-    """Print how copies align with their originals, and how the closest different songs do."""
-    files = find_audio(args.data)
-    random.Random(args.seed).shuffle(files)
-    songs: list[tuple[Path, np.ndarray]] = []
-    for file in files:
-        if len(songs) == args.songs:
-            break
-        try:
-            songs.append((file, printed(file)))
-        except CelestaError as error:
-            print(error)
-    prints = [one for _, one in songs]
-    index = Index(prints)
-    false: list[tuple[float, float, str]] = []
-    for a, b in itertools.combinations(range(len(songs)), 2):
-        false.append(described(align(prints[a], prints[b]), f"{songs[a][0].name} / {songs[b][0].name}"))
-    report("different songs", false, len(false))
-    print("closest different songs:", *sorted(false, reverse=True)[:8], sep="\n  ")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, options in COPIES.items():
-            found, listed = [], 0
-            for i, (file, original) in enumerate(songs):
-                made = printed(copy_of(file, options, Path(folder)))
-                listed += i in index.candidates(made, most=20)
-                found.append(described(align(made, original), file.name))
-            report(f"{name} ({listed} of {len(songs)} are candidates of the index)", found, len(songs))
-
-
-def described(match: Match, name: str) -> tuple[float, float, str]:
-    """Share of the shorter one that agrees, its share of differing bits, and a name."""
-    return round(match.share, 3), round(match.error, 3), f"{name} {match.overlap:.1f} s, speed {match.speed:.4f}"
-
-
-def report(name: str, found: list[tuple[float, float, str]], count: int) -> None:
-    """Print quantiles of shares and errors."""
-    shares, errors = np.array([one[0] for one in found]), np.array([one[1] for one in found])
-    at = {limit: int((shares >= limit).sum()) for limit in (0.2, 0.3, 0.5, 0.7)}
-    print(f"{name}: n {count}; share min {shares.min():.3f} median {np.median(shares):.3f} max {shares.max():.3f};")
-    print(f"    error min {errors.min():.3f} median {np.median(errors):.3f} max {errors.max():.3f}; share >= {at}")
-    sys.stdout.flush()
-
+from celesta.library.store import Store
 
 ADD = "import sys; from celesta.library import Library; Library(sys.argv[1]).add(sys.argv[2], workers=1)"
 
@@ -137,6 +63,49 @@ def kills(args: argparse.Namespace) -> None:
         with Library(database) as library:
             library.add(folder, workers=1)
             print(library.check(), library.status())
+
+
+SCAN = """
+import sys
+from celesta.library.scan import scan
+from celesta.library.store import Store
+with Store(sys.argv[1]) as store:
+    print(flush=True)
+    scan(store, [sys.argv[2]])
+"""
+
+
+def scan_kills(args: argparse.Namespace) -> None:
+    """Kill a process at random moments while it scans, without analysis, so that all kills hit the scan."""
+    rng = random.Random(args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder, database = Path(name, "music"), Path(name, "library.db")
+        folder.mkdir()
+        for i in range(args.songs):
+            (folder / f"{i}.mp3").write_bytes(rng.randbytes(20_000))
+        began, done, whole = 0.0, 0, 0
+        for number in range(args.kills):
+            process = subprocess.Popen([sys.executable, "-c", SCAN, str(database), str(folder)], stdout=subprocess.PIPE)
+            process.stdout.readline()  # the library is open
+            began = time.perf_counter()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, args.longest))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            with Store(database) as store:
+                said = store.check()
+                ((songs, files),) = store.rows("SELECT (SELECT count(*) FROM recordings), (SELECT count(*) FROM files)")
+            if said != "ok" or songs != files or songs < done:
+                sys.exit(f"kill {number}: integrity {said}, {songs} songs, {files} files, {done} before")
+            done = songs
+            print(
+                f"kill {number + 1} after {time.perf_counter() - began:.2f} s: {songs} of {args.songs} songs",
+                flush=True,
+            )
+            if done == args.songs:
+                database.unlink()
+                done, whole = 0, whole + 1
+        print(f"{args.kills} kills, {whole} times to the end; no song lost or doubled")
 
 
 def moves(args: argparse.Namespace) -> None:
@@ -198,14 +167,13 @@ def timed(function):
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("duplicates", "kills", "moves", "scale"))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/gtzan"))
+    parser.add_argument("what", choices=("kills", "scan-kills", "moves", "scale"))
     parser.add_argument("--songs", type=int, default=40)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--longest", type=float, default=4.0, help="seconds until the latest kill")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    {"duplicates": duplicates, "kills": kills, "moves": moves, "scale": scale}[args.what](args)
+    {"kills": kills, "scan-kills": scan_kills, "moves": moves, "scale": scale}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,8 @@ def views(page: Any, scheme: str, library: bool) -> None:
     wait(page, "celesta.varyDeck.tracks.size === 2")
     shoot(page, f"vary-{scheme}")
     page.evaluate("location.hash = location.hash.replace('#/vary', '#/insights')")
-    page.get_by_role("button", name="Predict", exact=True).click()
+    if page.get_by_role("button", name="Predict", exact=True).count():
+        page.get_by_role("button", name="Predict", exact=True).click()
     wait(page, "document.querySelector('.mood') !== null")
     shoot(page, f"insights-{scheme}")
     if library:
@@ -81,9 +82,10 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", type=Path, help="a library; its songs' names are seen")
+    parser.add_argument("--folder", type=Path, default=CLIPS, help="copy of the clips; its path is seen")
     given = parser.parse_args()
     options = ["--library", str(given.library)] if given.library else []
-    words = [sys.executable, "-m", "celesta.cli.main", "studio", str(CLIPS), *options, "--no-browser", "--json"]
+    words = [sys.executable, "-m", "celesta.cli.main", "studio", str(given.folder), *options, "--no-browser", "--json"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -97,7 +99,7 @@ def main() -> None:
                 chosen = json.dumps(json.dumps(CHOICES))
                 page.add_init_script(f"localStorage.setItem('celesta.compare.choices', {chosen})")
                 page.goto(url)
-                wait(page, "document.querySelector('main .view') !== null")
+                wait(page, "document.querySelector('main .view, main .empty') !== null")
                 views(page, scheme, bool(given.library))
                 context.close()
             browser.close()

@@ -12,6 +12,23 @@ const query = signal("");
 const entries = signal<Entry[] | null>(null);
 export const drawer = signal(false);
 let asked = 0;
+let shownOnce = false;
+
+/** The folders that lead to a song, from the one that was given to the studio. */
+function folders(ref: string, roots: Entry[]): { ref: string; name: string }[] {
+  const [number, ...names] = ref.split("/").slice(0, -1);
+  const made = [{ ref: number!, name: roots.find((one) => one.ref === number)?.name ?? "" }];
+  for (const name of names) made.push({ ref: `${made.at(-1)!.ref}/${name}`, name: plain(name) });
+  return made;
+}
+
+function plain(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name; // bytes that are no text
+  }
+}
 
 async function list(): Promise<void> {
   const mine = ++asked;
@@ -24,6 +41,11 @@ async function list(): Promise<void> {
       return;
     }
     entries.value = found.entries;
+    if (!here && !query.value && songRef.value.includes("/") && !shownOnce) {
+      shownOnce = true;
+      folder.value = folders(songRef.value, found.entries);
+      return;
+    }
     if (!songRef.value && !location.hash.includes("song=")) {
       const last = recall<{ ref: string }[]>("recent", [])[0]?.ref;
       const first = found.entries.find((one) => one.ref === last) ?? found.entries.find((one) => !one.folder);

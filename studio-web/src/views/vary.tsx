@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { bytes, post, postRaw, result, save } from "../api";
 import { Deck } from "../deck";
-import { clock, size } from "../format";
+import { capital, clock, size, words } from "../format";
 import { take } from "../player";
 import { command, fail, recall, remember, say, server, song, stored, stretch, type Range } from "../state";
 import type { Exported, ParameterInfo, Step, VariationInfo } from "../types";
@@ -293,12 +293,10 @@ export function Vary() {
         )}
       </div>
       <div class="split">
-        <div class="panel panel-wide">
-          <div class="effects">
-            {state.variations.map((one) => (
-              <Effect key={one.name} about={one} />
-            ))}
-          </div>
+        <div class="panel-wide effects">
+          {state.variations.map((one) => (
+            <Effect key={one.name} about={one} />
+          ))}
         </div>
         <ExportPanel />
       </div>
@@ -346,7 +344,7 @@ function Effect({ about }: { about: VariationInfo }) {
             </button>
           </div>
         ) : (
-          <Slider key={p.name} label={p.name === "value" ? (/^In ([^;]+);/.exec(p.help)?.[1] ?? p.name) : p.name} help={p.help} value={settings[p.name]!} min={span(p)[0]} max={span(p)[1]} step={span(p)[2]} text={String(+settings[p.name]!.toFixed(3))} input={(value) => change(p, value, false)} done={(value) => change(p, value, true)} />
+          <Slider key={p.name} label={p.name === "value" ? (/^In ([^;]+);/.exec(p.help)?.[1] ?? p.name) : capital(words(p.name))} help={p.help} value={settings[p.name]!} min={span(p)[0]} max={span(p)[1]} step={span(p)[2]} text={String(+settings[p.name]!.toFixed(3))} input={(value) => change(p, value, false)} done={(value) => change(p, value, true)} />
         ),
       )}
       {step && (

@@ -3,8 +3,8 @@
 Run: python scripts/ship_predictors.py --gtzan FOLDER --qaed FOLDER [--cache cache/features]
 
 Genre is trained on GTZAN's train and valid lists with 4QAED's clips of one genre that both know, each song also as an
-altered copy (band-limited, re-encoded, another level), so that the traces of a collection's codec tell less. It is scored
-on GTZAN's test list, and so is the predictor that shipped before. Mood and tags are trained on all of 4QAED and scored by
+altered copy (band-limited, re-encoded, another level), so that the traces of a collection's codec tell less. It is
+scored on GTZAN's test list, and so is the predictor that shipped before. Mood and tags are trained on all of 4QAED and scored by
 folds that keep artists whole.
 """
 

@@ -4,8 +4,8 @@ Run: python scripts/ship_predictors.py --gtzan FOLDER --qaed FOLDER [--cache cac
 
 Genre is trained on GTZAN's train and valid lists with 4QAED's clips of one genre that both know, each song also as an
 altered copy (band-limited, re-encoded, another level), so that the traces of a collection's codec tell less. It is
-scored on GTZAN's test list, and so is the predictor that shipped before. Mood and tags are trained on all of 4QAED and scored by
-folds that keep artists whole.
+scored on GTZAN's test list, and so is the predictor that shipped before. Mood and tags are trained on all of 4QAED and
+scored by folds that keep artists whole.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ def ship_genre(tracks: list[Track], features: Features, cache: FeatureCache) -> 
         predictors.evaluate(p, Xt, np.array([t.label for t in test]), np.array([t.group for t in test])).row()
         for p in (made, plain, Predictor.load("genre"))
     ]
-    print(
-        f"genre, GTZAN test list, on these features: {held_out[0]['accuracy']:.4f} now, {held_out[2]['accuracy']:.4f} as shipped"
-    )
+    now, before = held_out[0]["accuracy"], held_out[2]["accuracy"]
+    print(f"genre, accuracy on GTZAN's test list: {now:.4f}; the predictor that shipped before: {before:.4f}")
     made.about.update(
         {
             "accuracy, GTZAN test list here": held_out[0]["accuracy"],

@@ -44,10 +44,7 @@ def song(studio: Studio, request: SongRequest) -> SongInfo:
     """Return the facts of a song; reading its waveform begins."""
     made = studio.song(request.song)
     facts = made.facts
-    library = studio.library
-    known = None
-    if library is not None:
-        known = next((one.id for one in library.songs() if one.path == facts.path), None)
+    known = None if studio.library is None else studio.library.id_of(facts.path)
     return SongInfo(
         ref=request.song,
         name=printable(facts.path.name),

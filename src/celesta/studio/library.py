@@ -55,6 +55,8 @@ class LibraryDesk:
         self._thread = ThreadPoolExecutor(1, "celesta-library")
         self._songs: tuple[object, list[Song]] | None = None
         self._positions: tuple[object, Positions] | None = None
+        self._ids: tuple[list[Song], dict[str, int]] | None = None
+        self._known: tuple[list[Song], dict[int, Song]] | None = None
         self._library = self._thread.submit(Library, path, create=False).result()
 
     def _do(self, work: Callable[[Library], T]) -> T:
@@ -89,7 +91,20 @@ class LibraryDesk:
 
     def song(self, song_id: int) -> Song | None:
         """Return a song by its number."""
-        return next((one for one in self.songs() if one.id == song_id), None)
+        return self._by_id().get(song_id)
+
+    def id_of(self, path: Path) -> int | None:
+        """Return the number of the song of a file; None where the library does not have it."""
+        songs = self.songs()
+        if self._ids is None or self._ids[0] is not songs:
+            self._ids = (songs, {str(one.path): one.id for one in songs})
+        return self._ids[1].get(str(path))
+
+    def _by_id(self) -> dict[int, Song]:
+        songs = self.songs()
+        if self._known is None or self._known[0] is not songs:
+            self._known = (songs, {one.id: one for one in songs})
+        return self._known[1]
 
     def search(self, text: str, key: str, mood: str, genre: str, ranges: dict[str, str]) -> list[Song]:
         """Search; see :meth:`celesta.Library.search`."""
@@ -114,7 +129,7 @@ class LibraryDesk:
         Raises:
             UsageError: no song of these is in the library, or the suffix is unknown.
         """
-        known = {song.id: song for song in self.songs()}
+        known = self._by_id()
         chosen = [known[one] for one in ids if one in known]
         if not chosen:
             raise UsageError("none of these songs is in the library any more; reload the page")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,51 +37,60 @@ if TYPE_CHECKING:
     from celesta.latents import WrittenFile
 
 
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE|FOLDER", help="A .cel file, a folder, or - for standard output."),
+]
+Quality = Annotated[float | None, typer.Option(metavar="0..10", help="Constant quality.", show_default=False)]
+Detail = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="Nonzero coefficients per frame, on average.", show_default=False),
+]
+Dtype = Annotated[
+    str | None, typer.Option(metavar="TYPE", help="Store floats: float16 or float32.", show_default=False)
+]
+Bits = Annotated[
+    int | None, typer.Option(min=1, max=16, metavar="N", help="Quantise to N bits per number.", show_default=False)
+]
+Verify = Annotated[bool, typer.Option("--verify", help="Decode each file before it gets its name.")]
+Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy the tags of the source.")]
+EncodeWorkers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Encode so many files at once; by default one, or all that a cluster has.",
+        show_default=False,
+    ),
+]
+ManifestFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Record what is done in this file; the next call with it goes on from there.",
+        show_default=False,
+    ),
+]
+
+
 def encode(
     sources: Songs,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE|FOLDER", help="A .cel file, a folder, or - for standard output."),
-    ] = None,
+    output: Output = None,
     model: ModelName = DEFAULT_MODEL,
     kbps: Kbps = None,
-    quality: Annotated[
-        float | None, typer.Option(metavar="0..10", help="Constant quality.", show_default=False)
-    ] = None,
+    quality: Quality = None,
     channels: BaseChannels = None,
-    detail: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Nonzero coefficients per frame, on average.", show_default=False),
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="Store floats: float16 or float32.", show_default=False)
-    ] = None,
-    bits: Annotated[
-        int | None, typer.Option(min=1, max=16, metavar="N", help="Quantise to N bits per number.", show_default=False)
-    ] = None,
+    detail: Detail = None,
+    dtype: Dtype = None,
+    bits: Bits = None,
     mono: Mono = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Decode each file before it gets its name.")] = False,
-    tags: Annotated[bool, typer.Option("--tags/--no-tags", help="Copy the tags of the source.")] = True,
+    verify: Verify = False,
+    tags: Tags = True,
     device: Device = "auto",
     precision: Precision = "float32",
     engine: Engine = "loky",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Encode so many files at once; by default one, or all that a cluster has.",
-            show_default=False,
-        ),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Record what is done in this file; the next call with it goes on from there.",
-            show_default=False,
-        ),
-    ] = None,
+    workers: EncodeWorkers = None,
+    manifest: ManifestFile = None,
     force: Force = False,
     strict: Strict = False,
     as_json: Json = False,
@@ -102,42 +112,58 @@ def encode(
     """
     console.be_strict(strict)
     check_compute(device, precision)
-    check_sizes(model, kbps=kbps, quality=quality, detail=detail, bits=bits, dtype=dtype, channels=channels)
-    options: dict[str, Any] = {
-        "kbps": kbps,
-        "quality": quality,
-        "channels": channels,
-        "detail": detail,
-        "dtype": dtype,
-        "bits": bits,
-        "mono": mono,
-        "verify": verify,
-        "tags": tags,
-    }
+    sizes = {"kbps": kbps, "quality": quality, "channels": channels, "detail": detail, "dtype": dtype, "bits": bits}
+    check_sizes(model, **sizes)
+    options: dict[str, Any] = {**sizes, "mono": mono, "verify": verify, "tags": tags}
+    chosen = _Job(sources, output, model, options, {"device": device, "precision": precision}, force, as_json)
     with working("encode", f"loading {model}") as meter:
-        if engine != "loky" or workers is not None or manifest is not None:
-            if STANDARD in (*sources, output):
-                raise UsageError("-: --engine, --workers and --manifest need files; name the input and the output")
-            from celesta.codec import Manifest, encode_files
+        if engine == "loky" and workers is None and manifest is None:
+            _encode_here(meter, chosen)
+        else:
+            _encode_in_processes(meter, chosen, engine, workers, manifest)
 
-            record = Manifest(manifest, {**options, "model": model, "precision": precision}) if manifest else None
-            targets = plan(sources, output, _kind(record), force=force).targets
-            workers = 1 if workers is None and engine == "loky" else workers
-            how: dict[str, Any] = {"engine": engine, "workers": workers, "device": device, "precision": precision}
-            made = encode_files(targets, model, manifest=record, **how, **options)
-            report_many(meter, made, len(targets), as_json=as_json)
-            return
-        targets = plan(sources, output, KIND, force=force).targets
-        from celesta import codec as codecs
 
-        codec = codecs.load(model, device=device, precision=precision)
+@dataclass(frozen=True)
+class _Job:
+    """What to encode, where to and how."""
 
-        def work(file: Path) -> None:
-            with opened_input(file) as source, opened_output(targets[file], ".cel") as target:
-                made = codec.encode_file(source, target, **options, progress=meter.seconds)
-            report(file, targets[file], made, as_json=as_json)
+    sources: list[Path]
+    output: Path | None
+    model: str
+    options: dict[str, Any]
+    compute: dict[str, str]
+    force: bool
+    as_json: bool
 
-        each_file(meter, targets, work, single=len(sources) == 1 and sources == list(targets), as_json=as_json)
+
+def _encode_here(meter: Meter, job: _Job) -> None:
+    """Encode one file after the other in this process."""
+    targets = plan(job.sources, job.output, KIND, force=job.force).targets
+    from celesta import codec as codecs
+
+    codec = codecs.load(job.model, **job.compute)
+
+    def work(file: Path) -> None:
+        with opened_input(file) as source, opened_output(targets[file], ".cel") as target:
+            made = codec.encode_file(source, target, **job.options, progress=meter.seconds)
+        report(file, targets[file], made, as_json=job.as_json)
+
+    single = len(job.sources) == 1 and job.sources == list(targets)
+    each_file(meter, targets, work, single=single, as_json=job.as_json)
+
+
+def _encode_in_processes(meter: Meter, job: _Job, engine: str, workers: int | None, manifest: Path | None) -> None:
+    """Encode several files at once, here or on a cluster."""
+    if STANDARD in (*job.sources, job.output):
+        raise UsageError("-: --engine, --workers and --manifest need files; name the input and the output")
+    from celesta.codec import Manifest, encode_files
+
+    about = {**job.options, "model": job.model, "precision": job.compute["precision"]}
+    record = Manifest(manifest, about) if manifest else None
+    targets = plan(job.sources, job.output, _kind(record), force=job.force).targets
+    how: dict[str, Any] = {"engine": engine, "workers": 1 if workers is None and engine == "loky" else workers}
+    made = encode_files(targets, job.model, manifest=record, **{**how, **job.compute, **job.options})
+    report_many(meter, made, len(targets), as_json=job.as_json)
 
 
 def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **more: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,7 +165,12 @@ def align(first: np.ndarray, second: np.ndarray, scale: Scale = OURS) -> Match:
     at, errors = _best_places(a, b, starts, block)
     good = errors < scale.error_limit
     if good.any():
-        offset, speed, good = _line(starts, at, errors, good, scale.tolerance)
+        # Music that repeats agrees at several places, so each block's best one may lie on another line.
+        lines = [_line(starts, at, errors, good, scale.tolerance)[:2], *_offsets(at - starts, good)]
+        tried = [_on_line(a, b, starts, line, scale) for line in lines]
+        best = max(range(len(lines)), key=lambda i: (int((tried[i] < scale.error_limit).sum()), -i))
+        (offset, speed), errors = lines[best], tried[best]
+        good = errors < scale.error_limit
     if not good.any():
         return Match(0.0, 0.0, float(errors.min()), 0.0, 1.0)
     covered = np.zeros(len(a), bool)
@@ -188,16 +193,41 @@ def align(first: np.ndarray, second: np.ndarray, scale: Scale = OURS) -> Match:
     return match.reversed() if swapped else match
 
 
-def _agreeing(a: np.ndarray, b: np.ndarray, offset: float, speed: float, scale: Scale) -> np.ndarray:
-    """Which frames of ``a`` agree with ``b`` on a line, by the bits of 2 s around; blocks go over the ends of cuts."""
-    at = np.arange(len(a))
-    around = np.ones(round(2 * scale.frame_rate))
-    least = np.full(len(a), 0.5)
+def _offsets(offsets: np.ndarray, good: np.ndarray) -> list[tuple[float, float]]:
+    """The most frequent offsets of good blocks, as lines of unchanged speed."""
+    found, count = np.unique(offsets[good], return_counts=True)
+    return [(float(one), 1.0) for one in found[np.argsort(-count, kind="stable")][:8]]
+
+
+def _on_line(a: np.ndarray, b: np.ndarray, starts: np.ndarray, line: tuple[float, float], scale: Scale) -> np.ndarray:
+    """Share of differing bits of each block on a line, at the best of a few frames around it."""
+    least = np.full(len(starts), 0.5)
+    for bits, known in _differing(a, b, *line, scale):
+        total = np.concatenate([[0.0], np.cumsum(bits * known)])
+        count = np.concatenate([[0.0], np.cumsum(known)])
+        seen = count[starts + scale.block] - count[starts]
+        share = (total[starts + scale.block] - total[starts]) / np.maximum(seen, 1)
+        least = np.minimum(least, np.where(seen >= scale.block / 2, share, 0.5))
+    return least
+
+
+def _differing(
+    a: np.ndarray, b: np.ndarray, offset: float, speed: float, scale: Scale
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """For a few shifts of a line: share of differing bits of each frame of ``a``, and 1 where both are audible."""
+    at = np.round(offset + speed * np.arange(len(a))).astype(np.int64)
     for shift in range(-scale.tolerance + 1, scale.tolerance):
-        place = np.round(offset + speed * at).astype(np.int64) + shift
+        place = at + shift
         other = np.where((place >= 0) & (place < len(b)), b[np.clip(place, 0, len(b) - 1)], 0)
         known = ((a != 0) & (other != 0)).astype(np.float64)
-        bits = np.unpackbits((a ^ other).astype("<u4").view(np.uint8).reshape(-1, 4), axis=1).mean(axis=1)
+        yield np.unpackbits((a ^ other).astype("<u4").view(np.uint8).reshape(-1, 4), axis=1).mean(axis=1), known
+
+
+def _agreeing(a: np.ndarray, b: np.ndarray, offset: float, speed: float, scale: Scale) -> np.ndarray:
+    """Which frames of ``a`` agree with ``b`` on a line, by the bits of 2 s around; blocks go over the ends of cuts."""
+    around = np.ones(round(2 * scale.frame_rate))
+    least = np.full(len(a), 0.5)
+    for bits, known in _differing(a, b, offset, speed, scale):
         share = np.convolve(bits * known, around, "same") / np.maximum(np.convolve(known, around, "same"), 1)
         least = np.minimum(least, np.where(known > 0, share, 0.5))
     return np.asarray(least < (scale.error_limit + 0.5) / 2)

@@ -17,7 +17,7 @@ Coefficients = tuple[np.ndarray, np.ndarray]
 """Coefficients ``(bands, frames)`` of a window of an audio channel, and their envelope indices."""
 BASE_CHANNELS = (4, 2)
 """Base channels next to a detail, without and with an envelope: more cost more bits than they gain at any bitrate."""
-CHOICES = ((float("inf"), 5, 15),)
+CHOICES = ((18.0, 5, 15), (float("inf"), 7, 15))
 """Up to which bitrate of an audio channel, kbit/s: power of the envelope and softening of the fill.
 
 Chosen on validation music by ``benchmarks/codec_settings.py``.

@@ -70,6 +70,7 @@ let written = "";
 
 export function readAddress(): void {
   if (location.hash === written) return;
+  written = location.hash;
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const given = new URLSearchParams(query);
   view.value = VIEWS.find((one) => one.id === path)?.id ?? "song";
@@ -99,7 +100,10 @@ export function writeAddress(): void {
   }
   const text = query.toString();
   const hash = `#/${view.value}${text ? `?${text}` : ""}`;
-  if (hash === location.hash) return;
+  if (hash === location.hash) {
+    written = hash;
+    return;
+  }
   const moved = !location.hash.startsWith(`#/${view.value}`) || !location.hash.includes(new URLSearchParams({ song: songRef.value }).toString());
   written = hash;
   history[moved && location.hash ? "pushState" : "replaceState"](null, "", hash);

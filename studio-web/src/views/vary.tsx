@@ -130,7 +130,7 @@ export async function preview(play = false): Promise<void> {
   try {
     await prepare(part);
     if (stop.signal.aborted) return;
-    void describe(part);
+    describe(part).catch(fail);
     if (steps.value.length === 0) {
       varyDeck.remove(VARIED);
       varyDeck.choose(ORIGINAL);
@@ -177,9 +177,13 @@ async function stream(response: Response, began: number, stop: AbortController, 
   }
 }
 
+let described = 0;
+
 async function describe(part: Range): Promise<void> {
+  const mine = ++described;
+  const some = steps.value.length > 0;
   const { text } = await post<{ text: string }>("/vary/prepare", body(part));
-  command.value = steps.value.length ? text : "";
+  if (mine === described) command.value = some ? text : "";
 }
 
 let waiting: ReturnType<typeof setTimeout> | undefined;

@@ -2,7 +2,8 @@
 
 Run: python scripts/ship_codec.py runs/nested --shards cache/free-music
 
-Output: src/celesta/weights/nested.safetensors (half precision) and nested-bits.safetensors (integers).
+Output: src/celesta/weights/nested.safetensors (half precision) and nested-bits.safetensors (integers). Then run
+scripts/export_weights.py, which writes the graphs that read those weights without torch.
 """
 
 from __future__ import annotations

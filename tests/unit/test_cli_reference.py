@@ -57,7 +57,8 @@ def commands(page):
     lines = [line for block in re.findall(r"^```[a-z]*\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
     lines += re.findall(r"`(celesta [a-z][^`]*)`", text)
     for line in lines:
-        yield from re.findall(r"(?:^|\s|\|)celesta (.+?)(?=$|\s\|\s|\s#|\s>)", line)
+        if not re.match(r"\s*from celesta import ", line):  # Python
+            yield from re.findall(r"(?:^|\s|\|)celesta (.+?)(?=$|\s\|\s|\s#|\s>)", line)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

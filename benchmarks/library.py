@@ -1,9 +1,14 @@
-"""Measure a library: what moves and kills do to it, and how it scales. Its identity: benchmarks/identity.py.
+r"""Measure a library: its neighbours, speed and size, moves and kills. Its identity: benchmarks/identity.py.
 
 python benchmarks/library.py kills --kills 200
 python benchmarks/library.py scan-kills --kills 200 --songs 3000 --longest 1
 python benchmarks/library.py moves --songs 1000
 python benchmarks/library.py scale --songs 100000
+python benchmarks/library.py speed --data FOLDER --songs 40 --workers 2
+python benchmarks/library.py retrieval --library BENCH.db --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed \
+    [--free FOLDER]
+
+``retrieval`` analyses the music into BENCH.db and goes on where it ended. FOLDER: see scripts/unpack_music.py.
 """
 
 from __future__ import annotations
@@ -23,7 +28,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from _library_retrieval import retrieval
 
+from celesta.audio import find_audio
 from celesta.library import Library
 from celesta.library.store import Store
 
@@ -152,6 +159,29 @@ def scale(args: argparse.Namespace) -> None:
     print(f"points: {space.points.nbytes / 1e6:.0f} MB; peak memory {peak_memory() / 1e6:.0f} MB")
 
 
+def speed(args: argparse.Namespace) -> None:
+    """Analyse songs with several processes, and a few with one under the profiler."""
+    import cProfile
+    import pstats
+
+    from celesta.library.analysis import analyser
+
+    files = find_audio(args.data)
+    random.Random(args.seed).shuffle(files)
+    with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library.db")) as library:
+        library.add(*files[-2 * args.workers :], workers=args.workers)  # processes and files are warm
+        result, seconds = timed(lambda: library.add(*files[: args.songs], workers=args.workers).analysis)
+    rate = result.seconds / seconds
+    print(f"{result.analysed} songs, {result.seconds / 60:.0f} min, {args.workers} workers: {rate:.0f} s of music a s")
+    one = analyser()
+    before, profile = time.process_time(), cProfile.Profile()
+    profile.enable()
+    music = sum(one.analyse(file).duration for file in files[: max(2, args.songs // 10)])
+    profile.disable()
+    print(f"one thread: {music / (time.process_time() - before):.0f} s of music a second of processor time")
+    pstats.Stats(profile).sort_stats("tottime").print_stats(args.functions)
+
+
 def peak_memory() -> int:
     """Return the largest memory of this process so far, bytes."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -167,13 +197,30 @@ def timed(function):
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("kills", "scan-kills", "moves", "scale"))
+    parser.add_argument("what", choices=("kills", "scan-kills", "moves", "retrieval", "scale", "speed"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/gtzan"))
     parser.add_argument("--songs", type=int, default=40)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--longest", type=float, default=4.0, help="seconds until the latest kill")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--functions", type=int, default=12, help="lines of the profile")
+    parser.add_argument("--library", type=Path, default=Path("cache/bench-library.db"))
+    parser.add_argument("--as-is", action="store_true", help="score what the library holds; analyse nothing")
+    parser.add_argument("--gtzan", type=Path)
+    parser.add_argument("--lists", type=Path)
+    parser.add_argument("--qaed", type=Path)
+    parser.add_argument("--free", type=Path)
     args = parser.parse_args()
-    {"kills": kills, "scan-kills": scan_kills, "moves": moves, "scale": scale}[args.what](args)
+    measure = {
+        "kills": kills,
+        "scan-kills": scan_kills,
+        "moves": moves,
+        "retrieval": retrieval,
+        "scale": scale,
+        "speed": speed,
+    }
+    measure[args.what](args)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from celesta.errors import UsageError
 from celesta.library.block import Reference
-from celesta.library.playlists import around, path, worst_step
+from celesta.library.playlists import Limits, around, path, worst_step
 from celesta.library.reasons import Facts, reasons
 from celesta.library.space import Space, Weights, occurrence_skew, top
 
@@ -119,7 +119,7 @@ def test_unsure_labels_are_no_reason() -> None:
 
 def test_a_genre_that_is_a_word_too_is_named_once() -> None:
     song = Facts({}, {"genre": {"jazz": 0.9}, "words": {"jazz": 0.8, "piano": 0.3}})
-    assert reasons(song, song) == ["both jazz", "both piano"]
+    assert reasons(song, song) == ["both jazz", "both have piano"]
 
 
 def rows(points: np.ndarray):
@@ -132,7 +132,7 @@ def test_a_path_goes_through_what_lies_between() -> None:
     shuffled = rng.permutation(41)
     start, end = int(np.flatnonzero(shuffled == 0)[0]), int(np.flatnonzero(shuffled == 40)[0])
     similar = rows(points[shuffled])
-    found = path(start, end, 9, similar, [""] * 41)
+    found = path(start, end, 9, similar, Limits([""] * 41))
     assert (found[0], found[-1], len(found)) == (start, end, 9)
     assert len(set(found)) == 9
     assert worst_step(found, similar) > np.exp(-0.4)  # the even way has exp(-0.25)
@@ -143,11 +143,11 @@ def test_a_path_goes_through_what_lies_between() -> None:
 def test_no_artist_twice_in_a_row_and_none_at_all_if_asked() -> None:
     similar = rows(np.linspace(0, 3, 31))
     artists = [f"a{i // 3}" for i in range(31)]
-    found = path(0, 30, 7, similar, artists)
+    found = path(0, 30, 7, similar, Limits(artists))
     assert all(artists[a] != artists[b] for a, b in itertools.pairwise(found))
-    once = path(0, 30, 7, similar, artists, once=True)
+    once = path(0, 30, 7, similar, Limits(artists, once=True))
     assert len({artists[song] for song in once}) == len(once)
-    listed = around([0, 1], similar, artists, [200.0] * 31, songs=10)
+    listed = around([0, 1], similar, [200.0] * 31, Limits(artists), songs=10)
     assert listed[:2] == [0, 1]
     assert len(set(listed)) == 10
     assert all(artists[a] != artists[b] for a, b in itertools.pairwise(listed[1:]))
@@ -155,13 +155,55 @@ def test_no_artist_twice_in_a_row_and_none_at_all_if_asked() -> None:
 
 def test_length_in_minutes() -> None:
     similar = rows(np.linspace(0, 3, 31))
-    found = around([4], similar, [""] * 31, [240.0] * 31, seconds=3600.0)
-    assert abs(sum(240.0 for _ in found) - 3600) <= 240
-    small = around([4], similar, [""] * 31, [240.0] * 31, songs=99)
+    found = around([4], similar, [250.0] * 31, Limits([""] * 31), seconds=3600.0)
+    assert 3600 - 250 / 2 - 250 < 250 * len(found) <= 3600  # 15 songs would last 3750 s
+    small = around([4], similar, [240.0] * 31, Limits([""] * 31), songs=99)
     assert sorted(small) == list(range(31))
 
 
-@pytest.mark.parametrize("call", [lambda s: path(0, 0, 5, s, [""] * 9), lambda s: path(0, 1, 1, s, [""] * 9)])
+def test_unknown_artists_are_not_one_artist_and_banned_songs_do_not_come() -> None:
+    similar = rows(np.linspace(0, 3, 31))
+    artists = ["a"] * 5 + [""] * 26
+    once = around([0], similar, [200.0] * 31, Limits(artists, once=True), songs=20)
+    assert len(once) == 20
+    assert [song for song in once if artists[song] == "a"] == [0]
+    banned = frozenset({7, 8, 9})
+    for found in (
+        around([6], similar, [200.0] * 31, Limits([""] * 31, banned=banned), songs=25),
+        path(0, 30, 12, similar, Limits([""] * 31, banned=banned)),
+    ):
+        assert banned.isdisjoint(found)
+
+
+def test_minutes_are_not_exceeded() -> None:
+    similar = rows(np.linspace(0, 3, 31))
+    lengths = np.random.default_rng(1).uniform(60, 400, 31).tolist()
+    for seconds in (600.0, 1200.0, 2400.0):
+        found = around([4], similar, lengths, Limits([""] * 31), seconds=seconds)
+        assert seconds / 2 < sum(lengths[song] for song in found) <= seconds
+
+
+def test_reasons_come_only_from_the_blocks_that_were_asked_for() -> None:
+    values = {"tempo": 100.0, "mode": 0.0, "key": 2.0, "brightness": 2000.0, "loudness": -14.0}
+    labels = {"mood": {"calm": 0.9}, "genre": {"jazz": 0.9}, "words": {"guitar": 0.5, "slow": 0.4, "female": 0.3}}
+    song = Facts(values, labels)
+    expected = {
+        "timbre": ["brightness 2000/2000 Hz"],
+        "tempo": ["tempo 100/100"],
+        "rhythm": ["tempo 100/100"],
+        "harmony": ["both in D minor"],
+        "mood": ["both calm"],
+        "loudness": ["loudness -14/-14 LUFS"],
+        "style": ["both jazz", "both have guitar", "both slow"],
+    }
+    for block, said in expected.items():
+        assert reasons(song, song, by=[block]) == said
+    assert len(reasons(song, song)) == 4
+
+
+@pytest.mark.parametrize(
+    "call", [lambda s: path(0, 0, 5, s, Limits([""] * 9)), lambda s: path(0, 1, 1, s, Limits([""] * 9))]
+)
 def test_paths_that_cannot_be(call) -> None:
     with pytest.raises(UsageError):
         call(rows(np.linspace(0, 1, 9)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from celesta.cli.files import free
 from celesta.cli.options import Force, Json, LibraryFile
 from celesta.cli.progress import clock, working
 from celesta.cli.similar import By
-
-if TYPE_CHECKING:
-    from celesta.library import Song
 
 
 def playlist(
@@ -34,10 +31,12 @@ def playlist(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=1, metavar="M", help="Length in minutes, for playlists around seeds.", show_default=False),
+        typer.Option(min=1, metavar="M", help="At most so many minutes, around seeds.", show_default=False),
     ] = None,
     by: By = None,
-    no_repeat_artist: Annotated[bool, typer.Option("--no-repeat-artist", help="No artist more than once.")] = False,
+    no_repeat_artist: Annotated[
+        bool, typer.Option("--no-repeat-artist", help="No artist more than once; unknown artists may repeat.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -73,26 +72,12 @@ def playlist(
         )
         if output is not None:
             write_playlist(songs, output, absolute=absolute)
+    for note in songs.notes:
+        console.note(f"playlist: {note}")
     if as_json:
         console.emit([song.to_dict() for song in songs], indent=1)
         return
     for song in songs:
         console.say(song.path)
-    _remark(songs, 15 if number is None and minutes is None else number, minutes, once=no_repeat_artist)
     if output is not None:
-        console.note(f"{output}: {len(songs)} songs, {clock(sum(song.duration or 0 for song in songs))}")
-
-
-def _remark(songs: list[Song], number: int | None, minutes: float | None, *, once: bool) -> None:
-    """Say where the playlist is not as long as asked, or where artists are not known."""
-    seconds = sum(song.duration or 0 for song in songs)
-    why = "every artist comes once" if once else "the library has no more songs that fit"
-    if number is not None and len(songs) < number:
-        console.note(f"{len(songs)} songs instead of {number}: {why}")
-    elif number is None and minutes is not None and seconds < 60 * minutes:
-        console.note(f"{clock(seconds)} instead of {clock(60 * minutes)}: {why}")
-    elif minutes is not None and seconds > 60 * minutes:
-        console.note(f"{clock(seconds)} instead of {clock(60 * minutes)}: songs are not cut")
-    unknown = sum(not song.tags.get("artist") for song in songs)
-    if once and unknown:
-        console.note(f"{unknown} of {len(songs)} songs have no artist tag, so their artists may come more than once")
+        console.note(f"{output}: {len(songs)} songs, {clock(songs.seconds)}")

@@ -24,7 +24,7 @@ def search(
         typer.Argument(
             metavar="WORDS",
             help='Words in tags and paths, genres, moods, and words of the taggers, such as "slow piano -vocals"; '
-            "-word excludes. Put them in quotes.",
+            "-word excludes. Put phrases in quotes.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def search(
     library: LibraryFile = None,
     as_json: Json = False,
 ) -> None:
-    """Find songs of the library by words and by what was measured.
+    """Find songs of the library by words and by what was measured. All of it must fit; a word behind a minus must not.
 
     Example: `celesta search "slow piano -vocals"`
 

@@ -9,7 +9,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.options import Json, LibraryFile
-from celesta.cli.progress import working
+from celesta.cli.progress import clock, working
 from celesta.cli.times import seconds_of
 
 By = Annotated[
@@ -39,28 +39,43 @@ def similar(
         str | None, typer.Option("--to", metavar="TIME", help="Use the song up to this time.", show_default=False)
     ] = None,
     by: By = None,
+    more: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A song to lean towards; repeat it for several.", show_default=False),
+    ] = None,
     less: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A song to be unlike; repeat it for several.", show_default=False),
+        typer.Option(metavar="FILE", help="A song to lean away from; repeat it for several.", show_default=False),
     ] = None,
     library: LibraryFile = None,
     as_json: Json = False,
 ) -> None:
     """Find the songs of the library that are most like a song, a part of one, or several songs, and say why.
 
+    Each answer has a similarity from 0 to 1, what agrees, and from when to when the song is most like yours.
+
     Example: `celesta similar song.mp3`
 
     Example: `celesta similar song.mp3 --from 1:10 --to 1:25 --by timbre,mood -n 20`
+
+    Example: `celesta similar song.mp3 --more slower.mp3 --less louder.mp3`
     """
     from celesta.library import Library
 
     with Library(library, create=False) as opened, working("similar", "reading the library"):
         found = opened.similar(
-            *sources, start=seconds_of(start, "--from"), stop=seconds_of(stop, "--to"), by=by, less=less or (), n=number
+            *sources,
+            start=seconds_of(start, "--from"),
+            stop=seconds_of(stop, "--to"),
+            by=by,
+            more=more or (),
+            less=less or (),
+            n=number,
         )
     if as_json:
         console.emit([one.to_dict() for one in found], indent=1)
         return
     for one in found:
-        reasons = f" ({', '.join(one.reasons)})" if one.reasons else ""
-        console.say(f"{one.similarity:.2f}  {one.song.path}{reasons}")
+        part = [] if one.part is None else [f"most at {clock(one.part[0])}-{clock(one.part[1])}"]
+        said = ", ".join([*one.reasons, *part])
+        console.say(f"{one.similarity:.2f}  {one.song.path}{f' ({said})' if said else ''}")

@@ -12,11 +12,13 @@ from celesta.errors import LibraryError, UsageError
 from celesta.library.analysis import BLOCKS, SongRecord, analysis_version, references
 from celesta.library.reasons import Facts, reasons
 from celesta.library.records import Song, songs
-from celesta.library.space import Space, Weights, top
+from celesta.library.segments import read_segments, spans
+from celesta.library.space import Placed, Space, Weights, top
 from celesta.library.store import Store
 
 DEFAULT_WEIGHTS = Weights({"style": 1.0, "timbre": 0.5, "mood": 0.25, "rhythm": 0.25, "harmony": 0.25, "loudness": 0.1})
-_LESS = 0.5  # weight of songs that the answers should be unlike
+_PULL = 0.5  # weight of songs that the answers should be more, or less, like
+_CANDIDATES = 1000  # songs whose segments are compared with a stretch
 
 
 @dataclass(frozen=True)
@@ -27,24 +29,35 @@ class Similar:
         song: the song.
         similarity: 0 to 1: the share of the library's songs that are less like the query.
         reasons: what agrees, in words, the strongest first.
+        part: start and stop, in seconds, of the segment that is most like the query; None for a song of one segment.
     """
 
     song: Song
     similarity: float
     reasons: list[str]
+    part: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
-        return {"similarity": round(self.similarity, 4), "reasons": self.reasons, **self.song.to_dict()}
+        part = None if self.part is None else [round(seconds, 3) for seconds in self.part]
+        return {"similarity": round(self.similarity, 4), "reasons": self.reasons, "part": part, **self.song.to_dict()}
 
 
 @dataclass(frozen=True)
 class Seed:
-    """A song to compare with: one of the library, or one that was analysed for this purpose."""
+    """A song to compare with: one of the library, or one, or a stretch of one, that was analysed for this purpose.
+
+    Attributes:
+        facts: for the reasons.
+        song: id in the library.
+        record: what was analysed.
+        stretch: whether only a stretch is meant.
+    """
 
     facts: Facts
     song: int | None = None
     record: SongRecord | None = None
+    stretch: bool = False
 
 
 class SongSpace:
@@ -52,6 +65,7 @@ class SongSpace:
 
     Attributes:
         ids: of the songs, in the order of the rows of all results.
+        space: their points.
     """
 
     def __init__(self, store: Store) -> None:
@@ -73,7 +87,7 @@ class SongSpace:
             for name, parts in blobs.items()
         }
         self._rows = {one: row for row, one in enumerate(self.ids)}
-        self._space = Space(blocks, references())
+        self.space = Space(blocks, references())
 
     def __contains__(self, song: int) -> bool:
         return song in self._rows
@@ -82,13 +96,13 @@ class SongSpace:
         """Return the row of a song."""
         return self._rows[song]
 
-    def similarities(self, seed: Seed, weights: Weights) -> np.ndarray:
-        """Return the similarity of a seed to all songs ``(songs,)``, 0 to 1."""
-        if seed.song is not None and seed.song in self._rows:
-            return self._space.similarities_of(self._rows[seed.song], weights)
+    def placed(self, seed: Seed) -> Placed:
+        """Return a seed as a point."""
+        if seed.song is not None and seed.song in self._rows and not seed.stretch:
+            return self.space.placed_song(self._rows[seed.song])
         if seed.record is None:
             raise LibraryError("the song is not analysed yet; run: celesta library update")
-        return self._space.similarities(seed.record.blocks, weights)
+        return self.space.placed(seed.record.blocks)
 
     def row_of(self, weights: Weights) -> Any:
         """Return the function from a row to its similarities to all rows; results are saved for later calls."""
@@ -96,29 +110,94 @@ class SongSpace:
 
         def similar(row: int) -> np.ndarray:
             if row not in known:
-                known[row] = self._space.similarities_of(row, weights)
+                known[row] = self.space.similarities_of(row, weights)
             return known[row]
 
         return similar
 
 
 def find_similar(
-    store: Store, space: SongSpace, seeds: Sequence[Seed], less: Sequence[Seed], weights: Weights, n: int
+    store: Store,
+    songs_: SongSpace,
+    seeds: Sequence[Seed],
+    weights: Weights,
+    n: int,
+    *,
+    more: Sequence[Seed] = (),
+    less: Sequence[Seed] = (),
+    by: Sequence[str] | None = None,
 ) -> list[Similar]:
-    """Return the ``n`` songs most like all of ``seeds`` and unlike ``less``, best first; seeds are left out."""
-    rows = np.stack([space.similarities(seed, weights) for seed in seeds])
+    """Return the ``n`` songs most like all of ``seeds``, best first; the songs that are asked with are left out.
+
+    Where the only seed is a stretch, songs are ordered by their segment that is most like it. The segments of the 1000
+    songs that are most like it as a whole are compared.
+
+    Args:
+        store: the library.
+        songs_: its songs.
+        seeds: to be like.
+        weights: of the blocks.
+        n: how many.
+        more: songs to lean towards.
+        less: songs to lean away from.
+        by: blocks that reasons are taken from; None for all.
+    """
+    space = songs_.space
+    placed = [songs_.placed(seed) for seed in seeds]
+    rows = np.stack([space.compare(one, weights) for one in placed])
     score = rows.mean(axis=0)
-    if less:
-        score = score - _LESS * np.mean([space.similarities(seed, weights) for seed in less], axis=0)
-    for seed in (*seeds, *less):
-        if seed.song is not None and seed.song in space:
-            score[space.row(seed.song)] = -np.inf
-    best = [row for row in top(score, n + len(seeds) + len(less)).tolist() if np.isfinite(score[row])][:n]
+    for others, sign in ((more, 1), (less, -1)):
+        if others:
+            pulls = [space.compare(songs_.placed(seed), weights) for seed in others]
+            score = score + sign * _PULL * np.mean(pulls, axis=0)
+    for seed in (*seeds, *more, *less):
+        if seed.song is not None and seed.song in songs_:
+            score[songs_.row(seed.song)] = -np.inf
+    stretch = len(seeds) == 1 and seeds[0].stretch
+    best = [row for row in top(score, max(n, _CANDIDATES) if stretch else n).tolist() if np.isfinite(score[row])]
     nearest = rows.argmax(axis=0)
+    parts = _parts(store, songs_, {row: placed[nearest[row]] for row in best}, weights)
+    if stretch:
+        found = {row: parts[row][0] + score[row] - rows[0, row] if row in parts else score[row] for row in best}
+        best = sorted(best, key=lambda row: -found[row])[:n]
+    else:
+        found = {row: score[row] for row in best}
     return [
-        Similar(song, max(0.0, float(score[row])), reasons(seeds[nearest[row]].facts, song.facts))
-        for row, song in zip(best, songs(store, [space.ids[row] for row in best]), strict=True)
+        Similar(
+            song,
+            float(np.clip(found[row] / (1 + _PULL * bool(more)), 0, 1)),
+            reasons(seeds[nearest[row]].facts, song.facts, by=by),
+            _span(parts, row, song.duration),
+        )
+        for row, song in zip(best, songs(store, [songs_.ids[row] for row in best]), strict=True)
     ]
+
+
+def _parts(
+    store: Store, songs_: SongSpace, asked: Mapping[int, Placed], weights: Weights
+) -> dict[int, tuple[float, int, int]]:
+    """For each row: similarity and number of the segment most like what it is asked with, and how many there are."""
+    segments = read_segments(store, [songs_.ids[row] for row in asked], analysis_version())
+    by_query: dict[int, list[int]] = {}
+    for row, one in asked.items():
+        if songs_.ids[row] in segments:
+            by_query.setdefault(id(one), []).append(row)
+    found: dict[int, tuple[float, int, int]] = {}
+    for rows in by_query.values():
+        counts = [len(segments[songs_.ids[row]]) for row in rows]
+        points = songs_.space.place_rows(np.concatenate([segments[songs_.ids[row]] for row in rows]))
+        similar = songs_.space.compare_parts(asked[rows[0]], points, np.repeat(rows, counts), weights)
+        for row, some in zip(rows, np.split(similar, np.cumsum(counts)[:-1]), strict=True):
+            found[row] = (float(some.max()), int(some.argmax()), len(some))
+    return found
+
+
+def _span(parts: Mapping[int, tuple[float, int, int]], row: int, duration: float | None) -> tuple[float, float] | None:
+    _, number, count = parts.get(row, (0.0, 0, 1))
+    if count < 2 or duration is None:
+        return None
+    start, stop = spans(duration)[number]
+    return start, duration if stop is None else stop
 
 
 def parse_weights(by: str | Mapping[str, float] | None) -> Weights:

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from celesta.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a playlist must not do.
+
+    Attributes:
+        artists: of each song; "" where unknown, which never counts as the same.
+        once: no artist more than once.
+        banned: songs that may not be used, such as copies of others.
+    """
+
+    artists: Sequence[str]
+    once: bool = False
+    banned: frozenset[int] = frozenset()
+
 
 Row = Callable[[int], np.ndarray]
 """Similarities ``(songs,)`` of a song to all songs, from 0 to 1."""
 _CANDIDATES = 200  # songs near the straight way that a path may use
 
 
-def path(start: int, end: int, length: int, similar: Row, artists: Sequence[str], *, once: bool = False) -> list[int]:
+def path(start: int, end: int, length: int, similar: Row, limits: Limits) -> list[int]:
     """Find a way from one song to another whose worst step is as small as possible.
 
     Songs near both ends are taken as candidates. A search over steps keeps, for each candidate and number of steps, the
@@ -25,8 +42,7 @@ def path(start: int, end: int, length: int, similar: Row, artists: Sequence[str]
         end: the last song.
         length: number of songs, both ends included, at least 2.
         similar: similarity of a song to all songs.
-        artists: of each song; "" where unknown, which never counts as the same.
-        once: no artist more than once.
+        limits: what it must not do.
 
     Returns:
         Songs from start to end; fewer than ``length`` where the library has too few.
@@ -40,14 +56,15 @@ def path(start: int, end: int, length: int, similar: Row, artists: Sequence[str]
         raise UsageError("the path begins and ends with the same song; choose two songs")
     from_start, from_end = similar(start), similar(end)
     both = np.minimum(1, from_start + from_end) + np.sqrt(from_start * from_end)
-    both[[start, end]] = -1
+    both[[start, end, *limits.banned]] = -1
     order = np.argsort(-both, kind="stable")[: max(_CANDIDATES, 4 * length)]
     songs = [start, *(int(song) for song in order if both[song] >= 0), end]
     if len(songs) < length:
         length = len(songs)
     steps = np.stack([similar(song)[songs] for song in songs])
     np.fill_diagonal(steps, -1)
-    return [songs[i] for i in _bottleneck(steps, _conflicts(songs, artists), length, _pull(from_end[songs]), once)]
+    same = _conflicts(songs, limits.artists)
+    return [songs[i] for i in _bottleneck(steps, same, length, _pull(from_end[songs]), limits.once)]
 
 
 def _pull(to_end: np.ndarray) -> np.ndarray:
@@ -88,23 +105,22 @@ def _bottleneck(steps: np.ndarray, same_artist: np.ndarray, length: int, pull: n
 def around(
     seeds: Sequence[int],
     similar: Row,
-    artists: Sequence[str],
     durations: Sequence[float],
+    limits: Limits,
     *,
     songs: int | None = None,
     seconds: float | None = None,
-    once: bool = False,
 ) -> list[int]:
     """Collect songs that are similar to all seeds, in an order in which neighbours are similar.
 
     Args:
         seeds: songs that begin the list.
         similar: similarity of a song to all songs.
-        artists: of each song.
         durations: seconds of each song.
+        limits: what it must not do.
         songs: how many songs, or
-        seconds: how long; one of the two.
-        once: no artist more than once.
+        seconds: how long; one of the two. The list ends within half a song of average length below it, and never
+            exceeds it, unless the seeds alone do, or no song is short enough.
 
     Raises:
         UsageError: no seed, or not exactly one of songs and seconds.
@@ -113,34 +129,36 @@ def around(
         raise UsageError("a playlist needs at least one seed")
     if (songs is None) == (seconds is None):
         raise UsageError("give the number of songs or the minutes, one of them")
+    lengths = np.asarray(durations, np.float64)
     fit = np.mean([similar(seed) for seed in seeds], axis=0)
     chosen = list(dict.fromkeys(seeds))
-    used = {artists[song] for song in chosen} - {""}
-    while _short(chosen, durations, songs, seconds):
-        scores = fit + 0.5 * similar(chosen[-1])
-        scores[chosen] = -1
-        last = artists[chosen[-1]]
-        for song in np.argsort(-scores, kind="stable"):
-            if scores[song] < 0:
-                return chosen
-            artist = artists[song]
-            if artist and (artist == last or (once and artist in used)):
-                continue
-            chosen.append(int(song))
-            used.add(artist)
-            break
-        else:
+    while True:
+        left = np.inf
+        if songs is not None and len(chosen) >= songs:
             return chosen
-    return chosen
+        if seconds is not None:
+            left = seconds - lengths[chosen].sum()
+            if left < 0.5 * lengths[chosen].mean():
+                return chosen
+        scores = fit + 0.5 * similar(chosen[-1])
+        scores[[*chosen, *limits.banned]] = -1
+        scores[lengths > left] = -1
+        following = _first_allowed(scores, chosen, limits)
+        if following is None:
+            return chosen
+        chosen.append(following)
 
 
-def _short(chosen: Sequence[int], durations: Sequence[float], songs: int | None, seconds: float | None) -> bool:
-    """Whether another song is wanted: up to the length, or nearer to it with one more of average length."""
-    if songs is not None:
-        return len(chosen) < songs
-    assert seconds is not None
-    total = sum(durations[song] for song in chosen)
-    return total + 0.5 * total / len(chosen) < seconds
+def _first_allowed(scores: np.ndarray, chosen: Sequence[int], limits: Limits) -> int | None:
+    """The best song whose artist may come next; None where there is none."""
+    used = {limits.artists[song] for song in chosen} if limits.once else {limits.artists[chosen[-1]]}
+    used.discard("")
+    for song in np.argsort(-scores, kind="stable").tolist():
+        if scores[song] < 0:
+            return None
+        if limits.artists[song] not in used:
+            return int(song)
+    return None
 
 
 def worst_step(songs: Sequence[int], similar: Row) -> float:

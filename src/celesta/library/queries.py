@@ -10,9 +10,9 @@ from celesta._files import printable
 from celesta.errors import LibraryError, UsageError
 from celesta.library.analysis import analyser
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
-from celesta.library.playlists import around
-from celesta.library.playlists import path as song_path
-from celesta.library.records import Song, Source, find_recording, read_artists, songs
+from celesta.library.playlist import DEFAULT_SONGS, Playlist, Wish, make_playlist
+from celesta.library.positions import SongMap, make_map
+from celesta.library.records import Song, Source, find_recording, songs
 from celesta.library.search import Query, Range, check_label, parse_key, parse_range, search
 from celesta.library.store import Store
 
@@ -34,6 +34,7 @@ class Queries:
         start: float | None = None,
         stop: float | None = None,
         by: str | Mapping[str, float] | None = None,
+        more: Sequence[Source] = (),
         less: Sequence[Source] = (),
         n: int = 10,
     ) -> list[Similar]:
@@ -44,8 +45,13 @@ class Queries:
             start: compare with a stretch of the (only) source from here, seconds.
             stop: its end.
             by: blocks to compare by, such as ``"timbre,mood:2"``, or a dict of block to weight.
-            less: songs to be unlike.
+            more: songs to lean towards, with half the weight of the sources.
+            less: songs to lean away from.
             n: how many.
+
+        Returns:
+            The best first. Each has the reasons, and the part of it that is most like the sources. A stretch is
+            compared with the parts of songs.
 
         Raises:
             UsageError: no source, or a stretch of several.
@@ -60,7 +66,9 @@ class Queries:
         weights = parse_weights(by)
         space = self._songs()
         seeds = [self._seed(one, space, start or 0.0, stop, stretch) for one in sources]
-        return find_similar(self._store, space, seeds, [self._seed(one, space) for one in less], weights, n)
+        leaning = {"more": [self._seed(one, space) for one in more], "less": [self._seed(one, space) for one in less]}
+        asked = None if by is None else [name for name, weight in weights.of.items() if weight > 0]
+        return find_similar(self._store, space, seeds, weights, n, **leaning, by=asked)
 
     def search(
         self,
@@ -102,45 +110,56 @@ class Queries:
         minutes: float | None = None,
         by: str | Mapping[str, float] | None = None,
         no_repeat_artist: bool = False,
-    ) -> list[Song]:
+    ) -> Playlist:
         """Make a playlist: a path from ``start`` to ``end``, or songs around seeds.
 
-        No song comes twice, and no artist twice in a row where the tags name artists.
+        No song comes twice, nor a copy of one, and no artist twice in a row where the tags name artists. What is not as
+        it was asked for is in the list's ``notes``.
 
         Args:
             seeds: songs of the library to begin with and to be like.
             start: first song of a path.
             end: last song of a path.
             n: number of songs; 15 where neither it nor minutes are given.
-            minutes: length in minutes; for playlists around seeds only.
+            minutes: length in minutes, which is not exceeded; for playlists around seeds only.
             by: blocks to compare by; see :meth:`similar`.
-            no_repeat_artist: no artist more than once.
+            no_repeat_artist: no artist more than once; songs whose artist is unknown may all come.
 
         Raises:
             UsageError: neither seeds nor both ends.
             LibraryError: a song is not in the library or not analysed.
         """
         space = self._songs()
-        similar = space.row_of(parse_weights(by))
-        artists, durations = read_artists(self._store, space.ids)
+        weights = parse_weights(by)
+        rows = [self._row(one, space) for one in seeds]
         if start is not None and end is not None and not seeds:
             if minutes is not None:
                 raise UsageError("--minutes: a path has a number of songs; give -n instead")
             ends = self._row(start, space), self._row(end, space)
-            rows = song_path(*ends, 15 if n is None else n, similar, artists, once=no_repeat_artist)
+            wish = Wish(ends=ends, songs=DEFAULT_SONGS if n is None else n, once=no_repeat_artist)
         elif seeds and start is None and end is None:
-            rows = around(
-                [self._row(one, space) for one in seeds],
-                similar,
-                artists,
-                durations,
-                songs=15 if n is None and minutes is None else n,
-                seconds=None if minutes is None else 60 * minutes,
-                once=no_repeat_artist,
-            )
+            if n is not None and minutes is not None:
+                raise UsageError("-n and --minutes: give one of them")
+            count = DEFAULT_SONGS if n is None and minutes is None else n
+            seconds = None if minutes is None else 60 * minutes
+            wish = Wish(seeds=rows, songs=count, seconds=seconds, once=no_repeat_artist)
         else:
             raise UsageError("a playlist needs both --from and --to, or one --seed or more")
-        return songs(self._store, [space.ids[row] for row in rows])
+        return make_playlist(self._store, space, weights, wish)
+
+    def map(self, *, refit: bool = False, seed: int = 0) -> SongMap:
+        """Lay out the songs on a plane, like songs near each other; write it with ``celesta.report.write_map``.
+
+        Positions are stored in the library: songs stay where they are when others are added.
+
+        Args:
+            refit: lay out all songs anew.
+            seed: of the random numbers of a new layout.
+
+        Raises:
+            LibraryError: the library has no analysed songs.
+        """
+        return make_map(self._store, self._songs(), refit=refit, seed=seed)
 
     def _songs(self) -> SongSpace:
         """The songs to compare; read again after the library was changed, by this or another process."""
@@ -162,7 +181,7 @@ class Queries:
                 raise LibraryError(f"song {source}: the library has no song of this number")
             source = known[0].path
         record = analyser(os.cpu_count() or 1).analyse(Path(source), start, stop)
-        return Seed(record.facts, recording, record)
+        return Seed(record.facts, recording, record, stretch)
 
     def _row(self, source: Source, space: SongSpace) -> int:
         recording = find_recording(self._store, source)

@@ -17,6 +17,8 @@ from celesta.library.store import Store
 Source = str | os.PathLike[str] | int
 """A file, of the library or any other, or the number of a song of the library."""
 
+_NO_ARTIST = ("", "unknown", "unknown artist", "no artist", "none", "n/a", "various", "various artists", "va", "artist")
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Song:
@@ -135,13 +137,17 @@ def songs(store: Store, ids: Iterable[int]) -> list[Song]:
 
 
 def read_artists(store: Store, ids: Sequence[int]) -> tuple[list[str], list[float]]:
-    """Return the artist ("" where unknown; case does not matter) and the seconds of each song."""
+    """Return the artist and the seconds of each song.
+
+    Artists are in lower case, and "" where the tags name none, or say "Unknown Artist", "Various Artists" or the like.
+    """
     rows = store.rows(
         "SELECT r.id, r.duration, t.value FROM recordings r"
         " LEFT JOIN tags t ON t.recording = r.id AND t.name = 'artist'"
     )
     known = {recording: (artist or "", duration or 0.0) for recording, duration, artist in rows}
-    return [known[one][0].strip().casefold() for one in ids], [known[one][1] for one in ids]
+    names = [known[one][0].strip().casefold() for one in ids]
+    return ["" if name.strip("<>[]()- ") in _NO_ARTIST else name for name in names], [known[one][1] for one in ids]
 
 
 def find_recording(store: Store, source: Source) -> int | None:

@@ -153,6 +153,20 @@ class Space:
         distance += np.float32(query @ one.point[used])
         return self._similar(distance, one, weights, known.mean, known.deviation, known.near)
 
+    def compare_many(self, rows: np.ndarray, to: np.ndarray, weights: Weights) -> np.ndarray:
+        """Compute the similarities ``(len(rows), len(to))`` of songs to other songs."""
+        known = self._weighted(weights)
+        points = self.points[rows] * known.columns
+        distance = (-2 * points) @ self.points[to].T
+        distance += known.squares[rows][:, None]
+        distance += known.squares[to]
+        np.maximum(distance, 0, out=distance)
+        mean, deviation, near = known.mean, known.deviation, known.near
+        similar: np.ndarray = ndtr((mean[rows][:, None] - distance) / deviation[rows][:, None])
+        similar *= ndtr((mean[to] - distance) / deviation[to])
+        similar /= near[rows][:, None] * near[to]
+        return similar
+
     def compare_parts(self, one: Placed, points: np.ndarray, songs: np.ndarray, weights: Weights) -> np.ndarray:
         """Compute the similarity ``(n,)`` of a placed song to parts of songs.
 

@@ -162,7 +162,7 @@ class Page:
             "footer": footer,
             "version": __version__,
         }
-        return _environment().get_template("page.html").render(values)
+        return environment().get_template("page.html").render(values)
 
     def write(self, path: str | Path, footer: str = "") -> Path:
         """Write the page as a whole or not at all; missing folders are made. Return its path.
@@ -213,7 +213,9 @@ def relative_url(target: str | Path, page: str | Path) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return the environment of all templates: every text is escaped and made visible."""
+
     def finalize(value: Any) -> Any:
         return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 

@@ -118,7 +118,7 @@ class SongSpace:
 
 def find_similar(
     store: Store,
-    songs_: SongSpace,
+    known: SongSpace,
     seeds: Sequence[Seed],
     weights: Weights,
     n: int,
@@ -134,7 +134,7 @@ def find_similar(
 
     Args:
         store: the library.
-        songs_: its songs.
+        known: its songs.
         seeds: to be like.
         weights: of the blocks.
         n: how many.
@@ -142,21 +142,21 @@ def find_similar(
         less: songs to lean away from.
         by: blocks that reasons are taken from; None for all.
     """
-    space = songs_.space
-    placed = [songs_.placed(seed) for seed in seeds]
+    space = known.space
+    placed = [known.placed(seed) for seed in seeds]
     rows = np.stack([space.compare(one, weights) for one in placed])
     score = rows.mean(axis=0)
     for others, sign in ((more, 1), (less, -1)):
         if others:
-            pulls = [space.compare(songs_.placed(seed), weights) for seed in others]
+            pulls = [space.compare(known.placed(seed), weights) for seed in others]
             score = score + sign * _PULL * np.mean(pulls, axis=0)
     for seed in (*seeds, *more, *less):
-        if seed.song is not None and seed.song in songs_:
-            score[songs_.row(seed.song)] = -np.inf
+        if seed.song is not None and seed.song in known:
+            score[known.row(seed.song)] = -np.inf
     stretch = len(seeds) == 1 and seeds[0].stretch
     best = [row for row in top(score, max(n, _CANDIDATES) if stretch else n).tolist() if np.isfinite(score[row])]
     nearest = rows.argmax(axis=0)
-    parts = _parts(store, songs_, {row: placed[nearest[row]] for row in best}, weights)
+    parts = _parts(store, known, {row: placed[nearest[row]] for row in best}, weights)
     if stretch:
         found = {row: parts[row][0] + score[row] - rows[0, row] if row in parts else score[row] for row in best}
         best = sorted(best, key=lambda row: -found[row])[:n]
@@ -169,24 +169,24 @@ def find_similar(
             reasons(seeds[nearest[row]].facts, song.facts, by=by),
             _span(parts, row, song.duration),
         )
-        for row, song in zip(best, songs(store, [songs_.ids[row] for row in best]), strict=True)
+        for row, song in zip(best, songs(store, [known.ids[row] for row in best]), strict=True)
     ]
 
 
 def _parts(
-    store: Store, songs_: SongSpace, asked: Mapping[int, Placed], weights: Weights
+    store: Store, known: SongSpace, asked: Mapping[int, Placed], weights: Weights
 ) -> dict[int, tuple[float, int, int]]:
     """For each row: similarity and number of the segment most like what it is asked with, and how many there are."""
-    segments = read_segments(store, [songs_.ids[row] for row in asked], analysis_version())
+    segments = read_segments(store, [known.ids[row] for row in asked], analysis_version())
     by_query: dict[int, list[int]] = {}
     for row, one in asked.items():
-        if songs_.ids[row] in segments:
+        if known.ids[row] in segments:
             by_query.setdefault(id(one), []).append(row)
     found: dict[int, tuple[float, int, int]] = {}
     for rows in by_query.values():
-        counts = [len(segments[songs_.ids[row]]) for row in rows]
-        points = songs_.space.place_rows(np.concatenate([segments[songs_.ids[row]] for row in rows]))
-        similar = songs_.space.compare_parts(asked[rows[0]], points, np.repeat(rows, counts), weights)
+        counts = [len(segments[known.ids[row]]) for row in rows]
+        points = known.space.place_rows(np.concatenate([segments[known.ids[row]] for row in rows]))
+        similar = known.space.compare_parts(asked[rows[0]], points, np.repeat(rows, counts), weights)
         for row, some in zip(rows, np.split(similar, np.cumsum(counts)[:-1]), strict=True):
             found[row] = (float(some.max()), int(some.argmax()), len(some))
     return found

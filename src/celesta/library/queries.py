@@ -148,7 +148,7 @@ class Queries:
         return make_playlist(self._store, space, weights, wish)
 
     def map(self, *, refit: bool = False, seed: int = 0) -> SongMap:
-        """Lay out the songs on a plane, like songs near each other; write it with ``celesta.report.write_map``.
+        """Lay out the songs on a plane, like songs near each other, for :func:`celesta.report.library_map.write_map`.
 
         Positions are stored in the library: songs stay where they are when others are added.
 

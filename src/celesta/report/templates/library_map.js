@@ -33,10 +33,10 @@ function painter() {
   if (!gl) return plain(canvas.getContext("2d"));
   const program = gl.createProgram();
   for (const [kind, text] of [
-    [gl.VERTEX_SHADER, `attribute vec2 p; attribute vec4 c; uniform vec3 view; uniform vec2 size; uniform float dot; varying vec4 v;
-      void main() { vec2 at = (p * view.x + view.yz) / size * 2.0 - 1.0; gl_Position = vec4(at.x, -at.y, 0.0, 1.0); gl_PointSize = c.a < 0.5 ? dot * 0.7 : dot; v = c; }`],
-    [gl.FRAGMENT_SHADER, `precision mediump float; varying vec4 v; uniform float dot;
-      void main() { float d = length(gl_PointCoord - 0.5); float a = v.a * clamp((0.5 - d) * dot, 0.0, 1.0); gl_FragColor = vec4(v.rgb * a, a); }`],
+    [gl.VERTEX_SHADER, `attribute vec2 p; attribute vec4 c; uniform vec3 view; uniform vec2 size; uniform mediump float spot; varying vec4 v;
+      void main() { vec2 at = (p * view.x + view.yz) / size * 2.0 - 1.0; gl_Position = vec4(at.x, -at.y, 0.0, 1.0); gl_PointSize = c.a < 0.5 ? spot * 0.7 : spot; v = c; }`],
+    [gl.FRAGMENT_SHADER, `precision mediump float; varying vec4 v; uniform mediump float spot;
+      void main() { float d = length(gl_PointCoord - 0.5); float a = v.a * clamp((0.5 - d) * spot, 0.0, 1.0); gl_FragColor = vec4(v.rgb * a, a); }`],
   ]) {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, text); gl.compileShader(shader); gl.attachShader(program, shader);
@@ -52,13 +52,13 @@ function painter() {
   place("p", xy, 2, gl.UNSIGNED_SHORT, false, gl.STATIC_DRAW);
   const buffer = place("c", colours, 4, gl.UNSIGNED_BYTE, true, gl.DYNAMIC_DRAW);
   const at = (name) => gl.getUniformLocation(program, name);
-  const [eye, size, dot] = [at("view"), at("size"), at("dot")];
+  const [eye, size, spot] = [at("view"), at("size"), at("spot")];
   return {
     recolour() { gl.bindBuffer(gl.ARRAY_BUFFER, buffer); gl.bufferSubData(gl.ARRAY_BUFFER, 0, colours); },
     draw() {
       gl.viewport(0, 0, canvas.width, canvas.height);
       gl.clearColor(0, 0, 0, 0); gl.clear(gl.COLOR_BUFFER_BIT);
-      gl.uniform3f(eye, view.scale, view.x, view.y); gl.uniform2f(size, width, height); gl.uniform1f(dot, radius() * 2 * ratio);
+      gl.uniform3f(eye, view.scale, view.x, view.y); gl.uniform2f(size, width, height); gl.uniform1f(spot, radius() * 2 * ratio);
       gl.drawArrays(gl.POINTS, 0, count);
     },
   };

@@ -45,7 +45,7 @@ class Positions:
     @property
     def placed(self) -> np.ndarray:
         """``(songs,)`` bool."""
-        return np.isfinite(self.xy).all(axis=1)
+        return np.asarray(np.isfinite(self.xy).all(axis=1))
 
 
 def empty(songs: int) -> Positions:

@@ -95,7 +95,7 @@ def _pixels(xy: np.ndarray) -> np.ndarray:
     """Positions from 0 to 65535, x and y on one scale; what lies far off is moved to the edge."""
     if not len(xy):
         return np.zeros((0, 2), int)
-    reach = min(float(np.abs(xy).max()), 1.6) or 1.0
+    reach = min(float(np.abs(xy).max()), 1.3) or 1.0
     return np.round((np.clip(xy / reach, -1, 1) * np.array([1, -1]) + 1) / 2 * 65_535).astype(int)
 
 

@@ -41,7 +41,9 @@ function painter() {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, text); gl.compileShader(shader); gl.attachShader(program, shader);
   }
-  gl.linkProgram(program); gl.useProgram(program);
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program));
+  gl.useProgram(program);
   gl.enable(gl.BLEND); gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   const place = (name, array, size, type, normal, use) => {
     const buffer = gl.createBuffer(), at = gl.getAttribLocation(program, name);

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from celesta.library.duplicates import SAME_SHARE, matching_pairs
+from celesta.library.duplicates import matching_pairs
 from celesta.library.fingerprint import METHOD
 from celesta.library.neighbours import SongSpace
 from celesta.library.playlists import Limits, around, path, worst_step
@@ -96,7 +96,7 @@ def _copies(store: Store, recordings: Sequence[int], asked: set[int]) -> set[int
     prints = [np.frombuffer(rows[one], "<u4").astype(np.uint32) for one in known]
     found: set[int] = set()
     for a, b, match in matching_pairs(prints):
-        if match.share >= SAME_SHARE and known[a] not in found:
+        if match.same() and known[a] not in found:
             found.add(known[a] if known[b] in asked else known[b])
     return found - asked
 

@@ -96,7 +96,8 @@ def _pixels(xy: np.ndarray) -> np.ndarray:
     if not len(xy):
         return np.zeros((0, 2), int)
     reach = min(float(np.abs(xy).max()), 1.3) or 1.0
-    return np.round((np.clip(xy / reach, -1, 1) * np.array([1, -1]) + 1) / 2 * 65_535).astype(int)
+    pixels = (np.clip(xy / reach, -1, 1) * np.array([1, -1]) + 1) / 2 * 65_535
+    return np.asarray(np.round(pixels), int)
 
 
 def _numbered(texts: Sequence[str]) -> tuple[list[str], list[int]]:

@@ -293,7 +293,7 @@ function search() {
   const found = [];
   for (let i = 0; i < count; i++) { matching[i] = words.every((word) => texts[i].includes(word)) ? 1 : 0; if (matching[i] && words.length) found.push(i); }
   if (words.length) list(found, `${found.length} found`); else list(selected, selected.length ? `${selected.length} selected` : "Songs");
-  say(words.length ? `${found.length} songs found` : "");
+  if (words.length) say(`${found.length} songs found`);
   recolour();
 }
 

@@ -19,6 +19,7 @@ from celesta.models.export import export_model
 from celesta.models.info import StoredInfo
 from celesta.models.mdct import Mdct
 from celesta.models.mdct_numpy import inverse_mdct, mdct
+from celesta.models.onnx_runtime import GraphNetwork
 
 NAMES = [entry.name for entry in registry.shipped() if entry.name != "cel-lr"]  # cel-silu has the same layers
 CODED = next(entry.name for entry in registry.shipped() if entry.capabilities.codes_to_bitrate)
@@ -186,3 +187,15 @@ def test_threads_of_sessions_follow_the_limit(clip):
         assert _device.thread_count() == 2
         two = codec.encode(mono)
     np.testing.assert_allclose(one.base, two.base, atol=1e-4)
+
+
+def test_weights_that_are_a_symbolic_link_are_read(tmp_path, clip):
+    """Caches of packages and of hubs link files; ONNX Runtime alone refuses weights outside the graph's folder."""
+    for file in weights.FOLDER.glob("cel-3.*"):
+        link = tmp_path / file.name
+        link.symlink_to(file) if file.suffix == ".safetensors" else link.write_bytes(file.read_bytes())
+    x = clip.samples[None, :1, : 2**15]
+    found, wanted = (
+        GraphNetwork(folder / "cel-3.encode.onnx").run(x=x)["base"] for folder in (tmp_path, weights.FOLDER)
+    )
+    assert np.array_equal(found, wanted)

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
+def _linked_weights(graph: Path) -> dict[str, bytes]:
+    """Read weights that are a symbolic link, as in caches of packages: the engine refuses to follow one."""
+    files = graph.parent.glob("*.safetensors")
+    return {f.name: f.read_bytes() for f in files if f.is_symlink() and graph.name.startswith(f"{f.stem}.")}
+
+
 class GraphNetwork:
     """An ONNX graph as a :class:`~celesta.models.runtime.Network`.
 
@@ -40,6 +46,7 @@ class GraphNetwork:
         self._provider = _PROVIDERS[device.partition(":")[0]]
         self._sessions: dict[int, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
+        self._linked = _linked_weights(path)  # kept, for the engine does not copy them
 
     def run(self, **inputs: np.ndarray | int) -> Arrays:
         """Compute outputs of inputs; inputs that the graph does not have are left out."""
@@ -66,6 +73,8 @@ class GraphNetwork:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
+            for name, data in self._linked.items():
+                options.add_external_initializers_from_files_in_memory([name], [data], [len(data)])
             return onnxruntime.InferenceSession(str(self.path), options, providers=[self._provider])
         except Exception as error:  # ONNX Runtime's errors have no common base
             line = str(error).splitlines()[0] if str(error) else type(error).__name__

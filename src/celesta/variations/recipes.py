@@ -38,7 +38,7 @@ class Recipe:
         seed: of steps that draw random numbers and have no seed of their own.
 
     Example:
-        >>> recipe = parse_recipe('[[step]]\\nname = "brightness"\\nvalue = 2')
+        >>> recipe = parse_recipe('[[step]]\nname = "brightness"\nvalue = 2')
         >>> [str(step) for step in recipe.steps]
         ['brightness 2']
     """

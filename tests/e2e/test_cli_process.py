@@ -132,7 +132,7 @@ def test_a_signal_leaves_no_temporary_files(verb, how, code, long, tmp_path, sta
     """Item 17."""
     source = {"encode": "long.wav", "decode": "long.cel"}[verb]
     out = tmp_path / "out"
-    process = start(verb, long / source, "-o", "out", *(("-m", "linear-8") if verb == "encode" else ()), cwd=tmp_path)
+    process = start(verb, long / source, "-o", "out", *(("-m", "cel-3") if verb == "encode" else ()), cwd=tmp_path)
     while process.poll() is None and not (out.is_dir() and os.listdir(out)):
         time.sleep(0.01)  # until there is something to leave behind
     process.send_signal(how)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,21 @@ def test_energies_of_one_band_add_up() -> None:
     places = np.array([510, 511]).reshape(1, 1, 2, 1)
     parts = pool_parts(latent(np.zeros((1, 1, 0, 1)), places, values, 512))
     assert parts["detail.mean"][-1] == pytest.approx(np.log10(25))
+
+
+def test_the_envelope_is_pooled_up_to_the_end_of_the_audio() -> None:
+    """Band powers in dB, not those of what is left out, and not the cells of 4 frames behind the end."""
+    frames = 8
+    envelope = np.full((2, 1, 50, 2), -100.0, np.float32)
+    envelope[:, :, 3] = [[[-40.0, -20.0]], [[-30.0, 77.0]]]
+    z = dense(np.zeros((2, 1, 4, frames)), n_samples=512 * 12)
+    parts = pool_parts(dataclasses.replace(z, envelope=envelope))
+    assert list(parts)[-2:] == ["envelope.mean", "envelope.std"]
+    mean, std = parts["envelope.mean"], parts["envelope.std"]
+    assert mean.shape == std.shape == (25,)
+    assert mean[3] == pytest.approx(-30)
+    assert std[3] == pytest.approx(np.std([-40, -20, -30]))
+    assert np.allclose(np.delete(mean, 3), -100)
 
 
 @pytest.mark.parametrize("coefficients", [1, 10, 64, 65, 200, 512, 2048])

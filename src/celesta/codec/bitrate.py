@@ -163,7 +163,7 @@ def _encode(
     rest = _later(progress, survey.share)
     file = SongFile(target, about, survey.mid_side, song.n_samples, rest, check)
     own = wanted.settings or chosen_settings(tables, wanted.kbps, song.channels)
-    channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model, tables)))
+    channels = int(min(model.latent_dim, wanted.channels or _channels(wanted, model, tables, song.channels)))
     while True:
 
         def numbers(step: int, channels: int = channels) -> Iterator[list[Numbers]]:
@@ -280,6 +280,6 @@ def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window]
     return bool(np.log2(1 + other / unit).sum() < np.log2(1 + plain / unit).sum())
 
 
-def _channels(wanted: Target, model: Any, tables: Tables) -> int:
+def _channels(wanted: Target, model: Any, tables: Tables, sounds: int) -> int:
     """Return the base channels for a target: all where there is nothing else."""
-    return int(model.latent_dim) if wanted.base_alone else base_channels(tables)
+    return int(model.latent_dim) if wanted.base_alone else base_channels(tables, wanted.kbps, sounds)

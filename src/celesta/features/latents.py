@@ -55,7 +55,8 @@ def _pooled(
         return pool(recording.shared(latent, encode, start, stop))
 
     start = lambda: Recording(rate)  # noqa: E731
-    return Extractor(name, pooling.VERSION, rate, f"{rate} Hz", start, summary, weights, precision)
+    version = pooling.VERSION + (".envelope" if coder.model.capabilities.has_envelope else "")
+    return Extractor(name, version, rate, f"{rate} Hz", start, summary, weights, precision)
 
 
 def untrained(name: str, model: str) -> tuple[Model, str]:

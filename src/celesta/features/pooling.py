@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from celesta.dsp.band_envelope import BANDS, FRAMES
 from celesta.errors import UsageError
 from celesta.latents.latent import Latent
 
@@ -38,7 +39,8 @@ def pool_parts(latent: Latent, statistics: Sequence[str] = STATISTICS) -> dict[s
     Returns:
         ``base.<statistic>`` ``(latent_dim,)`` for models with a base; ``detail.mean`` and ``detail.std`` ``(bands,)``
         for models with a detail: log10 energy in 64 bands of its places (fewer for models with fewer coefficients),
-        narrow ones first, whatever statistics are asked for.
+        narrow ones first, whatever statistics are asked for. ``envelope.mean`` and ``envelope.std`` ``(bands,)``, dB,
+        of the coded band powers, for models with a band envelope.
 
     Raises:
         UsageError: a statistic is unknown, or none is asked for.
@@ -59,6 +61,11 @@ def pool_parts(latent: Latent, statistics: Sequence[str] = STATISTICS) -> dict[s
         for name in ("mean", "std"):
             over_time = _statistic(name)
             parts[f"detail.{name}"] = np.mean([over_time(s) for s in spectra], axis=0).astype(np.float32)
+    if latent.envelope is not None:
+        powers = np.concatenate(list(latent.envelope[:, :, :BANDS]), axis=-1)[..., : -(-frames // FRAMES)]
+        for name in ("mean", "std"):
+            over_time = _statistic(name)
+            parts[f"envelope.{name}"] = np.mean([over_time(p) for p in powers], axis=0).astype(np.float32)
     return parts
 
 

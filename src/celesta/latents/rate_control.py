@@ -15,9 +15,14 @@ from celesta.entropy.window import NO_DETAIL, Settings
 
 Coefficients = tuple[np.ndarray, np.ndarray]
 """Coefficients ``(bands, frames)`` of a window of an audio channel, and their envelope indices."""
-BASE_CHANNELS = (4, 2)
-"""Base channels next to a detail, without and with an envelope: more cost more bits than they gain at any bitrate."""
-CHOICES = ((18.0, 5, 15), (float("inf"), 7, 15))
+BASE_CHANNELS = (4, 2, 6)
+"""Base channels next to a detail: without an envelope, with one, and with one in stereo from :data:`STEREO_KBPS` on.
+
+More cost more bits than they gain; chosen on validation music by ``benchmarks/codec_settings.py``.
+"""
+STEREO_KBPS = 10.0
+"""Bitrate of each of two audio channels, kbit/s."""
+CHOICES = ((10.0, 5, 15), (float("inf"), 7, 15))
 """Up to which bitrate of an audio channel, kbit/s: power of the envelope and softening of the fill.
 
 Chosen on validation music by ``benchmarks/codec_settings.py``.
@@ -96,9 +101,18 @@ def step_of_count(windows: Sequence[Coefficients], count: float, power: int, tab
     return bits.step_keeping(float(np.partition(weighted, at)[at]))
 
 
-def base_channels(tables: Tables) -> int:
-    """Return the base channels of a coded file that has a detail: more of them cost more bits than they gain."""
-    return BASE_CHANNELS[tables.envelope is not None]
+def base_channels(tables: Tables, kbps: float | None = None, sounds: int = 1) -> int:
+    """Return the base channels of a coded file that has a detail.
+
+    Args:
+        tables: the codec's.
+        kbps: bitrate asked for, kbit/s; None for that of a quality.
+        sounds: audio channels.
+    """
+    if tables.envelope is None:
+        return BASE_CHANNELS[0]
+    each = QUALITY_KBPS if kbps is None else kbps / sounds
+    return BASE_CHANNELS[2 if sounds == 2 and each >= STEREO_KBPS else 1]
 
 
 def settings(tables: Tables, kbps: float | None = None, sounds: int = 1) -> Settings:

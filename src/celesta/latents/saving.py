@@ -110,7 +110,10 @@ def _save_plain(latent: Latent, path: Path, kbps: float | None, dtype: str | Non
 def _save_coded(latent: Latent, coding: Coding, path: Path, kbps: float | None) -> WrittenFile:
     tables = load_tables(latent.envelope_rows)
     _check_codable(latent, tables.bands, tables.base_channels)
-    channels = min(latent.latent_dim, base_channels(tables) if coding.base_channels is None else coding.base_channels)
+    channels = coding.base_channels
+    if channels is None:
+        channels = base_channels(tables, kbps, latent.channels)
+    channels = min(latent.latent_dim, channels)
     finest = _finest(latent, coding, kbps)
     about = {name: getattr(latent, name) for name in META}
     about["tags"] = limited_tags(latent.tags, latent.duration, kbps, path)

@@ -60,7 +60,9 @@ def truncate(
         reader.check_payload()
         _refuse_copies(reader, kbps, channels)
         m = reader.meta
-        kept = min(m.latent_dim, channels or (m.latent_dim if kbps is None else base_channels(reader.tables)))
+        if channels is None:
+            channels = m.latent_dim if kbps is None else base_channels(reader.tables, kbps, m.channels)
+        kept = min(m.latent_dim, channels)
         about = {name: getattr(m, name) for name in META}
         if kbps is not None:
             about["tags"] = limited_tags(m.tags, reader.seconds, kbps, Path(target))

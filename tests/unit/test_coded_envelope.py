@@ -23,6 +23,7 @@ from celesta.entropy.table_file import load_tables
 from celesta.errors import LatentError, LatentWarning, UsageError
 from celesta.latents import CelReader, Latent, verify
 from celesta.latents.header import pack, unpack
+from celesta.latents.rate_control import BASE_CHANNELS
 from celesta.models import registry
 from celesta.models.nested2 import Nested2Config
 from celesta.report.demo import CLIPS
@@ -85,7 +86,7 @@ def test_a_song_that_was_read_has_envelope_and_settings(coded: Path) -> None:
     z = Latent.load(coded)
     assert z.envelope is not None
     assert z.envelope.shape == (4, 2, 50, 108)
-    assert z.latent_dim == 2
+    assert z.latent_dim == BASE_CHANNELS[2]
     with CelReader(coded) as reader:
         assert (reader.encoding, reader.meta.envelope) == ("coded-2", 50)
         numbers = reader.numbers(1)[0]

@@ -189,7 +189,7 @@ def _finished(rows: np.ndarray, loudest: dict[str, float]) -> dict[str, np.ndarr
     """Turn rows of frames ``(F, 160)`` into descriptors ``(d, F)`` float32, given the loudest of the stretch in dB."""
     parts = {name: rows[:, place].T for name, place in _PLACES.items()}
     level = {name: decibels(parts[name], lowest=top - _RANGE_DB) for name, top in loudest.items()}
-    mfcc = scipy.fft.dct(level["mel"], axis=0, norm="ortho")[: _SIZES["mfcc"]]
+    mfcc = scipy.fft.dct(level["mel"], axis=0, norm="ortho")[: _SIZES["mfcc"]].copy()  # a view would keep all 128 rows
     made = {"mfcc": mfcc, "mfcc_delta": _slope(mfcc), "contrast": level["peak"] - level["valley"]}
     made |= {name: parts[name] for name in _SIZES if name not in made}
     return {name: made[name].astype(np.float32, copy=False) for name in _SIZES}

@@ -17,7 +17,7 @@ from celesta._files import printable
 from celesta.audio import Audio, AudioWarning
 from celesta.errors import CelestaError, warn
 from celesta.features.analyse import analyse
-from celesta.features.base import Extractor
+from celesta.features.base import Arrays, Extractor
 from celesta.features.extract import gathered
 from celesta.features.registry import extractor, needed
 from celesta.predict.moods import MOODS, class_name, quadrant
@@ -25,6 +25,7 @@ from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
 STRETCH = 10.0
 """Seconds of each stretch of the predictions over time."""
+_AT_ONCE = 32  # stretches whose features are held
 
 
 class Status(StrEnum):
@@ -199,13 +200,13 @@ class SongPredictor:
             warn(AudioWarning(f"{where}: nothing to analyse: {reason}"))
             return SongPrediction(path, Status.NOTHING, reason, mix.duration, classes)
         edges = stretches(mix.duration)
-        names = [one.name for one in self.extractors]
-        parts = [analysis.arrays()]
+        whole = self._probabilities([analysis.arrays()])
+        over_time = {name: rows.copy() for name, rows in whole.items()}
         if len(edges) > 2:
-            parts += [analysis.arrays(a, b) for a, b in itertools.pairwise([*edges[:-1], None]) if a is not None]
-        features = gathered([Path(str(i)) for i in range(len(parts))], names, parts)
-        found = {name: p.predict_proba(features) for name, p in self.predictors.items()}
-        over_time = {name: rows[-(len(edges) - 1) :].copy() for name, rows in found.items()}
+            places = [(a, b) for a, b in itertools.pairwise([*edges[:-1], None]) if a is not None]
+            batches = [places[at : at + _AT_ONCE] for at in range(0, len(places), _AT_ONCE)]
+            parts = [self._probabilities([analysis.arrays(a, b) for a, b in batch]) for batch in batches]
+            over_time = {name: np.concatenate([part[name] for part in parts]) for name in whole}
         for i, (start, stop) in enumerate(itertools.pairwise(edges)):
             if mix.silent(start, stop):
                 for rows in over_time.values():
@@ -214,10 +215,16 @@ class SongPredictor:
             path,
             duration=mix.duration,
             classes=classes,
-            probabilities={name: rows[0] for name, rows in found.items()},
+            probabilities={name: rows[0] for name, rows in whole.items()},
             times=np.array(edges[:-1]),
             over_time=over_time,
         )
+
+    def _probabilities(self, arrays: list[list[Arrays]]) -> dict[str, np.ndarray]:
+        """Return ``(n, classes)`` of each predictor for the features of ``n`` stretches."""
+        names = [one.name for one in self.extractors]
+        features = gathered([Path(str(i)) for i in range(len(arrays))], names, arrays)
+        return {name: p.predict_proba(features) for name, p in self.predictors.items()}
 
     def predict_many(self, paths: Iterable[str | Path]) -> Iterator[SongPrediction]:
         """Predict songs one after the other, and yield each as it is done.

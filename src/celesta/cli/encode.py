@@ -99,8 +99,9 @@ def encode(
 
     Without --output, song.mp3 becomes song.cel next to it. In folders, files that are encoded already are skipped.
     The model nested codes to quality 5 unless a bitrate, a quality or a size is given; other models store float16.
-    The input - is standard input. With --engine dask, ray or spark, a cluster that sees the same files encodes
-    them.
+    The input - is standard input. Up to 2 GiB are kept in the folder for temporary files (TMPDIR) while a song is
+    encoded; with less room it takes longer. With --engine dask, ray or spark, a cluster that sees the same files
+    encodes them.
 
     Example: `celesta encode song.mp3 --kbps 12 -o song.cel`
 

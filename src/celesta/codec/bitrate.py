@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,18 +138,17 @@ def encode_song(
     model = codec.network.coding_model()
     tables = codec.network.tables
     progress = progress or ignore_progress
-    with Replay(lambda: ([block] for block in song.blocks(model.sample_rate))) as blocks:
-        survey = Survey.of(codec.network, song, blocks, tables, progress)
-        analyses = Replay(lambda: map(_arrays, survey.windows(codec.network, blocks)))
-        with analyses:
-            return _encode(codec, song, survey, analyses, Path(target), wanted, tags, check, progress)
+    with (
+        Replay(lambda: ([block] for block in song.blocks(model.sample_rate))) as blocks,
+        Survey(codec.network, song, blocks, tables, progress) as survey,
+    ):
+        return _encode(codec, song, survey, Path(target), wanted, tags, check, progress)
 
 
 def _encode(
     codec: Codec,
     song: SongSource,
     survey: Survey,
-    analyses: Replay,
     target: Path,
     wanted: Target,
     tags: Mapping[str, str] | None,
@@ -167,9 +167,8 @@ def _encode(
     while True:
 
         def numbers(step: int, channels: int = channels) -> Iterator[list[Numbers]]:
-            for arrays in analyses:
-                window = zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True)
-                yield [_quantised(ChannelAnalysis(*one), channels, own.at(step), tables) for one in window]
+            for arrays in survey.windows:
+                yield [_quantised(one, channels, own.at(step), tables) for one in _analysis(arrays)]
 
         step = survey.first_step(wanted, channels, own, file, tables, model.sample_rate)
         last = channels == 1 or wanted.channels is not None
@@ -183,68 +182,82 @@ def _arrays(window: Analysis) -> list[np.ndarray]:
     return [array for channel in window for array in channel]
 
 
-@dataclass(frozen=True)
+def _analysis(arrays: list[np.ndarray]) -> Analysis:
+    return [ChannelAnalysis(*one) for one in zip(arrays[::3], arrays[1::3], arrays[2::3], strict=True)]
+
+
 class Survey:
-    """What is known of a song before it is coded.
+    """What is known of a song before it is coded. Used with ``with``: analyses wait in temporary files.
 
     Attributes:
-        analyses: of windows spread over it.
-        stride: one window in so many is among them; 1 where they are all.
+        stride: one window in so many is in the sample; 1 where they all are.
         mid_side: whether two channels take fewer bits as mid and side.
+        sample: analyses of windows spread over the song.
+        windows: analyses of all windows.
     """
 
-    analyses: list[Analysis]
-    stride: int
-    mid_side: bool
-
-    @classmethod
-    def of(cls, network: WindowNetwork, song: SongSource, blocks: Replay, tables: Tables, progress: Progress) -> Survey:
-        """Read a song to its end and analyse windows spread over it."""
+    def __init__(
+        self, network: WindowNetwork, song: SongSource, blocks: Replay, tables: Tables, progress: Progress
+    ) -> None:
         progress(0.0, song.seconds)
-        windows, stride = _sampled(network.coding_model(), blocks)
-        mid_side = song.channels == 2 and _cheaper_as_mid_side(network, windows, tables)
-        analyses: list[Analysis] = []
-        seconds = song.n_samples / song.sample_rate
-        survey = cls(analyses, stride, mid_side)
-        for i, window in enumerate(windows, start=1):
-            analyses.append(network.analyse(window, mid_side))
-            progress(survey.share * seconds * i / len(windows), seconds)
-        return survey
+        self._network, self._blocks = network, blocks
+        self._sampled, self.stride = _sampled(network.coding_model(), blocks)
+        self._count, seconds = len(self._sampled), song.n_samples / song.sample_rate
+        self.mid_side = song.channels == 2 and _cheaper_as_mid_side(network, self._sampled, tables)
+        self.sample = Replay(self._analyse_sample)
+        self.windows = self.sample if self.stride == 1 else Replay(self._analyse_all)
+        for i, _ in enumerate(self.sample, start=1):  # analysed and stored here, read when the step is chosen
+            progress(self.share * seconds * i / self._count, seconds)
+
+    def _analyse_sample(self) -> Iterator[list[np.ndarray]]:
+        """Analyse the sampled windows and let each go; they are read again where there was no room to store them."""
+        waiting = self._sampled or _sampled(self._network.coding_model(), self._blocks)[0]
+        while waiting:
+            yield _arrays(self._network.analyse(waiting.pop(0), self.mid_side))
+
+    def _analyse_all(self) -> Iterator[list[np.ndarray]]:
+        model = self._network.model
+        parts = (block for (block,) in self._blocks)
+        for window in windowing.cut(parts, model.window, model.context, model.overlap):
+            yield _arrays(self._network.analyse(window, self.mid_side))
+
+    def close(self) -> None:
+        """Remove the temporary files."""
+        self.sample.close()
+        self.windows.close()
+
+    def __enter__(self) -> Survey:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def share(self) -> float:
         """Share of the work that a survey is, about."""
         return 0.5 if self.stride == 1 else 0.1
 
-    def windows(self, network: WindowNetwork, blocks: Replay) -> Iterator[Analysis]:
-        """Yield the analyses of all windows: those at hand where they are all, else made anew, one at a time."""
-        if self.stride == 1:
-            yield from self.analyses
-            return
-        model = network.model
-        parts = (block for (block,) in blocks)
-        for window in windowing.cut(parts, model.window, model.context, model.overlap):
-            yield network.analyse(window, self.mid_side)
-
     def first_step(
         self, wanted: Target, channels: int, own: Settings, file: SongFile, tables: Tables, sample_rate: int
     ) -> int:
         """Find the step to begin with: by the quality, by the number of coefficients, or by the bitrate."""
         if wanted.quality is not None:
-            windows = ([one.c for one in window] for window in self.analyses)
+            windows = ([one.c for one in _analysis(arrays)] for arrays in self.sample)
             return quality_step(wanted.quality, programme_loudness(windows, sample_rate), own.power)
-        each = [one for window in self.analyses for one in window]
-        known = [(one.c, one.envelope) for one in each]
-        if wanted.detail:
-            return step_of_count(known, wanted.detail, own.power, tables)
-        if wanted.kbps is None:
+        if wanted.base_alone:
             return NO_DETAIL
-        step = first_step(known, wanted.kbps, channels, len(self.analyses[0]), own.power, tables)
+        each = [one for arrays in self.sample for one in _analysis(arrays)]
+        known = [(one.c, one.envelope) for one in each]
+        if wanted.kbps is None:
+            return step_of_count(known, wanted.detail or 0.0, own.power, tables)
+        step = first_step(known, wanted.kbps, channels, len(each) // self._count, own.power, tables)
 
         def quantised(one: ChannelAnalysis, step: int) -> Numbers:
             return _quantised(one, channels, own.at(step), tables)
 
-        return file.estimate([partial(quantised, one) for one in each], len(self.analyses), wanted.kbps, step, tables)
+        return file.estimate([partial(quantised, one) for one in each], self._count, wanted.kbps, step, tables)
 
 
 def _quantised(one: ChannelAnalysis, channels: int, own: Settings, tables: Tables) -> Numbers:

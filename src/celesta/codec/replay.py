@@ -32,6 +32,7 @@ class Replay:
 
     def __init__(self, make: Callable[[], Iterator[list[np.ndarray]]], most_bytes: int = MOST_BYTES) -> None:
         self._make, self._most = make, most_bytes
+        self._fits = True
         self._file: IO[bytes] | None = None
         self._kept: list[list[tuple[np.dtype, tuple[int, ...]]]] = []
         self._complete = False
@@ -41,8 +42,9 @@ class Replay:
             yield from self._stored()
             return
         self.close()
-        with contextlib.suppress(OSError):
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        if self._fits:
+            with contextlib.suppress(OSError):
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
         for arrays in self._make():
             self._store(arrays)
             yield arrays
@@ -55,9 +57,10 @@ class Replay:
             for array in arrays:
                 self._file.write(np.ascontiguousarray(array).data)
             self._kept.append([(array.dtype, array.shape) for array in arrays])
-            if self._file.tell() > self._most:
-                self.close()
+            self._fits = self._file.tell() <= self._most
         except OSError:
+            self._fits = False
+        if not self._fits:
             self.close()
 
     def _stored(self) -> Iterator[list[np.ndarray]]:

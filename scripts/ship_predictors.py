@@ -25,6 +25,7 @@ from celesta.features.augmented import altered_features
 from celesta.features.extract import Features
 from celesta.features.fusion import blocks, needed
 from celesta.predict import training as predictors
+from celesta.predict.moods import QUADRANTS
 from celesta.predict.predictor import Predictor
 from celesta.probes import cross_validation, protocols, splits, statistics
 
@@ -101,7 +102,7 @@ def ship(name: str, predictor: Predictor) -> None:
     lines = [
         f"# predict-{name}",
         "",
-        f"Classes: {', '.join(predictor.classes)}. **Research use only**: trained on GTZAN and 4QAED.",
+        f"Classes: {', '.join(map(_named, predictor.classes))}. **Research use only**: trained on GTZAN and 4QAED.",
         "",
     ]
     lines += ["| | |", "|---|---|", f"| features | {predictor.features} |"]
@@ -111,6 +112,11 @@ def ship(name: str, predictor: Predictor) -> None:
     lines += ["", "Made by:", "", "```", "python scripts/ship_predictors.py --gtzan gtzan --qaed 4qaed", "```", ""]
     (WEIGHTS / f"predict-{name}.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines), flush=True)
+
+
+def _named(name: str) -> str:
+    """Return the name of a class, of a mood with its quadrant."""
+    return f"{name} ({QUADRANTS[name]})" if name in QUADRANTS else name
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def test_keys_switch_and_seek(browser, page):
 
 def test_songs_are_found_and_played_from_their_files(browser, tmp_path, music):
     write(tmp_path / "a b#.wav", Audio(music(16_000, sample_rate=8_000), 8_000))
-    classes = {"mood": ("Q1", "Q2", "Q3", "Q4")}
+    classes = {"mood": ("happy", "angry", "sad", "calm")}
     songs = [
         SongPrediction(
             tmp_path / "a b#.wav",

@@ -1,5 +1,6 @@
 """Predictors: trained, calibrated, stored as data, refused when damaged."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -93,9 +94,33 @@ def test_cross_validation_keeps_groups_whole():
 
 
 def test_mood_plane():
-    corners = predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.eye(4))
-    assert corners.tolist() == [[1, 1], [-1, 1], [-1, -1], [1, -1]]
+    for classes in (("Q1", "Q2", "Q3", "Q4"), ("happy", "angry", "sad", "calm")):
+        corners = predictors.mood_plane(classes, np.eye(4))
+        assert corners.tolist() == [[1, 1], [-1, 1], [-1, -1], [1, -1]]
     assert predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.full((1, 4), 0.25)).tolist() == [[0, 0]]
+
+
+def test_moods_have_words(tmp_path):
+    """Item 26: classes were Q1 to Q4. Files with those names and labels of 4QAED are read as before."""
+    shipped = Predictor.load("mood")
+    assert shipped.classes_.tolist() == ["happy", "angry", "sad", "calm"]
+    X, names, groups = songs()
+    quarters = np.array(["Q1", "Q2", "Q3", "Q4"])[np.arange(len(X)) % 4]
+    X = X + 6 * np.eye(X.shape[1])[np.arange(len(X)) % 4]
+    trained = predictors.train(X, quarters, groups, features="x")
+    trained.save(tmp_path / "a.safetensors")
+    again = Predictor.load(tmp_path / "a.safetensors")
+    assert again.classes == ("angry", "calm", "happy", "sad")
+    old = dataclasses.replace(again, classes=("Q2", "Q4", "Q1", "Q3"))
+    old.save(tmp_path / "old.safetensors")
+    words = np.array(["happy", "angry", "sad", "calm"])[np.arange(len(X)) % 4]
+    for one in (trained, again, Predictor.load(tmp_path / "old.safetensors")):
+        assert (one.predict(X) == words).mean() > 0.9
+        for labels in (quarters, words):
+            assert predictors.evaluate(one, X, labels, groups).row()["accuracy"] > 0.9
+    assert predictors.evaluate(again, X[::4], quarters[::4], groups[::4]).row()["accuracy"] > 0.9  # one quadrant only
+    halves = predictors.train(X, np.where(names == "rock", "Q1", "Q2"), groups, features="x")
+    assert halves.classes == ("Q1", "Q2")  # no moods
 
 
 def test_a_predictor_is_used_like_a_classifier_of_scikit_learn():

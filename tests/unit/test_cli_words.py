@@ -105,7 +105,7 @@ def test_models_fit_80_columns() -> None:
 
 def test_moods_are_words_in_json() -> None:
     """Item 26: moods were Q4 instead of calm; what was written with the words is read again."""
-    classes = {"mood": ("Q1", "Q2", "Q3", "Q4"), "genre": ("rock", "blues")}
+    classes = {"mood": ("happy", "angry", "sad", "calm"), "genre": ("rock", "blues")}
     values = {"mood": np.array([0.1, 0.2, 0.3, 0.4]), "genre": np.array([0.7, 0.3])}
     data = SongPrediction(Path("a.mp3"), duration=9.0, classes=classes, probabilities=values).to_dict()
     assert data["probabilities"]["mood"] == {"happy": 0.1, "angry": 0.2, "sad": 0.3, "calm": 0.4}

@@ -27,7 +27,6 @@ from celesta.library.block import Reference
 from celesta.library.reasons import Facts
 from celesta.library.segments import spans
 from celesta.models.weights import FOLDER
-from celesta.predict.moods import class_name
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
 CODE_VERSION = 2
@@ -158,7 +157,6 @@ class Analyser:
             raise CelestaError("its features are not finite")
         found = {name: one.predict_proba(features)[0] for name, one in self._predictors.items()}
         labels = {name: dict(zip(one.classes, found[name], strict=True)) for name, one in self._predictors.items()}
-        labels["mood"] = {class_name(label): p for label, p in labels["mood"].items()}
         words: dict[str, float] = {}
         for name, tags in zip(EXTRACTORS[:2], (msd["tags"], mtt["tags"]), strict=True):
             for word, p in zip(self._words[name], tags, strict=True):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 MOODS = {"Q1": "happy", "Q2": "angry", "Q3": "sad", "Q4": "calm"}
-"""Quadrant, as 4QAED and the mood predictor name it, to a word."""
-
-
+"""Quadrant, as 4QAED names it, to the word that users get."""
 QUADRANTS = {word: quadrant for quadrant, word in MOODS.items()}
 """The other way."""
 
@@ -20,11 +20,22 @@ def quadrant(name: str) -> str:
     return QUADRANTS.get(name, name)
 
 
-def class_name(name: str) -> str:
-    """Return the name of a class as people read it.
+def are_moods(classes: Iterable[str]) -> bool:
+    """Whether classes are the four moods, as words or as quadrants.
 
     Example:
-        >>> class_name("Q4"), class_name("blues")
-        ('calm', 'blues')
+        >>> are_moods(["happy", "angry", "sad", "calm"]), are_moods(["Q1", "Q2"])
+        (True, False)
     """
-    return MOODS.get(name, name)
+    return {quadrant(name) for name in classes} == set(MOODS)
+
+
+def mood_words(labels: Iterable[str]) -> list[str]:
+    """Return labels or classes with words instead of quadrants, if they are the four quadrants and nothing else.
+
+    Example:
+        >>> mood_words(["Q1", "Q2", "Q3", "Q4", "Q4"]), mood_words(["Q1", "Q2"])
+        (['happy', 'angry', 'sad', 'calm', 'calm'], ['Q1', 'Q2'])
+    """
+    names = [str(name) for name in labels]
+    return [MOODS[name] for name in names] if set(names) == set(MOODS) else names

@@ -20,6 +20,7 @@ import safetensors.numpy
 from celesta._files import atomic, printable, read_arrays
 from celesta.errors import DataError, ModelError
 from celesta.features.extract import Features
+from celesta.predict.moods import mood_words, quadrant
 
 SHIPPED = ("genre", "mood", "tags")
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -33,7 +34,7 @@ class Predictor:
     """Class probabilities from feature vectors of songs, with the methods of a scikit-learn classifier.
 
     Attributes:
-        classes: names.
+        classes: names. Moods have words: happy, angry, sad and calm for the quadrants Q1 to Q4 of files and labels.
         features: name of the features that it reads, see :func:`celesta.features.names`.
         exclusive: whether a song has exactly one class (softmax) or any number of them (sigmoids).
         mean: ``(D,)`` of the training songs.
@@ -127,7 +128,7 @@ class Predictor:
             if not all(np.isfinite(array).all() for array in arrays.values()):
                 raise ValueError("its numbers are not finite")
             loaded = cls(
-                tuple(str(name) for name in about["classes"]),
+                tuple(mood_words(about["classes"])),
                 str(about["features"]),
                 bool(about["exclusive"]),
                 **arrays,
@@ -152,12 +153,16 @@ def song_hash(content: str) -> str:
 
 
 def mood_plane(classes: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
-    """Compute valence and arousal ``(n, 2)`` from -1 to 1: expected signs of the quadrants ``(n, 4)``.
+    """Compute valence and arousal ``(n, 2)`` from -1 to 1: expected signs of the moods ``(n, 4)``.
+
+    Args:
+        classes: the four moods as words or quadrants, in the order of the columns.
+        probabilities: ``(n, 4)``.
 
     Source: Russell 1980, the circumplex: Q1 happy (+, +), Q2 angry (-, +), Q3 sad (-, -), Q4 calm (+, -).
     """
     corners = {"Q1": (1, 1), "Q2": (-1, 1), "Q3": (-1, -1), "Q4": (1, -1)}
-    made: np.ndarray = probabilities @ np.array([corners[name] for name in classes], float)
+    made: np.ndarray = probabilities @ np.array([corners[quadrant(name)] for name in classes], float)
     return made
 
 

@@ -20,7 +20,7 @@ from celesta.features.analyse import analyse
 from celesta.features.base import Arrays, Extractor
 from celesta.features.extract import gathered
 from celesta.features.registry import extractor, needed
-from celesta.predict.moods import MOODS, class_name, quadrant
+from celesta.predict.moods import are_moods
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
 STRETCH = 10.0
@@ -77,24 +77,20 @@ class SongPrediction:
     def valence_arousal(self) -> tuple[float, float] | None:
         """Valence and arousal from -1 to 1; None without a predictor of mood."""
         for name, classes in self.classes.items():
-            quadrants = [quadrant(one) for one in classes]
-            if set(quadrants) == set(MOODS) and name in self.probabilities:
-                valence, arousal = mood_plane(quadrants, self.probabilities[name][None])[0]
+            if are_moods(classes) and name in self.probabilities:
+                valence, arousal = mood_plane(classes, self.probabilities[name][None])[0]
                 return float(valence), float(arousal)
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; probabilities are rounded to 4 digits, and None where a stretch is silent.
-
-        Moods have their words instead of the quadrants' names: happy (Q1), angry (Q2), sad (Q3), calm (Q4).
-        """
+        """Return plain data for JSON; probabilities are rounded to 4 digits, and None where a stretch is silent."""
         data: dict[str, Any] = {
             "path": None if self.path is None else str(self.path),
             "status": str(self.status),
             "reason": self.reason,
             "duration": round(self.duration, 3),
             "probabilities": {
-                name: dict(zip(map(class_name, self.classes[name]), values.round(4).tolist(), strict=True))
+                name: dict(zip(self.classes[name], values.round(4).tolist(), strict=True))
                 for name, values in self.probabilities.items()
             },
             "times": self.times.tolist(),

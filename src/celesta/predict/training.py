@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from celesta.errors import DataError, warn
 from celesta.features.extract import Features
+from celesta.predict.moods import MOODS, are_moods, mood_words
 from celesta.predict.predictor import Predictor, probabilities, song_hash
 from celesta.probes import splits
 from celesta.probes.cross_validation import Result, Task, cross_validate
@@ -38,7 +39,8 @@ def train(
 
     Args:
         X: ``(n, D)``.
-        labels: ``(n,)`` names, or ``(n, classes)`` bool with ``about["classes"]``.
+        labels: ``(n,)`` names, where the four quadrants Q1 to Q4 get the words of moods, or ``(n, classes)`` bool
+            with ``about["classes"]``.
         groups: ``(n,)`` such as artists.
         features: name of the features ``X``.
         blocks: sizes and weights, see :class:`celesta.probes.scaling.BlockScaler`.
@@ -52,6 +54,8 @@ def train(
     """
     about = dict(about or {})
     exclusive = labels.ndim == 1
+    if exclusive:
+        labels = np.array(mood_words(labels))
     classes = tuple(np.unique(labels).tolist()) if exclusive else tuple(about["classes"])
     truth = (labels[:, None] == np.array(classes)) if exclusive else labels
     strata = labels if exclusive else _rarest(truth)
@@ -89,7 +93,7 @@ def evaluate(
     Args:
         predictor: with exclusive classes.
         X: ``(n, D)``, or extracted features.
-        labels: ``(n,)`` names of classes.
+        labels: ``(n,)`` names of classes; moods as words or as quadrants.
         groups: ``(n,)`` such as artists; None for each song its own.
         contents: SHA-256 of each song's file, to find songs that the predictor was trained on.
 
@@ -99,7 +103,7 @@ def evaluate(
     Raises:
         DataError: a label is none of the predictor's classes, or there are no songs.
     """
-    labels = np.asarray(labels)
+    labels = np.array([MOODS.get(str(name), str(name)) for name in labels] if are_moods(predictor.classes) else labels)
     if not len(labels):
         raise DataError("no songs to score")
     unknown = sorted(set(labels.tolist()) - set(predictor.classes))

@@ -83,7 +83,8 @@ class Result:
         labels: np.ndarray = self.task.labels[self.rows]
         if self.task.tagging:
             return labels
-        indices: np.ndarray = np.searchsorted(np.array(self.task.classes), labels)
+        order = np.argsort(self.task.classes)
+        indices: np.ndarray = order[np.searchsorted(np.array(self.task.classes), labels, sorter=order)]
         return indices
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 
 from celesta import audio
 from celesta.errors import CelestaError
-from celesta.predict.moods import MOODS, class_name
+from celesta.predict.moods import are_moods
 from celesta.predict.predictor import SHIPPED
 from celesta.predict.song import SongPrediction, Status
 from celesta.report.page import Link, Page, relative_url
@@ -57,7 +57,7 @@ def _song(song: SongPrediction, anchor: str, page: Path) -> dict[str, Any]:
     if song.path is not None:
         with contextlib.suppress(CelestaError, OSError):
             tags = audio.info(song.path).tags
-    best = [class_name(one) for name in song.classes for one, _ in song.top(name, 1)]
+    best = [one for name in song.classes for one, _ in song.top(name, 1)]
     analysed = song.status is Status.ANALYSED
     return {
         "anchor": anchor,
@@ -75,11 +75,11 @@ def _song(song: SongPrediction, anchor: str, page: Path) -> dict[str, Any]:
 
 def _part(song: SongPrediction, name: str) -> dict[str, Any]:
     """Describe what one predictor gave: bars of the whole song and lines over time."""
-    mood = song.valence_arousal if set(song.classes[name]) == set(MOODS) else None
+    mood = song.valence_arousal if are_moods(song.classes[name]) else None
     return {
         "name": name,
         "note": f"valence {mood[0]:+.2f}, arousal {mood[1]:+.2f}" if mood else "",
-        "bars": [{"name": class_name(one), "percent": round(100 * p)} for one, p in song.top(name, _BARS)],
+        "bars": [{"name": one, "percent": round(100 * p)} for one, p in song.top(name, _BARS)],
         "lines": list(_lines(song, name)) if len(song.times) > 1 else [],
     }
 
@@ -96,7 +96,7 @@ def _lines(song: SongPrediction, name: str) -> Iterator[dict[str, str]]:
                 path += f"M{edges[i]:.1f},{level}" if gap else f"V{level}"
                 path += f"H{edges[i + 1]:.1f}"
             gap = not np.isfinite(p)
-        yield {"name": class_name(song.classes[name][column]), "path": path}
+        yield {"name": song.classes[name][column], "path": path}
 
 
 def _best(song: SongPrediction, names: Sequence[str]) -> list[str]:
@@ -105,7 +105,7 @@ def _best(song: SongPrediction, names: Sequence[str]) -> list[str]:
     for name in names:
         several = name in song.probabilities and float(song.probabilities[name].sum()) > _EXCLUSIVE
         best = song.top(name, _TAGS if several else 1)
-        cells.append(", ".join(f"{class_name(one)} {p:.0%}" for one, p in best) or str(song.status))
+        cells.append(", ".join(f"{one} {p:.0%}" for one, p in best) or str(song.status))
     return cells
 
 

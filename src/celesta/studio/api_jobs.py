@@ -10,7 +10,7 @@ from typing import Any
 from celesta._files import printable
 from celesta._version import __version__
 from celesta.errors import CelestaError, UsageError
-from celesta.predict.moods import class_name
+from celesta.predict.moods import are_moods
 from celesta.studio import commands, comparing
 from celesta.studio.answers import Accepted, JobInfo, JobList, ModelInfo, Segment, State, Structure
 from celesta.studio.api_vary import variations
@@ -90,7 +90,7 @@ def predict(studio: Studio, request: SongRequest) -> Accepted:
         found = predictor.predict(path)
         report(1, 1)
         data = found.to_dict()
-        names = {name: [class_name(one) for one in classes] for name, classes in found.classes.items()}
+        names = {name: list(classes) for name, classes in found.classes.items()}
         return {**data, "path": printable(path), "classes": names, "plane": _plane(predictor, found),
                 "command": commands.line("classify", "predict", path)}  # fmt: skip
 
@@ -102,7 +102,7 @@ def _plane(predictor: Any, found: Any) -> list[list[float] | None]:
     from celesta.predict.predictor import mood_plane
 
     for name, classes in found.classes.items():
-        if set(classes) == {"Q1", "Q2", "Q3", "Q4"} and name in found.over_time:
+        if are_moods(classes) and name in found.over_time:
             places = mood_plane(classes, found.over_time[name])
             return [None if row[0] != row[0] else [round(float(x), 4) for x in row] for row in places]
     return []

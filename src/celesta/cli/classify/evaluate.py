@@ -10,7 +10,6 @@ from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.options import Cache, Data, Encoding, Json, Lists, Strict, Workers, cache_of
 from celesta.cli.progress import working
-from celesta.predict.moods import class_name
 
 
 def evaluate(
@@ -43,7 +42,7 @@ def evaluate(
         )  # fmt: skip
     console.left_out(scored.songs.left_out)
     result = scored.result
-    row, found, names = result.row(), result.per_class, [class_name(one) for one in result.task.classes]
+    row, found, names = result.row(), result.per_class, result.task.classes
     if as_json:
         keys = {"macro_f1": "score", "low": "low", "high": "high", "accuracy": "accuracy", "songs": "songs"}
         document = {"model": model, **{name: row[key] for name, key in keys.items()}}

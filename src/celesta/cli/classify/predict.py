@@ -14,11 +14,10 @@ from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.classify.results import Results
-from celesta.cli.files import inputs, ready_folder
+from celesta.cli.files import inputs, output_folder
 from celesta.cli.options import Json, Songs, Strict
 from celesta.cli.progress import working
 from celesta.errors import UsageError
-from celesta.predict.moods import class_name
 
 RESULTS, PAGE = "predictions.jsonl", "predictions.html"
 
@@ -59,7 +58,7 @@ def predict(
     console.be_strict(strict)
     with working("predict", "looking for files") as meter:
         files = [file for file, _ in inputs(sources)]
-        ready_folder(output)
+        output_folder(output)
         meter.doing("loading")
         from celesta.predict import SongPrediction, SongPredictor
         from celesta.predict.predictor import SHIPPED
@@ -118,4 +117,4 @@ def _best(record: Mapping[str, Any], name: str, count: int) -> list[Any]:
     """Return the most probable classes, each followed by its probability; empty cells where there are none."""
     found = record["probabilities"].get(name, {})
     ordered = sorted(found.items(), key=lambda pair: -pair[1])[:count]
-    return [cell for label, p in ordered for cell in (class_name(label), p)] or [""] * (2 * count)
+    return [cell for label, p in ordered for cell in (label, p)] or [""] * (2 * count)

@@ -13,7 +13,6 @@ from celesta.cli.checks import check_features
 from celesta.cli.files import free, ready_folder
 from celesta.cli.options import Cache, Data, Encoding, Features, Folds, Force, Json, Lists, Strict, Workers, cache_of
 from celesta.cli.progress import working
-from celesta.predict.moods import class_name
 
 
 def train(
@@ -52,11 +51,7 @@ def train(
         )  # fmt: skip
         trained.predictor.save(output)
     console.left_out(trained.songs.left_out)
-    row, classes, songs = (
-        trained.result.row(),
-        [class_name(one) for one in trained.predictor.classes],
-        len(trained.songs.tracks),
-    )
+    row, classes, songs = trained.result.row(), trained.predictor.classes, len(trained.songs.tracks)
     if as_json:
         keys = {"macro_f1": "score", "low": "low", "high": "high", "accuracy": "accuracy", "groups": "groups"}
         scores = {name: row[key] for name, key in keys.items()}

@@ -50,13 +50,13 @@ def added(made: Path) -> Path:
 
 def test_status_errors_and_update(added: Path) -> None:
     status = json.loads(run(added, "library", "status", "--json")[0])
-    assert (status["songs"], status["analysed"], status["errors"], status["waiting"]) == (5, 4, 1, 0)
+    assert [status[name] for name in ("songs", "analysed", "waiting", "failed", "errors")] == [4, 4, 0, 1, 1]
     assert re.search(r"^analysed +4, ", run(added, "library", "status")[0], re.M)
     assert run(added, "library", "errors")[0].startswith(f"{added / 'music' / 'bad.mp3'}: analysis: is not an audio")
     assert json.loads(run(added, "library", "errors", "--json")[0])[0]["stage"] == "analysis"
     shown = run(added, "library", "status")[0]
     assert re.search(r"^songs +4$", shown, re.M)
-    assert "not songs  1, see celesta library errors" in shown
+    assert "failed    1, see celesta library errors" in shown
     out, err = run(added, "library", "update", code=1)
     assert "5 unchanged" in out
     assert "still not analysed: 1" in err

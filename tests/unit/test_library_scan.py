@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from celesta.errors import LibraryError
-from celesta.library.payload import payload_id
+from celesta.library.payload import flac_is_whole, payload_id
 from celesta.library.scan import scan
 from celesta.library.schema import VERSION
 from celesta.library.store import Store
@@ -123,6 +123,56 @@ def test_changed_audio_is_another_recording(store: Store, tmp_path: Path) -> Non
     song(music / "a.flac", seed=5)
     assert scan(store, [music]).new == 1
     assert store.rows("SELECT count(*) FROM recordings") == [(2,)]
+
+
+@pytest.mark.parametrize("damage", ["hole", "cut"])
+@pytest.mark.parametrize("order", ["intact first", "damaged first", "at once", "at once, intact first"])
+def test_a_damaged_flac_file_is_no_copy_of_the_intact_one(
+    store: Store, tmp_path: Path, damage: str, order: str
+) -> None:
+    """Both name the same MD5 in their heads. Copies, moved files and tagged files are attached as before."""
+    music = tmp_path / "music"
+    music.mkdir()
+    data = song(tmp_path / "x.flac", seconds=1.5).read_bytes()
+    bad = data[: len(data) // 2] + (bytes(50) + data[len(data) // 2 + 50 :] if damage == "hole" else b"")
+    names = ["b.flac", "a.flac"] if order == "at once" else ["a.flac", "b.flac"]
+    for name, content in zip(names, (data, bad), strict=True):
+        (music / name).write_bytes(content)
+    good, broken = (music / name for name in names)
+    paths = {"intact first": [good, broken], "damaged first": [broken, good]}.get(order, [music])
+    results = [scan(store, [path]) for path in paths]
+    assert sum(one.new for one in results) == 2
+    assert sum(one.attached for one in results) == 0
+    shutil.copy(good, music / "copy.flac")
+    shutil.copy(broken, music / "broken copy.flac")
+    tag(good, "other title")
+    os.utime(broken)
+    broken.rename(music / "moved.flac")
+    again = scan(store, [music])
+    assert (again.new, again.attached) == (0, 4)
+    groups = store.rows("SELECT group_concat(path, ' ') FROM (SELECT * FROM files ORDER BY path) WHERE missing_since"
+                        " IS NULL GROUP BY recording ORDER BY 1")  # fmt: skip
+    assert len(groups) == 2
+    assert sorted(len(os.fsdecode(paths).split(".flac")) - 1 for (paths,) in groups) == [2, 2]
+
+
+@pytest.mark.parametrize(("subtype", "channels"), [("PCM_S8", 1), ("PCM_16", 6), ("PCM_24", 2)])
+def test_flac_files_are_whole_when_they_decode_to_their_md5(tmp_path: Path, subtype: str, channels: int) -> None:
+    samples = np.random.default_rng(0).uniform(-1, 1, (30_000, channels))
+    samples[:2] = [[-1.0] * channels, [1.0] * channels]
+    path = tmp_path / "a.flac"
+    soundfile.write(path, samples, 44_100, subtype=subtype)
+    data = path.read_bytes()
+    behind = (b"TAG" + bytes(125), bytes(3_000))
+    for tail in (b"", *behind):
+        path.write_bytes(data + tail)
+        assert flac_is_whole(path)
+    tag(path, "title")
+    assert flac_is_whole(path)
+    path.write_bytes(data[:26] + bytes(16) + data[42:])  # no MD5
+    assert flac_is_whole(path)
+    path.write_bytes(data[:26] + bytes([data[26] ^ 1]) + data[27:])
+    assert not flac_is_whole(path)
 
 
 def test_loops_hidden_files_odd_names_and_unreadable_folders(store: Store, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from celesta.audio._headers import AudioWarning
 from celesta.audio._info import AudioInfo
 from celesta.audio._tags import read_tags
-from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, SkippedWarning, find_audio, find_files
+from celesta.audio.folder import AUDIO_SUFFIXES, AudioFiles, Skipped, SkippedWarning, find_audio, find_files, walk
 from celesta.audio.io import Audio, info, probe, read, stream, write
 from celesta.audio.resample import Resampler, check_rate, resample, resampled_length
 from celesta.audio.source import AudioSource
@@ -30,5 +30,6 @@ __all__ = [
     "resample",
     "resampled_length",
     "stream",
+    "walk",
     "write",
 ]

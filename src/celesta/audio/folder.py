@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,62 +87,52 @@ def find_files(folder_or_file: str | Path, suffixes: Collection[str]) -> AudioFi
             raise AudioError(f"{printable(root)}: no such file or folder; check the path")
     except (OSError, ValueError) as error:
         raise AudioError(f"{printable(root)}: cannot be read ({_words(error)}); check the path") from None
-    found: list[Path] = []
     skipped: list[Skipped] = []
-    seen: set[tuple[int, int]] = set()
-    links = [str(root)]
-    while links:
-        following, links = links, []
-        for folder in following:  # links are followed after all folders, so that files keep their own folders' names
-            links += _walk(folder, suffixes, seen, found, skipped)
-        links.sort()
+    found = sorted(Path(entry.path) for entry in walk(root, suffixes, skipped))
     if skipped and skipped[0].path == root:
         raise AudioError(f"{printable(root)}: cannot be read ({skipped[0].reason}); check its permissions")
     for one in skipped:
         text = f"{printable(one.path)}: cannot be read ({one.reason}) and is skipped; check its permissions"
         warn(SkippedWarning(text))
-    return AudioFiles(sorted(found), skipped)
+    return AudioFiles(found, skipped)
 
 
-def _walk(
-    top: str, suffixes: Collection[str], seen: set[tuple[int, int]], found: list[Path], skipped: list[Skipped]
-) -> list[str]:
-    """Look through a folder and what lies below it; returns the linked folders, which are not entered."""
-    links: list[str] = []
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as scan:
-                entries = list(scan)
-        except OSError as error:
-            skipped.append(Skipped(Path(folder), _words(error)))
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            kind = _kind(entry)
-            if kind == "folder":
-                waiting.append(entry.path)
-            elif kind == "link":
-                links.append(entry.path)
-            elif kind == "file" and os.path.splitext(entry.name)[1].lower() in suffixes:
-                found.append(Path(entry.path))
-    return links
+def walk(root: str | Path, suffixes: Collection[str], skipped: list[Skipped]) -> Iterator[os.DirEntry[str]]:
+    """Yield what lies below a folder, is no folder itself and has one of some suffixes; see :func:`find_files`.
+
+    Args:
+        root: The folder.
+        suffixes: In lower case with their dot.
+        skipped: Gets the folders that cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    folders, links = [str(root)], list[str]()
+    while folders or links:
+        if not folders:  # links are followed after all folders, so that files keep their own folders' names
+            folders, links = sorted(links, reverse=True), []
+        for entry in _entries(folders.pop(), seen, skipped):
+            try:
+                if entry.is_dir():
+                    (links if entry.is_symlink() else folders).append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() in suffixes:
+                    yield entry
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    skipped.append(Skipped(Path(entry.path), _words(error)))
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
-    """What an entry of a folder is: "folder", "link" (to a folder), "file", or "" for a link in a circle."""
+def _entries(folder: str, seen: set[tuple[int, int]], skipped: list[Skipped]) -> list[os.DirEntry[str]]:
+    """List what is in a folder, without what is hidden; nothing of a folder that was seen before."""
     try:
-        if entry.is_dir():
-            return "link" if entry.is_symlink() else "folder"
-    except OSError:
-        return ""
-    return "file"
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as listing:
+            return sorted((one for one in listing if not one.name.startswith(".")), key=lambda one: one.name)
+    except OSError as error:
+        skipped.append(Skipped(Path(folder), _words(error)))
+        return []
 
 
 def _words(error: BaseException) -> str:

@@ -93,16 +93,15 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
     if as_json:
         console.emit(found, indent=1)
         return
-    failed = max(0, found.songs - found.analysed - found.waiting)
     console.facts(
         [
             ("library", f"{found.path} ({found.size / 1e6:.1f} MB)"),
             *(("folder", folder) for folder in found.folders),
             ("files", found.files),
-            ("songs", found.songs - failed),
+            ("songs", found.songs),
             ("analysed", f"{found.analysed}, {found.hours:.1f} h of music"),
             ("waiting", found.waiting),
-            ("not songs", f"{failed}, see celesta library errors" if failed else 0),
+            ("failed", f"{found.failed}, see celesta library errors" if found.failed else 0),
             ("missing", found.missing),
             ("errors", f"{found.errors}, warnings {found.warnings}" if found.warnings else found.errors),
         ]

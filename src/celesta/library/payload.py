@@ -4,6 +4,9 @@ FLAC files are identified by the MD5 of their decoded samples (STREAMINFO), othe
 without tags: MP3 without ID3v2, ID3v1, APEv2 and Lyrics3 tags, Ogg without its comment packet, MP4 by its ``mdat``
 atoms, WAV and AIFF by their format and data chunks. Any other file is identified by all of its bytes.
 
+A damaged FLAC file still names the MD5 of what it was made from. Where that matters, :func:`flac_is_whole` decodes it,
+and :func:`flac_bytes_id` is the identity of a file that is not.
+
 Sources: RFC 9639 (FLAC), RFC 3533 (Ogg), id3.org (ID3v1, ID3v2.4), the APEv2 specification, ISO/IEC 14496-12 (MP4).
 """
 
@@ -11,11 +14,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+import numpy as np
+
+from celesta.audio import AudioSource, AudioWarning
+from celesta.errors import AudioError
+
 _BLOCK = 1 << 20
+FLAC, FLAC_BYTES = "flac:", "flac-bytes:"
+"""How the identities of FLAC files begin: by the MD5 of their samples, and by their encoded audio."""
 
 
 def payload_id(path: str | Path) -> str:
@@ -38,6 +49,44 @@ def payload_id(path: str | Path) -> str:
                 if found is not None:
                     return f"{name}:{found}"
         return f"file:{_range_hash(file, [(0, size)])}"
+
+
+def flac_is_whole(path: str | Path) -> bool:
+    """Whether a FLAC file decodes to the samples whose MD5 it names; True where it names none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        file.seek(_after_id3v2(file) + 8)
+        info = file.read(34)
+    named = info[18:]
+    if len(info) < 34 or not any(named):
+        return True
+    bits = ((info[12] & 1) << 4 | info[13] >> 4) + 1
+    digest = hashlib.md5(usedforsecurity=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AudioWarning)
+        try:
+            with AudioSource(path) as source:
+                for block in source.blocks():  # float32 holds 24 bits
+                    samples = np.ascontiguousarray((block.T * 2.0 ** (bits - 1)).astype("<i4"))
+                    digest.update(samples.view(np.uint8).reshape(-1, 4)[:, : -(-bits // 8)].tobytes())
+        except AudioError:
+            return False
+    return digest.digest() == named
+
+
+def flac_bytes_id(path: str | Path) -> str:
+    """Return the identity of a FLAC file by its encoded audio, whatever MD5 it names.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        found = _flac_frames(file, _after_id3v2(file), size)
+        return f"{FLAC_BYTES}{found or _range_hash(file, [(0, size)])}"
 
 
 def _range_hash(file: BinaryIO, ranges: list[tuple[int, int]]) -> str:
@@ -105,6 +154,11 @@ def _flac(file: BinaryIO, start: int, size: int) -> str | None:
     format_, md5 = info[14:22], info[22:38]  # rate, channels, bits a sample, number of samples
     if any(md5):
         return hashlib.sha256(format_ + md5).hexdigest()[:40]
+    return _flac_frames(file, start, size)
+
+
+def _flac_frames(file: BinaryIO, start: int, size: int) -> str | None:
+    """Everything behind the metadata."""
     at = start + 4
     while True:
         file.seek(at)

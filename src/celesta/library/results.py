@@ -41,9 +41,10 @@ class LibraryStatus:
         path: of the library file.
         size: of it in bytes.
         folders: that were added.
-        songs: recordings with a file that is there.
+        songs: recordings with a file that is there, without those that could not be analysed.
         analysed: of these, by this version of the analysis.
         waiting: of these, to be analysed by the next update.
+        failed: recordings with a file that is there but cannot be analysed; no songs, often.
         missing: recordings whose files have all vanished.
         files: that are there; more than songs where there are copies.
         hours: of music analysed.
@@ -57,6 +58,7 @@ class LibraryStatus:
     songs: int
     analysed: int
     waiting: int
+    failed: int
     missing: int
     files: int
     hours: float
@@ -79,13 +81,17 @@ def read_status(store: Store) -> LibraryStatus:
     def count(what: str, *values: object) -> int:
         return int(store.rows(f"SELECT count(*) FROM {what}", values)[0][0])
 
+    there = count(f"recordings r WHERE NOT {_ALL_MISSING}")
+    analysed = count(f"recordings r WHERE r.analysis = ? AND NOT {_ALL_MISSING}", analysis_version())
+    unanalysed = waiting(store)
     return LibraryStatus(
         path=store.path,
         size=store.path.stat().st_size,
         folders=read_roots(store),
-        songs=count(f"recordings r WHERE NOT {_ALL_MISSING}"),
-        analysed=count(f"recordings r WHERE r.analysis = ? AND NOT {_ALL_MISSING}", analysis_version()),
-        waiting=waiting(store),
+        songs=analysed + unanalysed,
+        analysed=analysed,
+        waiting=unanalysed,
+        failed=max(0, there - analysed - unanalysed),
         missing=count(f"recordings r WHERE {_ALL_MISSING}"),
         files=count("files WHERE missing_since IS NULL"),
         hours=store.rows("SELECT coalesce(sum(duration), 0) / 3600 FROM recordings")[0][0],

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.audio import AUDIO_SUFFIXES, read_tags
-from celesta.library.payload import payload_id
+from celesta.audio import AUDIO_SUFFIXES, Skipped, read_tags, walk
+from celesta.library.payload import FLAC, FLAC_BYTES, flac_bytes_id, flac_is_whole, payload_id
 from celesta.library.store import Store, now
 from celesta.library.tags import store_tags
 
-_SUFFIXES = tuple(sorted(AUDIO_SUFFIXES))
 _BATCH = 500
 """Files a transaction: long enough to be fast, short enough that other processes wait little."""
 
@@ -51,6 +50,11 @@ class _Entry:
     size: int
     mtime_ns: int
     inode: int
+
+    @classmethod
+    def of(cls, path: bytes, found: os.stat_result) -> _Entry:
+        """Make an entry of what the system says of a file."""
+        return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 def scan(
@@ -109,8 +113,8 @@ def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[
     }
     changed: list[_Entry] = []
     seen: set[bytes] = set()
-    unreadable: list[bytes] = []
-    for number, entry in enumerate(_walk(root, result.skipped, unreadable)):
+    skipped: list[Skipped] = []
+    for number, entry in enumerate(_entries(root, skipped)):
         seen.add(entry.path)
         if known.get(entry.path) == (entry.size, entry.mtime_ns, entry.inode, None):
             result.unchanged += 1
@@ -118,18 +122,16 @@ def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[
             changed.append(entry)
         if number % 200 == 0:
             progress(number, None)
-    total = len(seen)
+    total, unreadable = len(seen), [os.fsencode(one.path) + b"/" for one in skipped]
+    result.skipped += [(one.path, one.reason) for one in skipped]
     if known and not seen and not unreadable:
         result.skipped.append((root, "none of its audio files is there; is its disk mounted?"))
         return
-    gone = [
-        path
-        for path, (*_, missing) in known.items()
-        if path not in seen and missing is None and not any(path.startswith(folder) for folder in unreadable)
-    ]
+    there = [path for path, (*_, missing) in known.items() if missing is None]
+    gone = [path for path in there if path not in seen and not any((path + b"/").startswith(u) for u in unreadable)]
     # Recordings must be there before their old places are given up, so that a move never loses sight of one.
     for i in range(0, len(changed), _BATCH):
-        _store_files(store, [_identified(entry) for entry in changed[i : i + _BATCH]], result)
+        _store_files(store, _identified(store, changed[i : i + _BATCH]), result)
         progress(total - len(changed) + min(len(changed), i + _BATCH), total)
     with store.transaction():
         result.missing += _mark_missing(store, gone)
@@ -146,12 +148,61 @@ class _Identified:
     reason: str = ""
 
 
-def _identified(entry: _Entry) -> _Identified:
-    path = Path(os.fsdecode(entry.path))
-    try:
-        return _Identified(entry, payload_id(path), read_tags(path))
-    except OSError as error:
-        return _Identified(entry, reason=error.strerror or str(error))
+def _identified(store: Store, entries: list[_Entry]) -> list[_Identified]:
+    """Identify files; of FLAC files that claim to hold the same audio the damaged ones get identities of their own."""
+    found: dict[bytes, _Identified] = {}
+    first: dict[str, bytes] = {}
+    for entry in entries:
+        path = Path(os.fsdecode(entry.path))
+        try:
+            payload = payload_id(path)
+            if payload.startswith(FLAC):
+                other = first.setdefault(payload, entry.path)
+                if other != entry.path and not flac_is_whole(os.fsdecode(other)):
+                    found[other] = replace(found[other], payload=flac_bytes_id(os.fsdecode(other)))
+                    first[payload] = entry.path
+                if other != entry.path or _may_be_damaged(store, payload, entry):
+                    payload = payload if flac_is_whole(path) else flac_bytes_id(path)
+            found[entry.path] = _Identified(entry, payload, read_tags(path))
+        except OSError as error:
+            found[entry.path] = _Identified(entry, reason=error.strerror or str(error))
+    return list(found.values())
+
+
+def _may_be_damaged(store: Store, payload: str, entry: _Entry) -> bool:
+    """Whether a FLAC file has to be decoded to know that it is the recording of its MD5.
+
+    It has to be where the library has that recording, unless the file was only moved, and where it was damaged before.
+    A recording that waits for its analysis and turns out to be damaged gives the identity up.
+    """
+    if store.rows(
+        "SELECT 1 FROM files f JOIN recordings r ON r.id = f.recording WHERE f.path = ? AND r.payload LIKE ?",
+        (entry.path, f"{FLAC_BYTES}%"),
+    ):
+        return True
+    known = store.rows(
+        "SELECT f.path, f.size, f.mtime_ns, f.inode, r.id, r.analysed FROM files f JOIN recordings r"
+        " ON r.id = f.recording WHERE r.payload = ?",
+        (payload,),
+    )
+    if any((size, mtime, inode) == (entry.size, entry.mtime_ns, entry.inode) for _, size, mtime, inode, *_ in known):
+        return False
+    for path, *_, recording, analysed in known:
+        if analysed is None and path != entry.path and os.path.exists(path):
+            give_up_md5(store, recording, path)
+    return bool(known)
+
+
+def give_up_md5(store: Store, recording: int, path: bytes) -> None:
+    """Identify the recording of a FLAC file by its encoded audio if it is damaged, so that an intact copy is another.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    file = os.fsdecode(path)
+    ((payload,),) = store.rows("SELECT payload FROM recordings WHERE id = ?", (recording,))
+    if payload.startswith(FLAC) and not flac_is_whole(file):
+        store.execute("UPDATE OR IGNORE recordings SET payload = ? WHERE id = ?", (flac_bytes_id(file), recording))
 
 
 def _store_files(store: Store, files: list[_Identified], result: ScanResult) -> None:
@@ -196,34 +247,14 @@ def note_error(store: Store, path: bytes, stage: str, message: str) -> None:
     )
 
 
-def _walk(root: Path, skipped: list[tuple[Path, str]], unreadable: list[bytes]) -> Iterator[_Entry]:
-    """Audio files below a folder; each folder once, whatever links lead to it. Hidden ones are left out."""
+def _entries(root: Path, skipped: list[Skipped]) -> Iterator[_Entry]:
+    """Yield the audio files below a folder, or a file."""
     if root.is_file():
-        found = root.stat()
-        yield _Entry(os.fsencode(root), found.st_size, found.st_mtime_ns, found.st_ino)
+        yield _Entry.of(os.fsencode(root), root.stat())
         return
-    stack, visited = [os.fsencode(root)], set()
-    while stack:
-        folder = stack.pop()
+    for one in walk(root, AUDIO_SUFFIXES, skipped):
         try:
-            about = os.stat(folder)
-            if (about.st_dev, about.st_ino) in visited:
-                continue
-            visited.add((about.st_dev, about.st_ino))
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda e: e.name)
+            if one.is_file():
+                yield _Entry.of(os.fsencode(one.path), one.stat())
         except OSError as error:
-            skipped.append((Path(os.fsdecode(folder)), error.strerror or str(error)))
-            unreadable.append(folder + b"/")
-            continue
-        for one in entries:
-            if one.name.startswith(b"."):
-                continue
-            try:
-                if one.is_dir():
-                    stack.append(one.path)
-                elif os.fsdecode(one.name).lower().endswith(_SUFFIXES) and one.is_file():
-                    found = one.stat()
-                    yield _Entry(one.path, found.st_size, found.st_mtime_ns, found.st_ino)
-            except OSError as error:
-                skipped.append((Path(os.fsdecode(one.path)), error.strerror or str(error)))
+            skipped.append(Skipped(Path(one.path), error.strerror or str(error)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from celesta.library.analysis import Failure, SongRecord, analysis_version, block_sources
 from celesta.library.claims import Job
 from celesta.library.fingerprint import METHOD
-from celesta.library.scan import note_error
+from celesta.library.scan import give_up_md5, note_error
 from celesta.library.segments import store_segments
 from celesta.library.store import Store, now
 
@@ -49,6 +50,8 @@ def store_record(store: Store, job: Job, made: SongRecord) -> None:
         )
         if made.warnings:
             note_error(store, job.path, "warning", "; ".join(made.warnings))
+            with contextlib.suppress(OSError):  # it was there when it was analysed
+                give_up_md5(store, job.recording, job.path)
 
 
 def store_failure(store: Store, job: Job, made: Failure) -> None:

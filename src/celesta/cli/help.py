@@ -29,11 +29,6 @@ class Verb(TyperCommand):
             args = [*(one for one in args if not _WORD.fullmatch(one)), "--", *filter(_WORD.fullmatch, args)]
         return super().parse_args(ctx, args)
 
-    def get_help(self, ctx: Any) -> str:
-        """Return the help of this verb."""
-        ctx.max_content_width = WIDEST
-        return super().get_help(ctx)
-
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write usage, text and options."""
         self.format_usage(ctx, formatter)
@@ -65,11 +60,6 @@ class Section(TyperGroup):
         """Read the words before the verb."""
         with one_line():
             return super().make_context(info_name, args, parent, **extra)
-
-    def get_help(self, ctx: Any) -> str:
-        """Return the help of this group."""
-        ctx.max_content_width = WIDEST
-        return super().get_help(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write usage, text, verbs and options."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from celesta._version import __version__
-from celesta.cli.help import Root, Section, Verb
+from celesta.cli.help import WIDEST, Root, Section, Verb
 from celesta.cli.verbs import GROUPS, VERBS
 
 
@@ -34,7 +34,7 @@ def build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
     )
     made.callback()(_root)
     groups = {name: typer.Typer(cls=Section, help=text, no_args_is_help=True) for name, text in GROUPS.items()}

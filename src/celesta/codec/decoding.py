@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from celesta import audio
 from celesta._files import printable
 from celesta.codec import windowing
 from celesta.codec.network import HALF_POWER, WindowNetwork
-from celesta.errors import LatentError, LatentWarning, UsageError
+from celesta.errors import LatentError, LatentWarning, UsageError, warn
 from celesta.latents import CelReader, Latent, LatentWindow
 
 _MARGIN = 0.25  # seconds: longer than the resampler's filter at any ratio of the rates that are supported
@@ -152,7 +151,7 @@ def warn_of_losses(reader: CelReader, lost: list[tuple[float, float]]) -> None:
     stretches = ", ".join(f"{begin:.1f} to {end:.1f} s" for begin, end in lost[:_NAMED])
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     said = f"{reader.name}: damaged: {seconds:.1f} of {reader.seconds:.1f} s are lost and silent ({stretches}{more})"
-    warnings.warn(LatentWarning(said), stacklevel=3)
+    warn(LatentWarning(said))
 
 
 def decode_blocks(network: WindowNetwork, source: WindowSource, wanted: Stretch) -> Iterator[np.ndarray]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.errors import LatentError, LatentWarning
+from celesta.errors import LatentError, LatentWarning, warn
 
 
 def find_cel(path: str | Path) -> list[Path]:
@@ -26,7 +25,7 @@ def find_cel(path: str | Path) -> list[Path]:
 
     def unreadable(error: OSError) -> None:
         said = f"{printable(error.filename)}: skipped, cannot be read ({error.strerror})"
-        warnings.warn(LatentWarning(said), stacklevel=3)
+        warn(LatentWarning(said))
 
     found: list[Path] = []
     for folder, folders, files in os.walk(root, onerror=unreadable):

@@ -7,7 +7,7 @@ import numpy as np
 from celesta.errors import LatentError, ModelError
 from celesta.models.baseline_info import BANDS, PCA_FRAMES, BaselineConfig, LinearInfo, PcaInfo, SparseInfo
 from celesta.models.mdct_numpy import inverse_mdct, mdct
-from celesta.models.runtime import NO_ENVELOPE, ArrayRuntime, Arrays, dense
+from celesta.models.runtime import NO_ENVELOPE, ArrayRuntime, Arrays, DecoderInput, dense
 
 
 class _Baseline(ArrayRuntime):
@@ -37,21 +37,12 @@ class LinearRuntime(_Baseline):
         """Encode signals ``(B, 1, T)`` to a base ``(B, K, F)``."""
         return dense(np.ascontiguousarray(self.coefficients(x)[..., : self.model.latent_dim].transpose(0, 2, 1)))
 
-    def decode(
-        self,
-        base: np.ndarray,
-        places: np.ndarray,
-        values: np.ndarray,
-        length: int,
-        start: int,
-        envelope: np.ndarray | None = None,
-        channel: int = 0,
-    ) -> np.ndarray:
+    def decode(self, given: DecoderInput) -> np.ndarray:
         """Decode to ``(B, 1, length)``. Raises LatentError where there are more than K channels."""
-        rows = self._at_most(base, self.model.latent_dim)
+        rows = self._at_most(given.base, self.model.latent_dim)
         c = np.zeros((len(rows), rows.shape[2], BANDS), np.float32)
         c[..., : rows.shape[1]] = rows.transpose(0, 2, 1)
-        return inverse_mdct(c, length)[:, None]
+        return inverse_mdct(c, given.length)[:, None]
 
 
 class SparseRuntime(_Baseline):
@@ -65,21 +56,13 @@ class SparseRuntime(_Baseline):
         base = np.zeros((c.shape[0], 0, c.shape[1]), np.float32)
         return {"base": base, "places": _rows(places), "values": _rows(values), "envelope": NO_ENVELOPE}
 
-    def decode(
-        self,
-        base: np.ndarray,
-        places: np.ndarray,
-        values: np.ndarray,
-        length: int,
-        start: int,
-        envelope: np.ndarray | None = None,
-        channel: int = 0,
-    ) -> np.ndarray:
+    def decode(self, given: DecoderInput) -> np.ndarray:
         """Decode to ``(B, 1, length)``. Raises LatentError where rows are too many or places are no bands."""
-        self._at_most(values, self.model.detail_size)
+        places = given.places
+        self._at_most(given.values, self.model.detail_size)
         if places.size and not 0 <= int(places.min()) <= int(places.max()) < BANDS:
             raise LatentError(f"a place of the detail lies outside 0..{BANDS - 1}; the latent is not one of sparse-K")
-        return inverse_mdct(scattered(places, values, BANDS), length)[:, None]
+        return inverse_mdct(scattered(places, given.values, BANDS), given.length)[:, None]
 
 
 class PcaRuntime(_Baseline):
@@ -106,20 +89,11 @@ class PcaRuntime(_Baseline):
         groups = c.reshape(len(c), -1, PCA_FRAMES * BANDS)
         return dense(_rows(groups @ self.components.T))
 
-    def decode(
-        self,
-        base: np.ndarray,
-        places: np.ndarray,
-        values: np.ndarray,
-        length: int,
-        start: int,
-        envelope: np.ndarray | None = None,
-        channel: int = 0,
-    ) -> np.ndarray:
+    def decode(self, given: DecoderInput) -> np.ndarray:
         """Decode to ``(B, 1, length)``. Raises LatentError where there are more than 4 K channels."""
-        rows = self._at_most(base, self.model.latent_dim)
+        rows = self._at_most(given.base, self.model.latent_dim)
         groups = rows.transpose(0, 2, 1) @ self.components[: rows.shape[1]]
-        return inverse_mdct(groups.reshape(len(groups), -1, BANDS), length)[:, None]
+        return inverse_mdct(groups.reshape(len(groups), -1, BANDS), given.length)[:, None]
 
 
 def create(config: BaselineConfig, components: np.ndarray | None = None) -> ArrayRuntime:

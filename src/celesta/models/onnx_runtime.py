@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from celesta._files import printable
 from celesta.errors import ModelError, UsageError
 from celesta.models import weights
 from celesta.models.mdct_numpy import fit_length, inverse_mdct, mdct
-from celesta.models.runtime import NO_ENVELOPE, ArrayRuntime, Arrays, Network, dense
+from celesta.models.runtime import NO_ENVELOPE, ArrayRuntime, Arrays, DecoderInput, Network, dense
 from celesta.models.stored import MDCT, Description, file_hash
 
 if TYPE_CHECKING:
@@ -106,19 +106,11 @@ class ExportedRuntime(ArrayRuntime):
         x = np.pad(x, ((0, 0), (0, 0), (0, short))) if short > 0 else x
         return dense(self._graphs["encode"].run(x=x)["base"])
 
-    def decode(
-        self,
-        base: np.ndarray,
-        places: np.ndarray,
-        values: np.ndarray,
-        length: int,
-        start: int,
-        envelope: np.ndarray | None = None,
-        channel: int = 0,
-    ) -> np.ndarray:
+    def decode(self, given: DecoderInput) -> np.ndarray:
         """Decode to ``(B, 1, length)``."""
-        made = self._graphs["decode"].run(base=base, length=max(length, self.model.hop_length), start=start)["out"]
-        return fit_length(made, length)
+        length = max(given.length, self.model.hop_length)
+        made = self._graphs["decode"].run(base=given.base, length=length, start=given.start)["out"]
+        return fit_length(made, given.length)
 
 
 class MdctRuntime(ExportedRuntime):
@@ -137,22 +129,12 @@ class MdctRuntime(ExportedRuntime):
         made = self._graphs["encode"].run(x=x, c=self.mdct(x[:, 0]))
         return {"envelope": NO_ENVELOPE, **made}
 
-    def decode(
-        self,
-        base: np.ndarray,
-        places: np.ndarray,
-        values: np.ndarray,
-        length: int,
-        start: int,
-        envelope: np.ndarray | None = None,
-        channel: int = 0,
-    ) -> np.ndarray:
+    def decode(self, given: DecoderInput) -> np.ndarray:
         """Decode to ``(B, 1, length)``, also from fewer base channels or coefficients than the full number."""
-        parts: dict[str, Any] = {"base": base, "places": places, "values": values, "start": start}
-        parts["channel"] = channel
-        if envelope is not None and envelope.size:
-            parts["envelope"] = envelope
-        return self.inverse(self._graphs["decode"].run(**parts)["out"], length)[:, None]
+        parts = given._asdict()
+        if given.envelope is None or not given.envelope.size:
+            del parts["envelope"]
+        return self.inverse(self._graphs["decode"].run(**parts)["out"], given.length)[:, None]
 
 
 def create(found: Description, device: str = "cpu") -> ExportedRuntime:

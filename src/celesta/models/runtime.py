@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -75,6 +75,28 @@ class FunctionNetwork:
         return made if isinstance(made, dict) else {"out": made}
 
 
+class DecoderInput(NamedTuple):
+    """The parts of a latent, of one audio channel or of several, and the stretch that they are decoded to.
+
+    Attributes:
+        base: ``(B, C, F)``.
+        places: ``(B, K, F)`` of the detail.
+        values: ``(B, K, F)`` at these places.
+        length: samples to decode.
+        start: index of the first frame in the song.
+        envelope: ``(B, rows, F / 4)`` of models with a band envelope.
+        channel: index of the audio channel, for models with a band envelope.
+    """
+
+    base: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+    length: int
+    start: int
+    envelope: np.ndarray | None = None
+    channel: int = 0
+
+
 class ArrayRuntime(Runtime):
     """A model whose functions take and return NumPy arrays: the methods of a subclass."""
 
@@ -84,28 +106,22 @@ class ArrayRuntime(Runtime):
 
     def __init__(self, model: ModelInfo) -> None:
         self.model = model
-        self.encoder, self.decoder = FunctionNetwork(self.encode), FunctionNetwork(self.decode)
+        self.encoder, self.decoder = FunctionNetwork(self.encode), FunctionNetwork(self._decode)
 
     @abstractmethod
     def encode(self, x: np.ndarray) -> Arrays:
         """Encode ``(B, channels, T)``."""
 
     @abstractmethod
-    def decode(
-        self,
-        base: np.ndarray,
-        places: np.ndarray,
-        values: np.ndarray,
-        length: int,
-        start: int,
-        envelope: np.ndarray | None = None,
-        channel: int = 0,
-    ) -> np.ndarray:
+    def decode(self, given: DecoderInput) -> np.ndarray:
         """Decode to ``(B, channels, length)``."""
 
     def function(self, name: str) -> Network:
         """Return another method as a network."""
         return FunctionNetwork(getattr(self, name))
+
+    def _decode(self, **given: Any) -> np.ndarray:
+        return self.decode(DecoderInput(**given))
 
 
 def runtime_of(model: Model | Runtime, device: str = "auto", precision: str = "float32") -> Runtime:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from celesta import datasets
 from celesta.audio import Audio, write
 from celesta.errors import CelestaError, DataError, TrainingError, UsageError
 from celesta.training import loop
@@ -120,6 +121,24 @@ def test_resuming_extends_a_run_and_does_not_shorten_it(data, tmp_path):
     with pytest.raises(UsageError, match="done 4 steps already"):
         runs.go_on(run, steps=3)
     assert [line.split(",")[0] for line in (run / "log.jsonl").read_text().splitlines()] == ['{"step": 2', '{"step": 4']
+
+
+def test_a_validation_track_that_cannot_be_read_is_replaced(data, tmp_path):
+    """Training was refused although there was other music; where there is not, the error names the file."""
+    (broken,) = datasets.by_split(datasets.load([data]), "valid")
+    broken.path.write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=rf"{broken.path.name}: cannot be read.*at least two audio files"):
+        runs.start(tmp_path / "run", quick(data))
+    songs = [track.path for track in datasets.load([data]) if track.path != broken.path]
+    (data / "00.wav").write_bytes(songs[0].read_bytes())
+    with pytest.raises(CelestaError, match=broken.path.name):
+        runs.start(tmp_path / "run", quick(data), strict=True)
+    skipped = []
+    with pytest.warns(UserWarning, match=rf"{broken.path.name}: the only validation track .* is used for validation"):
+        runs.start(tmp_path / "run", quick(data), skipped=lambda file, reason: skipped.append(file))
+    assert skipped == [str(broken.path)]
+    with pytest.warns(UserWarning, match="is used for validation"):
+        assert runs.go_on(tmp_path / "run", steps=3)["step"] == 3
 
 
 def test_a_run_is_continued_from_any_folder(data, tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import platform
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -16,7 +15,9 @@ import torch
 from celesta import _device, codec, datasets
 from celesta._files import atomic, printable
 from celesta._version import __version__
-from celesta.errors import DataError, TrainingError, UsageError
+from celesta.audio import AudioSource
+from celesta.datasets import Track
+from celesta.errors import AudioError, DataError, TrainingError, UsageError, warn
 from celesta.models import registry, weights
 from celesta.training import data, distributed, losses
 from celesta.training.config import TrainConfig, read_config
@@ -168,19 +169,49 @@ def _corpora(config: TrainConfig, options: Options) -> tuple[Corpus, Corpus]:
     if len(config.data) == 1 and is_shards(Path(config.data[0])):
         return Shards(Path(config.data[0]), "train"), Shards(Path(config.data[0]), "valid")
     tracks = datasets.load(config.data, lists=config.lists or None)
+    where = ", ".join(map(printable, config.data))
+    train, valid = (datasets.by_split(tracks, split) for split in ("train", "valid"))
+    for split, chosen in (("train", train), ("valid", valid)):
+        if not chosen:
+            raise DataError(f"{where}: no {split} tracks; give at least two audio files")
+    if not options.get("strict", False):
+        train, valid = _with_readable_validation(train, valid)
     rate = registry.entry(config.model).model.sample_rate
     skipped: Callable[[str, str], None] = options.get("skipped", _ignore)
     made = []
-    for split in ("train", "valid"):
-        chosen = datasets.by_split(tracks, split)
-        if not chosen:
-            where = ", ".join(map(printable, config.data))
-            raise DataError(f"{where}: no {split} tracks; give at least two audio files")
+    for chosen in (train, valid):
         built = data.build(chosen, rate, strict=options.get("strict", False), progress=options.get("decoded"))
         for file, reason in built.skipped:
             skipped(file, reason)
         made.append(built)
     return made[0], made[1]
+
+
+def _with_readable_validation(train: list[Track], valid: list[Track]) -> tuple[list[Track], list[Track]]:
+    """Where no validation track is audio, let the first training track that is take their place.
+
+    Raises:
+        DataError: fewer than two tracks are audio.
+    """
+    if any(map(_is_audio, valid)):
+        return train, valid
+    found = next((track for track in train if _is_audio(track)), None)
+    rest = [track for track in train if track is not found]
+    name = printable(valid[0].path)
+    if found is None or not any(map(_is_audio, rest)):
+        raise DataError(f"{name}: cannot be read, and validation needs another track; give at least two audio files")
+    text = f"{name}: the only validation track cannot be read" if len(valid) == 1 else "no validation track can be read"
+    warn(UserWarning(f"{text}; {printable(found.path)} is used for validation instead"))
+    return rest, [*valid, found]
+
+
+def _is_audio(track: Track) -> bool:
+    try:
+        with AudioSource(track.path) as source:
+            next(source.blocks())
+    except (AudioError, StopIteration):
+        return False
+    return True
 
 
 def _ignore(*_: object) -> None:
@@ -206,7 +237,7 @@ def warn_if_elsewhere(run: Path, config: TrainConfig) -> None:
         changed = [f"{k} {before[k]} -> {v}" for k, v in here.items() if before.get(k, v) != v]
         if changed:
             where = f"{printable(run)}: resumed elsewhere ({'; '.join(changed)})"
-            warnings.warn(f"{where}: curves may differ", stacklevel=2)
+            warn(UserWarning(f"{where}: curves may differ"))
     write_text(path, json.dumps(here, indent=2) + "\n")
 
 

@@ -11,7 +11,7 @@ import typer
 from celesta._files import atomic
 from celesta.cli import console
 from celesta.cli.checks import check_features
-from celesta.cli.files import free, ready_folder
+from celesta.cli.files import free, output_folder
 from celesta.cli.options import Cache, Encoding, Features, Force, Json, Lists, Seed, Strict, Workers, cache_of
 from celesta.cli.progress import working
 from celesta.errors import UsageError
@@ -68,7 +68,7 @@ def cluster(
     from celesta.report.page import Link
 
     check_features(features)
-    ready_folder(output)
+    output_folder(output)
     page, table, saved = (free(output / f"clusters.{suffix}", force) for suffix in ("html", "csv", "json"))
     console.be_strict(strict)
     with working("cluster", "looking for files", parts=True) as meter:

@@ -10,7 +10,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.checks import check_model
-from celesta.cli.files import free, ready_folder
+from celesta.cli.files import free, output_folder
 from celesta.cli.options import Force, Json, Strict
 from celesta.cli.progress import working
 from celesta.cli.scores import print_scores
@@ -50,7 +50,7 @@ def compare(
     for model in models:
         check_model(model, "MODEL")
     with working("compare", "loading the models") as meter:
-        ready_folder(output)
+        output_folder(output)
         page, file = free(output / "compare.html", force), free(output / "compare.json", force)
         from celesta.report.compare import compare as run_compare
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +17,9 @@ from celesta.cli.options import CelFiles, Device, Force, Json, Precision, Strict
 from celesta.cli.progress import working
 from celesta.cli.standard import STANDARD, opened_input, opened_output
 from celesta.errors import UsageError
+
+if TYPE_CHECKING:
+    from celesta.codec import Codec
 
 
 def decode(
@@ -84,33 +89,36 @@ def decode(
         check_model(model)
     with working("decode", "looking for files") as meter:
         targets = plan(sources, output, Kind(WRITABLE, suffix, find_cel), force=force).targets
-        from celesta import codec as codecs
         from celesta.latents import CelReader
 
-        loaded: dict[str, codecs.Codec] = {}
+        codec = _loader(model, device, precision)
+        stretch: dict[str, Any] = {"sample_rate": sample_rate, "start": start, "stop": stop}
 
         def work(file: Path) -> None:
             with opened_input(file) as source, opened_output(targets[file], ".wav") as target:
                 with CelReader(source, salvage=salvage) as reader:
                     meta = reader.meta
-                name = model or meta.model
-                if name not in loaded:
-                    loaded[name] = codecs.load(name, device=device, precision=precision)
-                lost = loaded[name].decode_file(
-                    source,
-                    target,
-                    sample_rate=sample_rate,
-                    start=start,
-                    stop=stop,
-                    salvage=salvage,
-                    progress=meter.seconds,
-                )
-            if as_json and targets[file] != STANDARD:
-                rate = sample_rate or meta.source_rate
-                row = {"source": file, "output": targets[file], "model": name, "sample_rate": rate}
-                row |= {"channels": meta.channels, "seconds": meta.n_samples / meta.source_rate}
-                console.emit({**row, "lost": lost} if salvage else row)
-            elif targets[file] != STANDARD:
+                used = codec(meta.model)
+                lost = used.decode_file(source, target, **stretch, salvage=salvage, progress=meter.seconds)
+            if targets[file] == STANDARD:
+                return
+            if not as_json:
                 console.say(f"{file} -> {targets[file]}")
+                return
+            row: dict[str, Any] = {"source": file, "output": targets[file], "model": used.name}
+            row |= {"sample_rate": sample_rate or meta.source_rate, "channels": meta.channels}
+            row["seconds"] = meta.n_samples / meta.source_rate
+            console.emit({**row, "lost": lost} if salvage else row)
 
         each_file(meter, targets, work, single=len(sources) == 1 and sources == list(targets), as_json=as_json)
+
+
+def _loader(model: str | None, device: str, precision: str) -> Callable[[str], Codec]:
+    """Return a function that loads each model once: the one of a file, or always the one that was asked for."""
+    from celesta import codec as codecs
+
+    @functools.cache
+    def load(name: str) -> Codec:
+        return codecs.load(name, device=device, precision=precision)
+
+    return lambda name: load(model or name)

@@ -9,7 +9,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.checks import check_model
-from celesta.cli.files import free, ready_folder
+from celesta.cli.files import free, output_folder
 from celesta.cli.options import Force, Json
 from celesta.cli.progress import working
 from celesta.cli.scores import print_scores
@@ -39,7 +39,7 @@ def demo(
     for model in models or ():
         check_model(model)
     with working("demo", "loading the models") as meter:
-        ready_folder(output)
+        output_folder(output)
         free(output / "index.html", force)
         from celesta.report.demo import build_demo
 

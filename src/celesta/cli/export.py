@@ -9,7 +9,7 @@ import typer
 
 from celesta import _device
 from celesta.cli import console
-from celesta.cli.files import ready_folder
+from celesta.cli.files import output_folder
 from celesta.cli.options import Json
 from celesta.cli.progress import working
 
@@ -34,7 +34,7 @@ def export(
     with working("export", f"tracing {model}"):
         from celesta.models.export import export_model
 
-        ready_folder(output)
+        output_folder(output)
         made = export_model(model, output)
     files = [made.path, made.weights_file, *(made.graph_file(name) for name in made.graphs)]
     if as_json:

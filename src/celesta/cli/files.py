@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from celesta.errors import CelestaError, DataError, UsageError
 
 WRITABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 """Suffixes of the audio files that can be written."""
+_FILES = AUDIO_SUFFIXES | {".cel", ".html", ".json", ".jsonl", ".csv", ".safetensors"}
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
@@ -97,7 +99,8 @@ def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: boo
     """Decide where each result goes: next to its source, to the file ``output``, or below the folder ``output``.
 
     Folders keep their inner structure. Two sources never share a target: the second one gets its full name
-    (``song.mp3.cel``). A target below a folder that exists is skipped if it was made from the same source.
+    (``song.mp3.cel``), others of the same name a number too (``song.mp3.2.cel``). A target below a folder that exists
+    is skipped if it was made from the same source.
 
     Raises:
         UsageError: the output does not fit the sources, or exists without ``force``.
@@ -113,7 +116,7 @@ def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: boo
     taken: set[Path] = set()
     for file, inner in inputs(sources, kind.find) if not made.targets else ():
         default = file.with_suffix(kind.default) if output is None else output / inner.with_suffix(kind.default)
-        candidates = [output] if one and output else [default, default.with_name(f"{file.name}{kind.default}")]
+        candidates = iter([output]) if one and output else _names(default, file.name, kind.default)
         try:
             target, skip = _choose(candidates, taken, file, kind, skip=not single, force=force)
         except UsageError as error:
@@ -143,6 +146,19 @@ def free(target: Path, force: bool) -> Path:
     return target
 
 
+def output_folder(folder: Path) -> Path:
+    """Create the folder that ``-o`` names and check that files can be written into it, before any work.
+
+    Raises:
+        UsageError: it is not there, and its name is that of a file.
+        DataError: files cannot be written into it.
+    """
+    suffix = folder.suffix.lower()
+    if suffix in _FILES and not folder.exists():
+        raise UsageError(f"{printable(folder)}: the output is a folder; give it a name without {printable(suffix)}")
+    return ready_folder(folder)
+
+
 def ready_folder(folder: Path) -> Path:
     """Create a folder and check that files can be written into it, before any work.
 
@@ -159,10 +175,19 @@ def ready_folder(folder: Path) -> Path:
     return folder
 
 
+def _names(default: Path, name: str, suffix: str) -> Iterator[Path]:
+    """Yield the targets that a source may have, in order."""
+    yield default
+    yield default.with_name(f"{name}{suffix}")
+    for number in itertools.count(2):
+        yield default.with_name(f"{name}.{number}{suffix}")
+
+
 def _choose(
-    candidates: Sequence[Path], taken: set[Path], file: Path, kind: Kind, *, skip: bool, force: bool
+    candidates: Iterator[Path], taken: set[Path], file: Path, kind: Kind, *, skip: bool, force: bool
 ) -> tuple[Path, bool]:
     """Return the first target that this source may have, and whether it is there already."""
+    target = STANDARD
     for target in candidates:
         if target in taken:
             continue
@@ -171,11 +196,9 @@ def _choose(
         if force or target == STANDARD or not os.path.lexists(target):
             return target, False
         made = kind.made_from(target, file)
-        if made is not False and skip:
-            return target, True
-        if made is not False or target == candidates[-1]:
-            break
-    return free(candidates[-1] if candidates[-1] not in taken else candidates[0], force), False
+        if made is not False:
+            return (target, True) if skip else (free(target, force), False)
+    return free(target, force), False
 
 
 def _only_writable(made: Plan, force: bool, *, single: bool) -> Plan:

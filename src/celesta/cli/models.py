@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from celesta.cli import console
 from celesta.cli.options import Json
 from celesta.errors import UsageError
+
+if TYPE_CHECKING:
+    from celesta.models.registry import Entry
 
 Licence = Annotated[
     str | None,
@@ -27,55 +30,52 @@ def models(licence: Licence = None, as_json: Json = False) -> None:
         raise UsageError(f"--licence must be commercial or research, got {licence!r}")
     from celesta.models import registry
 
-    rows = []
-    for entry in registry.shipped():
-        if licence == "commercial" and not entry.commercial:
-            continue
-        model, file = entry.info, entry.weights_file
-        rows.append(
-            {
-                "model": entry.name,
-                "role": str(entry.role),
-                "description": entry.description,
-                "latent_dim": model.latent_dim,
-                "detail_size": model.detail_size,
-                "sample_rate": model.sample_rate,
-                "frame_rate": model.frame_rate,
-                "floats_per_second": model.floats_per_second,
-                "floats_per_sample": model.floats_per_second / model.sample_rate,
-                "parameters": entry.parameters,
-                "weights": "none needed" if file is None else "installed" if file.is_file() else "not installed",
-                "weights_licence": entry.weights_licence,
-            }
-        )
+    shown = [entry for entry in registry.shipped() if licence != "commercial" or entry.commercial]
     if as_json:
-        console.emit(rows, indent=1)
-        return
-    if licence is not None:
+        console.emit([_facts(entry) for entry in shown], indent=1)
+    elif licence is not None:
         _licences(licence)
-        return
-    console.table(
-        "",
-        ["model", "latent", "frames/s", "floats/s", "ratio", "parameters", "weights", "role"],
-        [
-            [
-                r["model"],
-                f"{r['latent_dim']}+{r['detail_size']}",
-                f"{r['frame_rate']:.1f}",
-                f"{r['floats_per_second']:,.0f}",
-                f"{r['floats_per_sample']:.3g}",
-                f"{r['parameters']:,}",
-                r["weights"],
-                r["role"],
-            ]
-            for r in rows
-        ],
-        spare=("parameters", "frames/s"),
-    )
-    console.say("latent: dense channels + sparse coefficients per frame")
-    console.say("ratio: floats per input sample")
-    console.say(f"other sizes: {', '.join(registry.patterns())} with an integer K")
-    console.say("the folder of a training run is a model too")
+    else:
+        head = ["model", "latent", "frames/s", "floats/s", "ratio", "parameters", "weights", "role"]
+        console.table("", head, [_cells(entry) for entry in shown], spare=("parameters", "frames/s"))
+        console.say("latent: dense channels + sparse coefficients per frame")
+        console.say("ratio: floats per input sample")
+        console.say(f"other sizes: {', '.join(registry.patterns())} with an integer K")
+        console.say("the folder of a training run is a model too")
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    """Return what is known of a model, for JSON."""
+    model, file = entry.info, entry.weights_file
+    return {
+        "model": entry.name,
+        "role": str(entry.role),
+        "description": entry.description,
+        "latent_dim": model.latent_dim,
+        "detail_size": model.detail_size,
+        "sample_rate": model.sample_rate,
+        "frame_rate": model.frame_rate,
+        "floats_per_second": model.floats_per_second,
+        "floats_per_sample": model.floats_per_second / model.sample_rate,
+        "parameters": entry.parameters,
+        "weights": "none needed" if file is None else "installed" if file.is_file() else "not installed",
+        "weights_licence": entry.weights_licence,
+    }
+
+
+def _cells(entry: Entry) -> list[str]:
+    """Return a model's row of the table."""
+    facts = _facts(entry)
+    return [
+        entry.name,
+        f"{facts['latent_dim']}+{facts['detail_size']}",
+        f"{facts['frame_rate']:.1f}",
+        f"{facts['floats_per_second']:,.0f}",
+        f"{facts['floats_per_sample']:.3g}",
+        f"{facts['parameters']:,}",
+        facts["weights"],
+        facts["role"],
+    ]
 
 
 def _licences(use: str) -> None:

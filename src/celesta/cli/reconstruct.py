@@ -10,8 +10,9 @@ import typer
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model
-from celesta.cli.files import free, inputs, ready_folder
+from celesta.cli.files import inputs, output_folder
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Songs, Strict
+from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
 
 
@@ -39,34 +40,24 @@ def reconstruct(
     check_model(model)
     with working("reconstruct", "looking for files") as meter:
         found = inputs(sources)
-        ready_folder(output)
+        output_folder(output)
         meter.doing(f"loading {model}")
         from celesta import codec as codecs
-        from celesta.report.index import SongPage
         from celesta.report.reconstruct import HEAD, reconstruct_index, reconstruct_song
 
         codec = codecs.load(model)
-        folders = dict(found)
-        made: list[SongPage] = []
-        skip = len(sources) > 1 or sources[0].is_dir()
+        pages = SongPages(output, found, len(HEAD), force=force, skip=len(sources) > 1 or sources[0].is_dir())
 
         def work(file: Path) -> None:
-            folder, stem = output / folders[file].parent, f"{file.name}.{Path(codec.name).name}"
-            page, audio = folder / f"{stem}.html", folder / f"{stem}.flac"
-            if skip and not force and page.exists() and audio.exists():
-                console.note(f"{page}: exists already, skipped")
-                made.append(SongPage(file, page, audio, [codec.name, *[""] * (len(HEAD) - 1)]))
+            page = pages.target(file, f"{file.name}.{Path(codec.name).name}", codec.name)
+            if page is None:
                 return
-            free(page, force)
-            free(audio, force)
-            made.append(reconstruct_song(codec, file, page, force=force, progress=meter.seconds))
+            made = reconstruct_song(codec, file, page, force=force, progress=meter.seconds)
+            pages.made.append(made)
             if as_json:
-                console.emit({"source": file, "page": page, "audio": audio, "model": codec.name})
+                console.emit({"source": file, "page": page, "audio": made.flac, "model": codec.name})
             else:
                 console.say(page)
 
-        try:
-            each_file(meter, [file for file, _ in found], work, as_json=as_json)
-        finally:
-            if len(made) > 1:
-                console.note(f"index: {reconstruct_index(made, output / 'index.html')}")
+        with pages.listed(reconstruct_index):
+            each_file(meter, pages.songs, work, as_json=as_json)

@@ -11,7 +11,7 @@ import typer
 from celesta import _device
 from celesta.cli import console
 from celesta.cli.checks import check_features
-from celesta.cli.files import free, ready_folder
+from celesta.cli.files import free, output_folder
 from celesta.cli.options import FEATURES, Cache, Data, Encoding, Folds, Force, Json, Lists, Strict, cache_of
 from celesta.cli.progress import working
 
@@ -63,7 +63,7 @@ def study(
     for name in features or ():
         check_features(name)
     with working("study", "loading", parts=True) as meter:
-        ready_folder(output)
+        output_folder(output)
         free(output / "study.html", force)
         made = run_study(
             data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +11,16 @@ import typer
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model
-from celesta.cli.files import free, inputs, ready_folder
+from celesta.cli.files import inputs, output_folder
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict
+from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
 from celesta.cli.variation_options import chosen_steps, with_variations
 from celesta.errors import UsageError
 
 if TYPE_CHECKING:
+    from celesta.codec import Codec
+    from celesta.report.index import SongPage
     from celesta.variations import Step
 
 
@@ -67,44 +70,47 @@ def transform(
     check_model(model)
     with working("transform", "looking for files") as meter:
         found = inputs(sources)
-        ready_folder(output)
+        output_folder(output)
         meter.doing(f"loading {model}")
         from celesta import codec as codecs
-        from celesta.report.index import SongPage
         from celesta.report.variation import INDEX_HEAD, output_name, variation_index, vary_song
-        from celesta.variations.recipes import describe
-        from celesta.variations.sidecar import write_sidecar
 
         codec = codecs.load(model)
-        folders = dict(found)
-        made: list[SongPage] = []
-        skip = len(sources) > 1 or sources[0].is_dir()
+        pages = SongPages(output, found, len(INDEX_HEAD), force=force, skip=len(sources) > 1 or sources[0].is_dir())
 
         def work(file: Path) -> None:
-            page = output / folders[file].parent / f"{output_name(file, codec, steps)}.html"
-            audio = page.with_suffix(".flac")
-            if skip and not force and page.exists() and audio.exists():
-                console.note(f"{page}: exists already, skipped")
-                made.append(SongPage(file, page, audio, [codec.name, *[""] * (len(INDEX_HEAD) - 1)]))
+            page = pages.target(file, output_name(file, codec, steps), codec.name)
+            if page is None:
                 return
-            free(page, force)
-            made.append(
-                vary_song(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)
-            )
-            chain = {"model": codec.name, "start": start, "stop": stop, "step": describe(steps)}
-            sidecar = write_sidecar(audio, "transform", file, chain, {"weights": codec.weights})
-            if as_json:
-                done = [{"variation": step.name, **step.settings} for step in steps]
-                paths = {"source": file, "page": page, "audio": audio, "recipe": sidecar}
-                console.emit({**paths, "model": codec.name, "steps": done})
-            else:
-                console.say(page)
+            made = vary_song(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)
+            pages.made.append(made)
+            _report(file, made, codec, steps, {"start": start, "stop": stop}, as_json=as_json)
 
-        try:
-            each_file(meter, [file for file, _ in found], work, as_json=as_json)
-        finally:
-            if len(made) > 1:
-                console.note(f"index: {variation_index(made, steps, output / 'index.html')}")
+        with pages.listed(lambda songs, target: variation_index(songs, steps, target)):
+            each_file(meter, pages.songs, work, as_json=as_json)
+
+
+def _report(
+    file: Path,
+    made: SongPage,
+    codec: Codec,
+    steps: Sequence[Step],
+    stretch: Mapping[str, float | None],
+    *,
+    as_json: bool,
+) -> None:
+    """Write what was done next to the audio of a song, and print the page."""
+    from celesta.variations.recipes import describe
+    from celesta.variations.sidecar import write_sidecar
+
+    chain = {"model": codec.name, **stretch, "step": describe(steps)}
+    sidecar = write_sidecar(made.flac, "transform", file, chain, {"weights": codec.weights})
+    if as_json:
+        done = [{"variation": step.name, **step.settings} for step in steps]
+        paths = {"source": file, "page": made.page, "audio": made.flac, "recipe": sidecar}
+        console.emit({**paths, "model": codec.name, "steps": done})
+    else:
+        console.say(made.page)
 
 
 def _chain(recipe: Path | None, settings: Mapping[str, float | None], model: str) -> tuple[list[Step], str]:

@@ -13,9 +13,11 @@ from celesta.audio import Audio
 from celesta.dsp import metrics
 from celesta.variations.analysis import CHROMA_RATE, FRAME_RATE, analyse
 from celesta.variations.bars import unit
+from celesta.variations.gaps import Gap, predicted
+from celesta.variations.grains import Canvas, Grain, render
 from celesta.variations.material import Material
-from celesta.variations.mosaic import Grain, _rendered, mosaic, segments
-from celesta.variations.repair import Gap, fill_gaps, predicted
+from celesta.variations.mosaic import mosaic, segments
+from celesta.variations.repair import fill_gaps
 
 
 def gaps(files: Sequence[Path], seed: int = 0) -> None:
@@ -86,8 +88,9 @@ def _single_frames(x: Audio, y: Audio) -> Audio:
         Grain(int(a), int(b - a), 0, round(int(place) * scale))
         for a, b, place in zip(borders[:-1], borders[1:], alike.argmax(axis=1), strict=True)
     ]
-    with Material(x) as song:
-        return Audio(_rendered(song, [y], grains), x.sample_rate)
+    with Material(x) as song, Canvas(song.channels, song.n_samples) as canvas:
+        render(song, [y], grains, canvas)
+        return Audio(canvas.read(0, song.n_samples), x.sample_rate)
 
 
 def _likeness(x: Audio, made: Audio) -> tuple[float, float]:

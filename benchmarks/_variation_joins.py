@@ -11,13 +11,16 @@ import scipy.signal
 from _variation_tables import show
 
 from celesta import audio
+from celesta.audio import Audio
 from celesta.dsp.onsets import onset_strength
 from celesta.dsp.spectra import magnitudes, mel_filters
 from celesta.variations.analysis import SongAnalysis, analyse
 from celesta.variations.bridge import plan_bridge
 from celesta.variations.extend import PREFIX, SUFFIX, plan_extension
+from celesta.variations.gaps import Gap
 from celesta.variations.loop import find_loops
 from celesta.variations.material import Material, at_rate
+from celesta.variations.repair import fill_gaps
 from celesta.variations.splice import Piece, around
 
 RATE, HOP = 22_050, 128
@@ -61,14 +64,22 @@ class Ruler:
 
     def join(self, end: int, piece: Piece) -> Measured:
         """Measure a join."""
-        x = around(self.song, end, piece, self.side)
+        return self.place(around(self.song, end, piece, self.side), (self.level(end), self.level(piece.start)))
+
+    def level(self, at: int) -> float:
+        """Return the level of the song within 50 ms of a place."""
+        short = round(0.05 * self.song.sample_rate)
+        return _level(self.song.mono(at - short, at + short))
+
+    def place(self, x: np.ndarray, levels: tuple[float, float]) -> Measured:
+        """Measure the middle of a signal of half a second; ``levels`` are those of the two signals that meet there."""
         flux, mel = self.change(x)
         short = round(0.05 * self.song.sample_rate)
         middle = len(x) // 2
         level = _level(x[middle - short : middle + short])
-        parts = [_level(self.song.mono(at - short, at + short)) for at in (end, piece.start)]
         peak = np.abs(scipy.signal.sosfilt(self.high, x))[middle - short // 5 : middle + short // 5].max()
-        return Measured(_rank(self.flux, flux), _rank(self.mel, mel), level - sum(parts) / 2, bool(peak > self.limit))
+        bump = level - sum(levels) / 2
+        return Measured(_rank(self.flux, flux), _rank(self.mel, mel), bump, bool(peak > self.limit))
 
 
 def _rank(ordered: np.ndarray, value: float) -> float:
@@ -80,7 +91,7 @@ def _level(x: np.ndarray) -> float:
 
 
 def joins(files: Sequence[Path], seed: int = 0) -> None:
-    """Print the joins of extensions and loops, and two controls with as many joins."""
+    """Print the joins of extensions and loops, the borders of filled gaps, and two controls."""
     rng = np.random.default_rng(seed)
     found: dict[str, list[list[Measured]]] = {}
     for file in files:
@@ -93,6 +104,7 @@ def joins(files: Sequence[Path], seed: int = 0) -> None:
                 by_kind[f"{join.kind}s"].append(ruler.join(before.stop, after))
             for loop in find_loops(song, analysis=analysis, shortest=3, most=3):
                 by_kind["loops"].append(ruler.join(loop.join.leave, loop.join.piece(song.n_samples)))
+            by_kind["gaps"] = _gap_joins(song, ruler, rng)
             fade, side = round(0.02 * song.sample_rate), round(0.6 * song.sample_rate)
             inner = analysis.beats[(analysis.beats > side) & (analysis.beats < song.n_samples - side)]
             for name, places in (
@@ -114,6 +126,28 @@ def joins(files: Sequence[Path], seed: int = 0) -> None:
         rows.append(row)
     head = ["joins", "songs", "number", "flux: median", "95 %", "worst", "mel: median", "95 %", "worst"]
     show("Joins: percentile among the song's ordinary beats", [*head, "beyond 1.5 dB", "clicks"], rows)
+
+
+def _gap_joins(song: Material, ruler: Ruler, rng: np.random.Generator, count: int = 6) -> list[Measured]:
+    """Fill gaps of half a second and of two seconds, all in one damaged song, and measure both borders of each."""
+    rate, part = song.sample_rate, song.n_samples // (count + 1)
+    starts = [part * (k + 1) + int(rng.integers(-part // 6, part // 6)) for k in range(count)]
+    gaps = [Gap(start, start + round((0.5, 2.0)[k % 2] * rate)) for k, start in enumerate(starts)]
+    x = np.array(song.read(0, song.n_samples))
+    for gap in gaps:
+        x[:, gap.start : gap.stop] = 0
+    with Material(Audio(x, rate)) as damaged:
+        fills = fill_gaps(damaged, gaps)
+    found = []
+    for fill in fills:
+        start, stop = fill.gap.start, fill.gap.stop
+        inside = fill.samples.mean(axis=0)
+        whole = np.concatenate([song.mono(start - ruler.side, start), inside, song.mono(stop, stop + ruler.side)])
+        for at, middle in ((start, ruler.side), (stop, ruler.side + len(inside))):
+            taken = fill.source + at - start if fill.source is not None else at
+            levels = ruler.level(at), ruler.level(taken) + fill.gain_db
+            found.append(ruler.place(whole[middle - ruler.side : middle + ruler.side], levels))
+    return found
 
 
 def bridges(files: Sequence[Path], pairs: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from celesta.dsp import metrics
 from celesta.errors import UsageError
 from celesta.report.demo import CLIPS
 from celesta.variations.analysis import analyse
-from celesta.variations.mosaic import mosaic, segments
+from celesta.variations.grains import level_curve
+from celesta.variations.mosaic import mosaic, mosaic_file, segments
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,60 @@ def test_grains_cover_the_target_and_name_their_places(clips: dict[str, Audio]) 
     assert float(rows[3]["from"]) == pytest.approx(made.grains[3].start / 44_100, abs=1e-5)
     again = mosaic(clips["rock"], [clips["house"], clips["reggae"]])
     assert np.array_equal(made.samples, again.samples)
+
+
+def test_a_daw_that_reads_the_list_plays_the_mosaic(clips: dict[str, Audio], tmp_path: Path) -> None:
+    """The clips of the edit decision list, cut from their files and faded, are the mosaic without its level changes."""
+    for name, x in clips.items():
+        celesta.write(tmp_path / f"{name}.wav", x.samples, 44_100)
+    output = tmp_path / "mosaic.wav"
+    made = mosaic_file(
+        tmp_path / "rock.wav", [tmp_path / "house.wav", tmp_path / "reggae.wav"], output, start=2.0, stop=5.0,
+        follow=False,
+    )  # fmt: skip
+    x = celesta.read(output).samples
+    assert x.shape == (2, 3 * 44_100)
+    head, *rows = made.edl().splitlines()
+    assert head.startswith('"ID";"Track";"StartTime";"Length"')
+    assert len(rows) == len(made.grains)
+    played = np.zeros_like(x)
+    ends = [0.0, 0.0]
+    for row in rows:
+        cells = [cell.strip() for cell in row.split(";")]
+        assert len(cells) == len(head.split(";"))
+        track, (at, length, start, into, out) = int(cells[1]), (float(cells[k]) for k in (2, 3, 13, 15, 16))
+        assert at >= ends[track] - 1e-3
+        ends[track] = at + length
+        begin, size, taken = (round(44.1 * value) for value in (at, length, start))
+        source = celesta.read(cells[11].strip('"')).samples[:, taken : taken + size]
+        ramp = np.ones(source.shape[1], np.float32)
+        for k, seconds in ((0, into), (1, out)):
+            width = round(44.1 * seconds)
+            slope = (np.arange(width) + 0.5) / max(width, 1)
+            if k == 0:
+                ramp[:width] *= slope
+            elif width:
+                ramp[-width:] *= slope[::-1]
+        stop = min(begin + source.shape[1], x.shape[1])
+        played[:, begin:stop] += (float(cells[17]) * ramp * source)[:, : stop - begin]
+    assert metrics.si_sdr(x, played) > 15
+
+
+def test_a_mosaic_in_a_file_is_the_one_in_memory(clips: dict[str, Audio], tmp_path: Path) -> None:
+    made = mosaic(clips["rock"], [clips["house"]])
+    other = mosaic_file(clips["rock"], [clips["house"]], tmp_path / "made.wav")
+    assert other.grains == made.grains
+    assert np.abs(celesta.read(tmp_path / "made.wav").samples - np.clip(made.samples, -1, 1)).max() < 1e-6
+
+
+def test_levels_follow_from_moment_to_moment() -> None:
+    t = np.arange(22_050) / 22_050
+    wanted = np.sin(2 * np.pi * 440 * t) * np.where((10 * t) % 1 < 0.5, 0.5, 0.05)
+    x = 0.2 * np.sin(2 * np.pi * 300 * t)
+    made = x * level_curve(wanted, x, 22_050)
+    rows = [np.sqrt(np.mean(signal.reshape(-1, 441) ** 2, axis=1)) for signal in (wanted, made)]
+    assert np.corrcoef(rows[0], rows[1])[0, 1] > 0.95
+    assert (level_curve(x, x, 22_050) == 1).all()
 
 
 def test_borders_lie_at_onsets(clips: dict[str, Audio]) -> None:

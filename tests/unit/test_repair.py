@@ -10,8 +10,9 @@ from celesta.dsp import metrics
 from celesta.dsp.prediction import burg, extrapolate
 from celesta.errors import UsageError
 from celesta.report.demo import CLIPS
+from celesta.variations.gaps import Gap, predicted
 from celesta.variations.material import Material
-from celesta.variations.repair import Gap, fill_gaps, find_dropouts, predicted, repair
+from celesta.variations.repair import fill_gaps, find_dropouts, repair
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_repair_fills_a_stretch(song: Path) -> None:
     ("words", "said"),
     [
         (["extend"], "either --to"),
-        (["extend", "--to", "soon"], "not a time"),
+        (["extend", "--to", "soon"], "no place in a song"),
         (["repair"], "either --from"),
         (["repair", "--from", "2"], "both --from"),
         (["repair", "--from", "50", "--to", "60"], "song ends"),

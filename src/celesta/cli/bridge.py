@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import free, ready_folder
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import clock, working
+from celesta.cli.versions import AudioFile, result_file
 
 
 def bridge(
@@ -23,9 +23,7 @@ def bridge(
             min=0, metavar="S", help="Seconds of the songs on either side; by default all.", show_default=False
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The audio file.", show_default=False)
-    ] = None,
+    output: AudioFile = None,
     cache: Cache = None,
     force: Force = False,
     as_json: Json = False,
@@ -39,8 +37,7 @@ def bridge(
 
     Example: `celesta bridge first.mp3 second.mp3 --length 12 --around 10`
     """
-    target = free(output or first.with_name(f"{first.stem}.to.{second.stem}.flac"), force)
-    ready_folder(target.parent)
+    target = result_file(output or first.with_name(f"{first.stem}.to.{second.stem}.flac"), force)
     with working("bridge", "analysing the songs") as meter:
         from celesta.features.cache import FeatureCache
         from celesta.variations.bridge import bridge_file

@@ -9,10 +9,9 @@ import typer
 
 from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.files import free, ready_folder
-from celesta.cli.options import Cache, Force, Json, Seed
+from celesta.cli.options import Cache, Force, Json, Seed, seconds
 from celesta.cli.progress import clock, working
-from celesta.cli.times import seconds_of
+from celesta.cli.versions import result_file
 from celesta.errors import UsageError
 
 Song = Annotated[
@@ -30,8 +29,10 @@ Page = Annotated[
 def extend(
     source: Song,
     to: Annotated[
-        str | None,
-        typer.Option("--to", metavar="TIME", help="Length of the result, 10:00 or 157.5.", show_default=False),
+        float | None,
+        typer.Option(
+            "--to", parser=seconds, metavar="TIME", help="Length of the result, 10:00 or 157.5.", show_default=False
+        ),
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Write the best seamless loop instead.")] = False,
     shortest: Annotated[
@@ -63,10 +64,8 @@ def extend(
     """
     if loop == (to is not None):
         raise UsageError("give either --to TIME or --loop")
-    seconds = seconds_of(to, "--to")
     suffix = "loop" if loop else "extended"
-    target = free(output or source.with_name(f"{source.stem}.{suffix}.flac"), force)
-    ready_folder(target.parent)
+    target = result_file(output or source.with_name(f"{source.stem}.{suffix}.flac"), force)
     with working("extend", "analysing the song") as meter:
         from celesta.cli.options import cache_of
         from celesta.features.cache import FeatureCache
@@ -91,16 +90,16 @@ def extend(
                 from celesta.report.extension import extension_page
                 from celesta.variations.extend import plan_extension, samples_of, write_extension
 
-                assert seconds is not None
+                assert to is not None
                 meter.doing("choosing jumps")
-                plan = plan_extension(song, analysis, samples_of(seconds, song), seed=seed)
+                plan = plan_extension(song, analysis, samples_of(to, song), seed=seed)
                 write_extension(song, plan, target, meter.seconds)
                 facts = plan.to_dict()
                 made = extension_page(song, analysis, plan, target.with_suffix(".html"), target) if page else None
                 text = f"{plan.n_samples} samples"
                 for one in plan.notes:
                     console.note(one)
-        sidecar = write_sidecar(target, "extend", source, {"to": seconds, "loop": loop, "seed": seed}, facts)
+        sidecar = write_sidecar(target, "extend", source, {"to": to, "loop": loop, "seed": seed}, facts)
     if as_json:
         console.emit({"source": source, "output": target, "page": made, "recipe": sidecar, **facts})
         return

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from celesta.cli import console
-from celesta.cli.files import free, ready_folder
-from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName
+from celesta.cli.checks import check_model
+from celesta.cli.options import DEFAULT_MODEL, Force, Json, Kbps, ModelName
 from celesta.cli.progress import working
+from celesta.cli.versions import (
+    AnySong,
+    AudioOrCel,
+    From,
+    OtherSong,
+    To,
+    check_stretch,
+    latents_of,
+    result_file,
+    save_result,
+    say_result,
+)
 from celesta.errors import UsageError
 
 if TYPE_CHECKING:
-    from celesta.codec import Codec
     from celesta.latents import Latent
-
-First = Annotated[
-    Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file of the model.", show_default=False)
-]
-Second = Annotated[Path, typer.Argument(metavar="OTHER", help="The other song.", show_default=False)]
-Target = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="The audio file.", show_default=False)
-]
 
 
 def morph(
-    first: First,
-    second: Second,
+    first: AnySong,
+    second: OtherSong,
     mix: Annotated[
         str, typer.Option(metavar="M", help="0 (the song) to 1 (the other one), or a curve over time: 0,0.5,1.")
     ] = "0.5",
@@ -38,12 +41,18 @@ def morph(
     ] = "cut",
     path: Annotated[str, typer.Option(metavar="NAME", help="Mix the base on a linear or spherical path.")] = "linear",
     beats: Annotated[bool, typer.Option("--beats", help="Move the other song's beats onto the song's.")] = False,
-    output: Target = None,
+    start: From = None,
+    stop: To = None,
+    output: AudioOrCel = None,
+    kbps: Kbps = None,
     model: ModelName = DEFAULT_MODEL,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Morph a song into another one, by their latents; lengths may differ.
+
+    With --from and --to, a stretch of the song is used. Both latents are held in memory, about 10 MB a
+    minute of stereo.
 
     Example: `celesta morph song.mp3 other.mp3 --mix 0.5 -o between.flac`
 
@@ -63,24 +72,32 @@ def morph(
         if beats:
             found = [analyse(source) for source in (first, second)]
             if all(one.clear for one in found):
-                places = (found[0].beats / found[0].sample_rate, found[1].beats / found[1].sample_rate)
+                ours, theirs = (one.beats / one.sample_rate for one in found)
+                ours = ours - (start or 0.0)
+                places = (ours[ours >= 0], theirs)
             else:
                 console.note("a song has no clear beat; beats are left where they are")
         return make(z, other, curve[0] if len(curve) == 1 else curve, fit=fit, path=path, beats=places)
 
-    _two("morph", first, second, output, model, settings, change, force=force, as_json=as_json)
+    _two("morph", first, second, (start, stop), output, kbps, model, settings, change, force=force, as_json=as_json)
 
 
 def style(
-    first: First,
-    second: Second,
+    first: AnySong,
+    second: OtherSong,
     strength: Annotated[float, typer.Option(min=0, max=1, metavar="S", help="0 changes nothing.")] = 0.7,
-    output: Target = None,
+    start: From = None,
+    stop: To = None,
+    output: AudioOrCel = None,
+    kbps: Kbps = None,
     model: ModelName = DEFAULT_MODEL,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Give a song the spectrum and the dynamics of another one, band by band.
+
+    With --from and --to, a stretch of the song is used. Both latents are held in memory, about 10 MB a
+    minute of stereo.
 
     Example: `celesta style song.mp3 other.mp3 --strength 0.7 -o like-other.flac`
     """
@@ -90,59 +107,53 @@ def style(
 
         return make(z, other, strength)
 
-    _two("style", first, second, output, model, {"strength": strength}, change, force=force, as_json=as_json)
+    _two(
+        "style",
+        first,
+        second,
+        (start, stop),
+        output,
+        kbps,
+        model,
+        {"strength": strength},
+        change,
+        force=force,
+        as_json=as_json,
+    )
 
 
 def _two(
     name: str,
     first: Path,
     second: Path,
+    stretch: tuple[float | None, float | None],
     output: Path | None,
+    kbps: float | None,
     model: str,
     settings: Mapping[str, Any],
-    change: Any,
+    change: Callable[[Latent, Latent], Latent],
     *,
     force: bool,
     as_json: bool,
 ) -> None:
     """Encode two songs, change the first one's latent, decode it and write what was done next to it."""
-    target = free(output or first.with_name(f"{first.stem}.{name}.{second.stem}.flac"), force)
-    ready_folder(target.parent)
+    target = result_file(output or first.with_name(f"{first.stem}.{name}.{second.stem}.flac"), force, cel=True)
+    start, stop = stretch
+    check_stretch(start, stop)
+    check_model(model)
     with working(name, f"loading {model}") as meter:
-        from celesta import audio
         from celesta import codec as codecs
-        from celesta.variations.sidecar import write_sidecar
 
         codec = codecs.load(model)
-        latents = []
-        for source in (first, second):
-            meter.doing(f"encoding {source.name}")
-            latents.append(_latent(codec, source))
+        z, other = latents_of(codec, (first, second), meter.doing)
         meter.doing("decoding")
-        made = codec.decode(change(*_same_channels(codec, (first, second), latents)))
-        audio.write(target, made.samples, made.sample_rate)
-        sidecar = write_sidecar(target, name, [first, second], {**settings, "model": codec.name}, {})
-    if as_json:
-        seconds = made.samples.shape[1] / made.sample_rate
-        console.emit({"sources": [first, second], "output": target, "recipe": sidecar, "seconds": seconds, **settings})
-        return
-    console.say(f"{first} and {second} -> {target}")
+        about = {**settings, "from": start, "to": stop}
+        facts = save_result(codec, change(_part(z, start, stop), other), target, name, [first, second], about, kbps)
+    say_result([first, second], facts, as_json)
 
 
-def _latent(codec: Codec, source: Path, mono: bool = False) -> Latent:
-    from celesta.latents import Latent
+def _part(z: Latent, start: float | None, stop: float | None) -> Latent:
+    """Return a stretch of a latent, or all of it."""
+    from celesta.variations.time import crop
 
-    if source.suffix.lower() != ".cel":
-        return codec.encode(source, mono=mono)
-    z = Latent.load(source)
-    codec.check(z.model, z.weights, z.latent_dim, z.detail_size)
-    return z
-
-
-def _same_channels(codec: Codec, sources: tuple[Path, Path], latents: list[Latent]) -> list[Latent]:
-    """Encode a stereo song as mono where the other one is mono."""
-    fewest = min(z.channels for z in latents)
-    return [
-        _latent(codec, source, mono=True) if z.channels > fewest == 1 and source.suffix.lower() != ".cel" else z
-        for source, z in zip(sources, latents, strict=True)
-    ]
+    return z if start is None and stop is None else crop(z, start or 0.0, stop)

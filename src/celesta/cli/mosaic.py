@@ -9,10 +9,13 @@ import typer
 
 from celesta._files import atomic
 from celesta.cli import console
-from celesta.cli.files import free, inputs, ready_folder
+from celesta.cli.files import inputs
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import working
+from celesta.cli.versions import AudioFile, From, To, check_stretch, result_file
 from celesta.errors import DataError
+
+_TABLES = {"csv": "csv", "edl": "edl.txt"}
 
 
 def mosaic(
@@ -33,51 +36,52 @@ def mosaic(
     follow: Annotated[
         bool, typer.Option("--follow/--as-they-are", help="Make grains as loud as the target, or leave their level.")
     ] = True,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The audio file.", show_default=False)
-    ] = None,
+    start: From = None,
+    stop: To = None,
+    output: AudioFile = None,
     cache: Cache = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Rebuild a song from grains of other songs, and list where each grain is from.
 
-    Next to the result lie two lists of its grains: JSON, and CSV for spreadsheets and DAW scripts. The result has the
-    target's length and is held in memory.
+    Next to the result lie three lists of its grains: JSON, CSV for spreadsheets, and an edit decision list (.edl.txt)
+    that Vegas and REAPER open, the grains on two tracks in turn. Samples are in temporary files; memory grows by about
+    4 MB with each minute of target and sources.
 
     Example: `celesta mosaic song.mp3 field-recordings/ -o mosaic.flac`
 
     Example: `celesta mosaic song.mp3 drums.wav rain.wav --variety 32 --transpose 2`
     """
-    audio_file = free(output or target.with_name(f"{target.stem}.mosaic.flac"), force)
-    ready_folder(audio_file.parent)
+    audio_file = result_file(output or target.with_name(f"{target.stem}.mosaic.flac"), force)
+    check_stretch(start, stop)
     with working("mosaic", "looking for files") as meter:
         found = [file for file, _ in inputs(sources) if file != audio_file]
         if not found:
             raise DataError("there is no source to take grains from")
-        from celesta import audio
         from celesta.features.cache import FeatureCache
-        from celesta.variations.mosaic import mosaic as make
+        from celesta.variations.mosaic import mosaic_file
         from celesta.variations.sidecar import write_sidecar
 
-        made = make(
-            target, found, variety=variety, jump=jump, transpose=transpose, follow=follow,
-            cache=FeatureCache(cache_of(cache)),
+        settings = {"variety": variety, "jump": jump, "transpose": transpose, "follow": follow}
+        made = mosaic_file(
+            target, found, audio_file, start=start, stop=stop, **settings, cache=FeatureCache(cache_of(cache)),
             progress=lambda done, of: meter.steps("analysing sources", int(done), int(of)),
         )  # fmt: skip
-        audio.write(audio_file, made.samples, made.sample_rate)
-        settings = {"variety": variety, "jump": jump, "transpose": transpose, "follow": follow}
         used = sorted({grain.source for grain in made.grains})
+        about = {**settings, "from": start, "to": stop}
         sidecar = write_sidecar(
-            audio_file, "mosaic", [target, *(found[i] for i in used)], settings, {"grains": made.rows()}
+            audio_file, "mosaic", [target, *(found[i] for i in used)], about, {"grains": made.rows()}
         )
-        table = audio_file.with_name(f"{audio_file.name}.csv")
-        with atomic(table, DataError) as temporary:
-            temporary.write_text(made.csv(), encoding="utf-8")
+        tables = {"csv": made.csv(), "edl": made.edl()}
+        files = {name: audio_file.with_name(f"{audio_file.name}.{suffix}") for name, suffix in _TABLES.items()}
+        for name, file in files.items():
+            with atomic(file, DataError) as temporary:
+                temporary.write_text(tables[name], encoding="utf-8")
     for text in made.notes:
         console.note(text)
     if as_json:
         grains = {"grains": len(made.grains), "sources": [found[i] for i in used]}
-        console.emit({"target": target, "output": audio_file, "recipe": sidecar, "csv": table, **grains})
+        console.emit({"target": target, "output": audio_file, "recipe": sidecar, **files, **grains})
         return
     console.say(f"{target} -> {audio_file}  {len(made.grains)} grains from {len(used)} of {len(found)} sources")

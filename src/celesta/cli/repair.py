@@ -9,20 +9,23 @@ import typer
 from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.extend import Output, Song
-from celesta.cli.files import free, ready_folder
-from celesta.cli.options import Cache, Force, Json, cache_of
+from celesta.cli.options import Cache, Force, Json, cache_of, seconds
 from celesta.cli.progress import working
-from celesta.cli.times import seconds_of
+from celesta.cli.versions import result_file
 from celesta.errors import UsageError
 
 
 def repair(
     source: Song,
     start: Annotated[
-        str | None,
-        typer.Option("--from", metavar="TIME", help="Where the gap begins, 72.3 or 1:12.3.", show_default=False),
+        float | None,
+        typer.Option(
+            "--from", parser=seconds, metavar="TIME", help="Where the gap begins, 72.3 or 1:12.3.", show_default=False
+        ),
     ] = None,
-    stop: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Where it ends.", show_default=False)] = None,
+    stop: Annotated[
+        float | None, typer.Option("--to", parser=seconds, metavar="TIME", help="Where it ends.", show_default=False)
+    ] = None,
     silence: Annotated[bool, typer.Option("--silence", help="Find drop-outs (digital silence) and fill them.")] = False,
     output: Output = None,
     cache: Cache = None,
@@ -35,22 +38,20 @@ def repair(
 
     Example: `celesta repair song.wav --silence`
     """
-    begin, end = seconds_of(start, "--from"), seconds_of(stop, "--to")
-    if silence == (begin is not None or end is not None):
+    if silence == (start is not None or stop is not None):
         raise UsageError("give either --from TIME and --to TIME, or --silence")
-    if not silence and (begin is None or end is None):
+    if not silence and (start is None or stop is None):
         raise UsageError("a gap needs both --from TIME and --to TIME")
-    target = free(output or source.with_name(f"{source.stem}.repaired.flac"), force)
-    ready_folder(target.parent)
+    target = result_file(output or source.with_name(f"{source.stem}.repaired.flac"), force)
     with working("repair", "analysing the song") as meter:
         from celesta.features.cache import FeatureCache
         from celesta.variations.repair import repair_file
         from celesta.variations.sidecar import write_sidecar
 
-        fills = repair_file(source, target, begin, end, cache=FeatureCache(cache_of(cache)), progress=meter.seconds)
+        fills = repair_file(source, target, start, stop, cache=FeatureCache(cache_of(cache)), progress=meter.seconds)
         with_rate = [one.to_dict() for one in fills]
         sidecar = write_sidecar(
-            target, "repair", source, {"from": begin, "to": end, "silence": silence}, {"fills": with_rate}
+            target, "repair", source, {"from": start, "to": stop, "silence": silence}, {"fills": with_rate}
         )
     if as_json:
         console.emit({"source": source, "output": target, "recipe": sidecar, "fills": with_rate})

@@ -12,7 +12,7 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model
 from celesta.cli.files import inputs, output_folder
-from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict
+from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict, seconds
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
 from celesta.cli.variation_options import chosen_steps, with_variations
@@ -36,11 +36,28 @@ def transform(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the pages and audio files.")
     ] = Path("variation"),
-    start: Annotated[float | None, typer.Option(metavar="SECONDS", help="Where to begin.", show_default=False)] = None,
-    stop: Annotated[float | None, typer.Option(metavar="SECONDS", help="Where to end.", show_default=False)] = None,
+    start: Annotated[
+        float | None,
+        typer.Option(
+            "--from",
+            "--start",
+            parser=seconds,
+            metavar="TIME",
+            help="Begin there: 72.3 or 1:12.3. Only what is needed is decoded.",
+            show_default=False,
+        ),
+    ] = None,
+    stop: Annotated[
+        float | None,
+        typer.Option("--to", "--stop", parser=seconds, metavar="TIME", help="End there.", show_default=False),
+    ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A recipe: a chain of variations as TOML.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="A recipe: a chain of variations as TOML, or the side file (.json) of a result.",
+            show_default=False,
+        ),
     ] = None,
     force: Force = False,
     strict: Strict = False,
@@ -51,7 +68,7 @@ def transform(
 
     Several songs also get a page that lists them.
 
-    Several variations are applied in the order of this help, to the whole song; --start and --stop choose what is
+    Several variations are applied in the order of this help, to the whole song; --from and --to choose what is
     decoded.
 
     Example: `celesta transform song.mp3 --gain 1.5`
@@ -63,7 +80,7 @@ def transform(
 
     Example: `celesta transform albums/ --recipe warm.toml -o warm`
 
-    Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --start 30 --stop 60`
+    Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --from 0:30 --to 1:00`
     """
     console.be_strict(strict)
     steps, model = _chain(recipe, settings, model)

@@ -15,7 +15,7 @@ from celesta.errors import UsageError
 if TYPE_CHECKING:
     from celesta.variations import Step
 
-_METAVARS = {int: "N", float: "X"}
+METAVARS = {int: "N", float: "X"}
 
 
 def with_variations(verb: Callable[..., None]) -> Callable[..., None]:
@@ -31,10 +31,10 @@ def with_variations(verb: Callable[..., None]) -> Callable[..., None]:
     for variation in VARIATIONS.values():
         for number, (flag, p) in enumerate(variation.options()):
             text = p.help if number else f"{variation.summary} {p.help}"
-            if p.default is not None:
+            if number and p.default is not None:
                 text += f" Default: {p.default:g}."
             option = typer.Option(
-                flag, help=text, show_default=False, metavar=_METAVARS[p.kind], rich_help_panel="Variations"
+                flag, help=text, show_default=False, metavar=METAVARS[p.kind], rich_help_panel="Variations"
             )
             kind: Any = typing.Optional[p.kind]  # noqa: UP045 (a type that is made here, not an annotation)
             parameters.append(

@@ -31,6 +31,7 @@ from celesta.cli import (
     train,
     transform,
     truncate,
+    vary,
     verify,
 )
 from celesta.cli.classify import evaluate, predict
@@ -50,6 +51,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "mosaic": mosaic.mosaic,
     "morph": morph.morph,
     "style": morph.style,
+    **{f"vary {name}": verb for name, verb in vary.verbs().items()},
+    "vary concat": vary.concat,
     "compare": compare.compare,
     "demo": demo.demo,
     "classify train": train_classifier.train,
@@ -76,6 +79,8 @@ VERBS: dict[str, Callable[..., None]] = {
 """The words after ``celesta`` to the function that does it, in the order of the help."""
 
 GROUPS = {
+    "vary": "Change the latent of a song by one operation, and decode it. Original samples are cut by extend, repair,"
+    " bridge and mosaic; two latents are joined by morph and style; chains and folders are the job of transform.",
     "classify": "Train, use and score classifiers of songs.",
     "library": "Keep a library of analysed songs in one file.",
 }

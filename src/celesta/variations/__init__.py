@@ -9,14 +9,16 @@ from celesta.variations.analysis import SongAnalysis, analyse
 from celesta.variations.basic import detail, gain, noise, smooth
 from celesta.variations.bridge import Bridge, bridge, bridge_file
 from celesta.variations.extend import Extension, extend, extend_file, plan_extension
-from celesta.variations.files import OpenedSong, open_song, transform_file
+from celesta.variations.files import OpenedSong, open_song, transform_file, write_latent
+from celesta.variations.gaps import Fill, Gap
+from celesta.variations.grains import Grain
 from celesta.variations.loop import Loop, find_loops, loop_audio, loop_file
 from celesta.variations.material import Material
 from celesta.variations.morphing import morph, style
-from celesta.variations.mosaic import Grain, Mosaic, mosaic
+from celesta.variations.mosaic import Mosaic, mosaic, mosaic_file
 from celesta.variations.recipes import Recipe, parse_recipe, read_recipe
 from celesta.variations.registry import VARIATIONS, Parameter, Step, Variation, apply, apply_stream
-from celesta.variations.repair import Fill, Gap, find_dropouts, repair, repair_file
+from celesta.variations.repair import find_dropouts, repair, repair_file
 from celesta.variations.sliders import SLIDERS, Slider, attack, brightness, loudness, low_end, noisiness, sliders, width
 from celesta.variations.stream import WindowStream
 from celesta.variations.structure import Section, find_sections, self_similarity
@@ -65,6 +67,7 @@ __all__ = [
     "low_end",
     "morph",
     "mosaic",
+    "mosaic_file",
     "noise",
     "noisiness",
     "open_song",
@@ -83,4 +86,5 @@ __all__ = [
     "transform_file",
     "transpose",
     "width",
+    "write_latent",
 ]

@@ -6,7 +6,6 @@ stretched to it, the pitch stays. Before and behind it the samples are the songs
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,21 +15,18 @@ import numpy as np
 
 from celesta import audio
 from celesta.audio import Audio
-from celesta.dsp.stretching import stretch
 from celesta.errors import UsageError
 from celesta.features.cache import FeatureCache
 from celesta.variations.analysis import FRAME_RATE, Progress, SongAnalysis, analyse
 from celesta.variations.bars import means_between, unit
-from celesta.variations.joins import level_of
+from celesta.variations.bridge_mix import Grid, mixed
 from celesta.variations.material import Material, at_rate, opened
+from celesta.variations.splice import Ordinary
 
 _LATE, _EARLY = 0.5, 0.5  # share of the first song before, and of the second behind which no transition lies
-_MOST_STRETCH = 1.25
-_SAME_TEMPO = 0.003  # share by which tempos may differ without stretching
-_BEATS = 4  # that are stretched together
-_FADE = 0.02  # seconds, where stretched samples meet the song's own
-_MARGIN = 0.1  # seconds around a stretched part that are stretched with it
 _PLACE = 0.5  # cost of a transition that leaves out half a song
+_RENDERED = 12  # pairs of places that are rendered and measured at most
+_HIGHEST = 75.0  # percentile among the songs' beats at both ends with which a pair is taken at once
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,8 @@ class Bridge:
         stretched: whether bars are stretched to a common tempo.
         harmony: mean cosine of the pitch classes of the two songs in the transition.
         level_db: by how much the second song is louder than the first one.
+        edges: flux and mel distance where the transition begins, and where it ends, as percentiles (0 to 100) among the
+            ordinary beats of the song there.
         notes: what was done otherwise than usual.
         samples: ``(channels, n_samples)`` float32.
     """
@@ -58,6 +56,7 @@ class Bridge:
     stretched: bool
     harmony: float
     level_db: float
+    edges: tuple[float, float, float, float] = (50.0, 50.0, 50.0, 50.0)
     notes: list[str] = field(default_factory=list)
     samples: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float32))
 
@@ -85,6 +84,7 @@ class Bridge:
             "stretched": self.stretched,
             "harmony": round(self.harmony, 3),
             "level_db": round(self.level_db, 2),
+            "edges": [round(percentile, 1) for percentile in self.edges],
             "notes": self.notes,
         }
 
@@ -174,56 +174,55 @@ def plan_bridge(
             )
     first, second = analyse(a, cache=cache, progress=progress), analyse(b, cache=cache, progress=progress)
     notes: list[str] = []
-    grid = _Grid.of(first, second, n, notes)
-    (i, j), harmony = _best_pair(first, second, grid)
-    leave, enter = int(grid.a[i]), int(grid.b[j])
-    mixed, level = _mixed(a, b, grid, i, j, n)
+    grid = Grid.of(first, second, n, notes)
     tempos = (first.tempo if first.clear else 0.0, second.tempo if second.clear else 0.0)
-    return Bridge(leave, enter, n, a.sample_rate, tempos, grid.stretched, harmony, level, notes, mixed)
+    ordinary = Ordinary(a, first.beats), Ordinary(b, second.beats)
+    best: Bridge | None = None
+    for i, j, harmony in _apart(_pairs(first, second, grid)):
+        samples, level = mixed(a, b, grid, i, j, n)
+        leave, enter = int(grid.a[i]), int(grid.b[j])
+        edges = _edges(a, b, (leave, enter), samples, ordinary)
+        if best is None or max(edges) < max(best.edges):
+            best = Bridge(
+                leave, enter, n, a.sample_rate, tempos, grid.stretched, harmony, level, edges, notes, samples
+            )  # fmt: skip
+        if max(edges) <= _HIGHEST:
+            break
+    assert best is not None
+    return best
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """Beats of both songs that go together.
-
-    Attributes:
-        a, b: samples of beats.
-        count: beats of the transition.
-        stretched: whether the songs are stretched beat by beat.
-    """
-
-    a: np.ndarray
-    b: np.ndarray
-    count: int
-    stretched: bool
-
-    @classmethod
-    def of(cls, first: SongAnalysis, second: SongAnalysis, n: int, notes: list[str]) -> _Grid:
-        a, b = first.beats, second.beats
-        periods = (
-            float(np.median(np.diff(a))) if len(a) > 1 else 1.0,
-            float(np.median(np.diff(b))) if len(b) > 1 else 1.0,
-        )
-        clear = first.clear and second.clear
-        ratio = periods[1] / periods[0]
-        if clear and ratio > 1.4:  # the second song's beats are two of the first one's
-            a, ratio = a[first.downbeat % 2 :: 2], ratio / 2
-        elif clear and ratio < 0.7:
-            b, ratio = b[second.downbeat % 2 :: 2], ratio * 2
-        if not clear:
-            notes.append("A song has no clear beat: the songs are cross-faded without matching tempos.")
-        elif not 1 / _MOST_STRETCH <= ratio <= _MOST_STRETCH:
-            notes.append("The tempos are too far apart to be matched: the songs are cross-faded as they are.")
-            clear = False
-        mean = 0.5 * (float(np.median(np.diff(a))) + float(np.median(np.diff(b)))) if clear else periods[0]
-        return cls(a, b, max(1, round(n / mean)), clear and abs(ratio - 1) > _SAME_TEMPO)
+def _apart(pairs: list[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """Keep the best pairs, each place in at most two of them."""
+    kept: list[tuple[int, int, float]] = []
+    for pair in pairs:
+        if all(sum(pair[k] == other[k] for other in kept) < 2 for k in (0, 1)):
+            kept.append(pair)
+        if len(kept) == _RENDERED:
+            break
+    return kept
 
 
-def _best_pair(first: SongAnalysis, second: SongAnalysis, grid: _Grid) -> tuple[tuple[int, int], float]:
-    """Find the beats at which the transition begins in the first song and ends in the second one.
+def _edges(
+    a: Material, b: Material, places: tuple[int, int], samples: np.ndarray, ordinary: tuple[Ordinary, Ordinary]
+) -> tuple[float, float, float, float]:
+    """Return flux and mel distance at both ends of a transition, as percentiles of the songs' ordinary beats."""
+    side = ordinary[0].side
+    inside = samples.mean(axis=0, dtype=np.float32)
+    before, behind = a.mono(places[0] - side, places[0]), b.mono(places[1], places[1] + side)
+    into = np.concatenate([before, np.concatenate([inside, behind])[:side]])
+    out = np.concatenate([np.concatenate([before, inside])[-side:], behind])
+    return (*ordinary[0].ranks(into), *ordinary[1].ranks(out))
 
-    They are the pair with most harmony between what plays together; whole bars, little change of level and leaving out
+
+def _pairs(first: SongAnalysis, second: SongAnalysis, grid: Grid) -> list[tuple[int, int, float]]:
+    """List the beats at which the transition begins in the first song and ends in the second one, best first.
+
+    The best pair has most harmony between what plays together; whole bars, little change of level and leaving out
     little of the songs count too.
+
+    Returns:
+        Beats of the first and of the second song, and the harmony.
     """
     scale = [len(x.chroma) / max(x.n_samples, 1) for x in (first, second)]
     harmony_a = unit(np.sqrt(means_between(first.chroma, grid.a * scale[0])))
@@ -237,7 +236,7 @@ def _best_pair(first: SongAnalysis, second: SongAnalysis, grid: _Grid) -> tuple[
     ends = ends if len(ends) else np.array([min(count, len(grid.b) - 1)])
     bars_a = {int(beat) for beat in first.beats[first.downbeat :: first.metre]} if first.clear else set()
     bars_b = {int(beat) for beat in second.beats[second.downbeat :: second.metre]} if second.clear else set()
-    best: tuple[float, int, int, float] | None = None
+    found: list[tuple[float, int, int, float]] = []
     for i in starts[:: max(1, len(starts) // 128)]:
         for j in ends[:: max(1, len(ends) // 128)]:
             k = min(count, len(harmony_a) - i, j)
@@ -248,68 +247,5 @@ def _best_pair(first: SongAnalysis, second: SongAnalysis, grid: _Grid) -> tuple[
             )
             left_out = (1 - grid.a[i] / first.n_samples) + grid.b[j] / second.n_samples
             cost = (1 - together) + 0.02 * min(apart, 12) + off + _PLACE * left_out
-            if best is None or cost < best[0]:
-                best = cost, int(i), int(j), together
-    assert best is not None
-    return (best[1], best[2]), best[3]
-
-
-def _mixed(a: Material, b: Material, grid: _Grid, i: int, j: int, n: int) -> tuple[np.ndarray, float]:
-    """Return the transition ``(channels, n)``, and by how much the second song is louder."""
-    leave, enter = int(grid.a[i]), int(grid.b[j])
-    if grid.stretched:
-        from_a = grid.a[i : i + grid.count + 1]
-        from_b = grid.b[j - grid.count : j + 1]
-        edges = _common_edges(from_a, from_b, n)
-        x, y = _on_grid(a, from_a, edges), _on_grid(b, from_b, edges)
-        fade = round(_FADE * a.sample_rate)
-        into = np.linspace(0, 1, fade, dtype=np.float32)
-        x[:, :fade] = a.read(leave, leave + fade) * (1 - into) + x[:, :fade] * into
-        y[:, n - fade :] = y[:, n - fade :] * (1 - into) + b.read(enter - fade, enter) * into
-    else:
-        x, y = a.read(leave, leave + n), b.read(enter - n, enter)
-    side = 2 * a.sample_rate
-    level = level_of(b.read(enter, enter + side)) - level_of(a.read(leave - side, leave))
-    level = float(np.clip(level, -12, 12))
-    at = (np.arange(n) + 0.5) / n
-    # Both follow the level from that of the first song to that of the second one; powers add up to one.
-    out = np.cos(0.5 * np.pi * at) * 10 ** (level * at / 20)
-    behind = np.sin(0.5 * np.pi * at) * 10 ** (-level * (1 - at) / 20)
-    mixed: np.ndarray = x * out.astype(np.float32) + y * behind.astype(np.float32)
-    return mixed, level
-
-
-def _common_edges(from_a: np.ndarray, from_b: np.ndarray, n: int) -> np.ndarray:
-    """Return the samples of the transition's beats: periods go from the first song's to the second one's."""
-    count = min(len(from_a), len(from_b)) - 1
-    share = (np.arange(count) + 0.5) / count
-    periods = np.diff(from_a[: count + 1]) * (1 - share) + np.diff(from_b[: count + 1]) * share
-    edges = np.concatenate([[0.0], np.cumsum(periods)])
-    found: np.ndarray = np.round(edges * n / edges[-1]).astype(np.int64)
-    return found
-
-
-def _on_grid(song: Material, beats: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Stretch a song, bar by bar, so that its beats lie on given samples."""
-    margin = round(_MARGIN * song.sample_rate)
-    out = np.zeros((song.channels, int(edges[-1])), np.float32)
-    marks = [*range(0, len(edges) - 1, _BEATS), len(edges) - 1]
-    for first, last in itertools.pairwise(marks):
-        source, wanted = int(beats[last] - beats[first]), int(edges[last] - edges[first])
-        ratio = wanted / max(source, 1)
-        lead = round(margin * ratio)
-        x = song.read(int(beats[first]) - margin, int(beats[last]) + margin)
-        y = stretch(x, song.sample_rate, wanted + 2 * lead)
-        begin, half = int(edges[first]), min(lead, wanted // 4)
-        part = y[:, lead - half : lead + wanted + half]
-        ramp = np.ones(part.shape[1], np.float32)
-        if first:
-            ramp[: 2 * half] = np.linspace(0, 1, 2 * half)
-        else:
-            part, ramp = part[:, half:], ramp[half:]
-        at = begin - (half if first else 0)
-        if last < len(edges) - 1:
-            ramp[-2 * half :] *= np.linspace(1, 0, 2 * half)
-        end = min(at + part.shape[1], out.shape[1])
-        out[:, at:end] += (part * ramp)[:, : end - at]
-    return out
+            found.append((cost, int(i), int(j), together))
+    return [(i, j, together) for _, i, j, together in sorted(found)]

@@ -103,6 +103,40 @@ def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
         yield OpenedSong(codec, stream, count, song.channels, song.sample_rate, song.n_samples, whole)
 
 
+def write_latent(codec: Codec, z: Latent, target: str | Path, progress: Progress | None = None) -> None:
+    """Decode a latent to an audio file, a few windows at a time.
+
+    Args:
+        codec: of the latent.
+        z: the latent.
+        target: audio file in the format of its suffix, at the source's sample rate and channels.
+        progress: called with the seconds of audio done and in all.
+
+    Raises:
+        LatentError: the latent is of another model or of other weights.
+        AudioError: the file cannot be written.
+
+    Example:
+        write_latent(codec, celesta.morph(z, other, 0.5), "between.flac")
+    """
+    codec.check(z.model, z.weights, z.latent_dim, z.detail_size)
+    source = WindowSource.of_latent(z)
+    wanted = Stretch.of(source, None, None, None)
+    _write(target, z.channels, wanted, decoding.decode_blocks(codec.network, source, wanted), progress)
+
+
+def _write(
+    target: str | Path, channels: int, wanted: Stretch, blocks: Iterator[np.ndarray], progress: Progress | None
+) -> None:
+    done = 0
+    with audio.Writer(target, wanted.sample_rate, channels) as writer:
+        for block in blocks:
+            writer.write(block)
+            done += block.shape[1]
+            if progress is not None:
+                progress(done / wanted.sample_rate, wanted.seconds)
+
+
 def transform_file(
     codec: Codec,
     source: str | Path,
@@ -135,10 +169,4 @@ def transform_file(
     """
     with open_song(codec, source) as song:
         wanted, blocks = song.decode(steps, start, stop)
-        done = 0
-        with audio.Writer(target, wanted.sample_rate, song.channels) as writer:
-            for block in blocks:
-                writer.write(block)
-                done += block.shape[1]
-                if progress is not None:
-                    progress(done / wanted.sample_rate, wanted.seconds)
+        _write(target, song.channels, wanted, blocks, progress)

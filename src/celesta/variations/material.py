@@ -149,6 +149,27 @@ def opened(source: Any) -> Material:
     return source if isinstance(source, Material) else Material(source)
 
 
+def part_of(song: Material, start: float, stop: float | None) -> Material:
+    """Return a stretch of a song.
+
+    Args:
+        song: its samples.
+        start: seconds.
+        stop: seconds; None for the end.
+
+    Raises:
+        UsageError: the stretch is empty or outside the song.
+    """
+    last = song.n_samples if stop is None else min(round(stop * song.sample_rate), song.n_samples)
+    first = round(start * song.sample_rate)
+    if not 0 <= first < last:
+        raise UsageError(
+            f"{song.name or 'the song'}: from {start:g} s to {'the end' if stop is None else f'{stop:g} s'} there is"
+            f" nothing; it has {song.duration:.3f} s"
+        )
+    return Material.of_blocks(song.blocks(first, last), song.sample_rate, song.name)
+
+
 def at_rate(song: Material, sample_rate: int, channels: int) -> Material:
     """Return a song at another sample rate and number of channels, for mixing with another song.
 

@@ -8,10 +8,10 @@ from typing import Literal, cast
 import numpy as np
 
 from celesta.dsp import band_envelope as bands
-from celesta.errors import LatentError, UsageError
+from celesta.errors import UsageError
 from celesta.latents import Latent
 from celesta.variations.coefficients import COEFFICIENTS, band_levels, dense, sparse, with_gain
-from celesta.variations.timeline import Timeline, check_same_model
+from celesta.variations.timeline import Timeline, check_same_model, with_equal_bases
 
 Fit = Literal["loop", "stretch", "cut"]
 FITS = ("loop", "stretch", "cut")
@@ -63,7 +63,7 @@ def morph(
         return b
     if not a.continuous and a.base.shape == b.base.shape and np.array_equal(a.places, b.places) and curve.size == 1:
         return _linear(a, b, float(curve[0]))
-    first, second = Timeline.of(a), Timeline.of(b)
+    first, second = with_equal_bases(Timeline.of(a), Timeline.of(b))
     if beats is not None:
         second = second.at(_onto_beats(first, second, beats, a.sample_rate / a.hop_length))
     first, second = _fitted(first, second, cast(Fit, fit))
@@ -93,7 +93,7 @@ def style(z: Latent, other: Latent, strength: float) -> Latent:
     check_same_model(z, other)
     if strength == 0:
         return z
-    t, o = Timeline.of(z), Timeline.of(other)
+    t, o = with_equal_bases(Timeline.of(z), Timeline.of(other))
     made = t
     if t.values.shape[1] and z.hop_length == COEFFICIENTS:
         ours, theirs = _levels(t), _levels(o)
@@ -223,8 +223,6 @@ def _matched_base(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 def _root(covariance: np.ndarray, power: float) -> np.ndarray:
     values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
-    if not np.isfinite(values).all():
-        raise LatentError("the latent holds values that are not finite")
     limited = np.maximum(values, 1e-3 * max(float(values.max()), 1e-9))
     made: np.ndarray = (vectors * limited**power) @ vectors.T
     return made

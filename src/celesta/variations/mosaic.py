@@ -7,52 +7,29 @@ another, and against grains that were used lately.
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from celesta import audio
 from celesta._files import printable
-from celesta.dsp.stretching import stretch
 from celesta.errors import UsageError
 from celesta.features.cache import FeatureCache
+from celesta.variations import grain_lists
 from celesta.variations.analysis import FRAME_RATE, Progress, SongAnalysis, analyse
 from celesta.variations.beam import Candidates, search
 from celesta.variations.descriptors import WINDOW, Projection, frame_rows, windows
-from celesta.variations.material import Material, at_rate, opened
-from celesta.variations.splice import gains
+from celesta.variations.grains import GAIN_DB, Canvas, Grain, Opened, render
+from celesta.variations.material import Material, part_of
 
 _SHORTEST, _LONGEST = 0.09, 0.37  # seconds of a grain
 _NEAREST = 24
-_FADE = 0.012  # seconds
-_GAIN_DB = 12.0
+_CHUNK = 4096  # windows that are projected at once
 _FITTED = 4000  # windows that the projection is fitted to
-
-
-@dataclass(frozen=True)
-class Grain:
-    """A piece of a source in its place.
-
-    Attributes:
-        at: sample of the result.
-        n_samples: length.
-        source: index of the source.
-        start: sample of the source, at the result's sample rate.
-        gain_db: by which it is made louder.
-        semitones: by which it is transposed.
-        follows: whether it continues the grain before it.
-    """
-
-    at: int
-    n_samples: int
-    source: int
-    start: int
-    gain_db: float = 0.0
-    semitones: int = 0
-    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,38 +40,27 @@ class Mosaic:
         grains: in order.
         sources: names of the sources.
         sample_rate: Hz.
-        samples: ``(channels, n)`` float32, as long as the target.
+        samples: ``(channels, n)`` float32, as long as the target; none where the mosaic was written to a file.
         notes: what was done otherwise than usual.
     """
 
     grains: list[Grain]
     sources: list[str]
     sample_rate: int
-    samples: np.ndarray
+    samples: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     notes: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each grain; times in seconds."""
-        rate = self.sample_rate
-        return [
-            {
-                "at": round(g.at / rate, 6),
-                "seconds": round(g.n_samples / rate, 6),
-                "source": self.sources[g.source],
-                "from": round(g.start / rate, 6),
-                "gain_db": round(g.gain_db, 2),
-                "semitones": g.semitones,
-            }
-            for g in self.grains
-        ]
+        return grain_lists.rows(self.grains, self.sources, self.sample_rate)
 
     def csv(self) -> str:
-        """Return the rows as CSV, for spreadsheets and DAW import scripts."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, ["at", "seconds", "source", "from", "gain_db", "semitones"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return out.getvalue()
+        """Return the rows as CSV, for spreadsheets."""
+        return grain_lists.as_csv(self.rows())
+
+    def edl(self) -> str:
+        """Return an edit decision list, which DAWs open: the grains on two tracks, played from the source files."""
+        return grain_lists.as_edl(self.grains, self.sources, self.sample_rate)
 
 
 def mosaic(
@@ -130,44 +96,87 @@ def mosaic(
         made = mosaic("target.mp3", ["rain.wav", "drums.wav"])
         celesta.write("mosaic.flac", made.samples, made.sample_rate)
     """
+    with Opened(target) as song:
+        plan = plan_mosaic(
+            song, sources, variety=variety, jump=jump, transpose=transpose, follow=follow, cache=cache,
+            progress=progress,
+        )  # fmt: skip
+        with Canvas(song.channels, song.n_samples) as canvas:
+            grains = render(song, sources, plan.grains, canvas)
+            return replace(plan, grains=grains, samples=canvas.read(0, song.n_samples))
+
+
+def mosaic_file(
+    target: Any,
+    sources: Sequence[Any],
+    output: str | Path,
+    *,
+    start: float | None = None,
+    stop: float | None = None,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Mosaic:
+    """Do what :func:`mosaic` does to a file; return it without samples.
+
+    Memory grows by the analyses alone, not by the samples; samples are in temporary files.
+
+    Args:
+        target: see :func:`mosaic`.
+        sources: see :func:`mosaic`.
+        output: audio file in the format of its suffix.
+        start: seconds of the target at which to begin.
+        stop: seconds at which to end.
+        cache: where analyses are saved.
+        progress: called with the number of sources analysed and in all.
+        **settings: ``variety``, ``jump``, ``transpose``, ``follow``.
+
+    Example:
+        mosaic_file("target.mp3", ["rain.wav", "drums.wav"], "mosaic.flac")
+    """
+    with contextlib.ExitStack() as stack:
+        song = stack.enter_context(Opened(target))
+        if start is not None or stop is not None:
+            song = stack.enter_context(part_of(song, start or 0.0, stop))
+        plan = plan_mosaic(song, sources, **settings, cache=cache, progress=progress)
+        canvas = stack.enter_context(Canvas(song.channels, song.n_samples))
+        grains = render(song, sources, plan.grains, canvas)
+        with audio.Writer(output, song.sample_rate, song.channels) as writer:
+            for block in canvas.blocks():
+                writer.write(block)
+    return replace(plan, grains=grains)
+
+
+def plan_mosaic(
+    song: Material,
+    sources: Sequence[Any],
+    *,
+    variety: int = 8,
+    jump: float = 3.0,
+    transpose: int = 0,
+    follow: bool = True,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+) -> Mosaic:
+    """Choose the grains of a mosaic; arguments as for :func:`mosaic`."""
     if not 0 <= variety <= 1000 or not 0 <= transpose <= 2 or not 0 <= jump <= 1000:
         raise UsageError("variety must lie in 0..1000, transpose in 0..2 and jump in 0..1000")
     if not sources:
         raise UsageError("a mosaic needs at least one source")
-    song = opened(target)
-    try:
-        goal = analyse(song, cache=cache)
-        found: list[SongAnalysis] = []
-        names: list[str] = []
-        for number, source in enumerate(sources, start=1):
-            with _Opened(source) as material:
-                found.append(analyse(material, cache=cache))
-                names.append(str(material.path or material.name or f"source {number}"))
-            if progress is not None:
-                progress(number, len(sources))
-        if max(float(one.level.max(initial=-90)) for one in found) <= -80:
-            raise UsageError("all sources are silent; there is nothing to take grains from")
-        grains = choose_grains(goal, found, variety=variety, jump=jump, transpose=transpose, follow=follow)
-        samples = _rendered(song, sources, grains)
-        notes = [] if goal.clear else ["The target has no clear beat: grains follow its onsets alone."]
-        return Mosaic(grains, [printable(name) for name in names], song.sample_rate, samples, notes)
-    finally:
-        if song is not target:
-            song.close()
-
-
-class _Opened:
-    """A material that is closed only if it was opened here."""
-
-    def __init__(self, source: Any) -> None:
-        self.source, self.material = source, opened(source)
-
-    def __enter__(self) -> Material:
-        return self.material
-
-    def __exit__(self, *error: object) -> None:
-        if self.material is not self.source:
-            self.material.close()
+    goal = analyse(song, cache=cache)
+    found: list[SongAnalysis] = []
+    names: list[str] = []
+    for number, source in enumerate(sources, start=1):
+        with Opened(source) as material:
+            found.append(analyse(material, cache=cache))
+            names.append(str(material.path or material.name or f"source {number}"))
+        if progress is not None:
+            progress(number, len(sources))
+    if max(float(one.level.max(initial=-90)) for one in found) <= -80:
+        raise UsageError("all sources are silent; there is nothing to take grains from")
+    grains = choose_grains(goal, found, variety=variety, jump=jump, transpose=transpose, follow=follow)
+    notes = [] if goal.clear else ["The target has no clear beat: grains follow its onsets alone."]
+    return Mosaic(grains, [printable(name) for name in names], song.sample_rate, notes=notes)
 
 
 def segments(analysis: SongAnalysis) -> np.ndarray:
@@ -204,6 +213,7 @@ def choose_grains(
     chosen = search(pool.candidates(wanted, frames, _NEAREST), frames, variety, jump)
     level = 10 ** (goal.level / 10)
     powers = [10 ** (one.level / 10) for one in sources]
+    onsets = set(goal.onsets.tolist())
     grains: list[Grain] = []
     for k, (frame, (source, place, semitones, follows)) in enumerate(zip(frames, chosen, strict=True)):
         at, n = int(borders[k]), int(borders[k + 1] - borders[k])
@@ -212,9 +222,9 @@ def choose_grains(
         if follow:
             here = float(level[frame : frame + count].mean()) if frame < len(level) else 1e-9
             there = float(powers[source][place : place + count].mean()) if place < len(powers[source]) else 1e-9
-            gain = float(np.clip(10 * np.log10(max(here, 1e-9) / max(there, 1e-9)), -90, _GAIN_DB))
+            gain = float(np.clip(10 * np.log10(max(here, 1e-9) / max(there, 1e-9)), -90, GAIN_DB))
         start = round(place * scale + (at - frame * scale))
-        grains.append(Grain(at, n, source, start, gain, semitones, follows))
+        grains.append(Grain(at, n, source, start, gain, semitones, follows, at in onsets, follow))
     return grains
 
 
@@ -230,7 +240,11 @@ class _Pool:
             [windows(self._rows[key], np.arange(0, n, max(1, total // _FITTED))) for key, n in usable.items()]
         )
         self._project = Projection.fit(some)
-        parts = [self._project(windows(self._rows[key], np.arange(n))) for key, n in usable.items()]
+        parts = [
+            self._project(windows(self._rows[key], np.arange(first, min(first + _CHUNK, n))))
+            for key, n in usable.items()
+            for first in range(0, n, _CHUNK)
+        ]
         self.points = np.concatenate(parts)
         self._squares = np.einsum("ij,ij->i", self.points, self.points)
         self.source = np.concatenate([np.full(n, key[0]) for key, n in usable.items()])
@@ -242,8 +256,8 @@ class _Pool:
         points = self._project(wanted)
         nearest = np.zeros((len(points), count), np.int64)
         many = min(8 * count, len(self.points))
-        for first in range(0, len(points), 64):
-            some = points[first : first + 64]
+        for first in range(0, len(points), 16):
+            some = points[first : first + 16]
             squared = self._squares - 2 * some @ self.points.T
             best = np.argpartition(squared, many - 1, axis=1)[:, :many]
             for k in range(len(some)):
@@ -263,61 +277,3 @@ class _Pool:
             if len(kept) == count:
                 break
         return np.array((kept + [kept[0]] * count)[:count])
-
-
-def _rendered(song: Material, sources: Sequence[Any], grains: Sequence[Grain]) -> np.ndarray:
-    """Return the samples of a mosaic; each source is opened once."""
-    rate = song.sample_rate
-    half = round(_FADE * rate) // 2
-    out = np.zeros((song.channels, song.n_samples), np.float32)
-    for number in sorted({grain.source for grain in grains}):
-        with _Opened(sources[number]) as raw:
-            material = at_rate(raw, rate, song.channels)
-            for k, grain in enumerate(grains):
-                if grain.source == number:
-                    _add(out, song, material, grains, k, half)
-            if material is not raw:
-                material.close()
-    return out
-
-
-def _add(out: np.ndarray, song: Material, source: Material, grains: Sequence[Grain], k: int, half: int) -> None:
-    """Add a grain, faded in from the one before and out into the next one."""
-    grain = grains[k]
-    start = grain.start
-    if not grain.follows and k and grain.semitones == 0:
-        start += _attack_shift(song, source, grain)
-    elif grain.follows:
-        start = grain.start
-    lead, tail = (half if k else 0), (half if k + 1 < len(grains) else 0)
-    x = source.read(start - lead, start + grain.n_samples + tail)
-    if grain.semitones:
-        x = stretch(x, source.sample_rate, x.shape[1], grain.semitones)
-    x = x * np.float32(10 ** (grain.gain_db / 20))
-    if lead:
-        x[:, : 2 * lead] *= gains(2 * lead, 1.0 if grain.follows else 0.0)[1][: x.shape[1]]
-    if tail:
-        x[:, -2 * tail :] *= gains(2 * tail, 1.0 if grains[k + 1].follows else 0.0)[0][-x.shape[1] :]
-    first = grain.at - lead
-    out[:, first : first + x.shape[1]] += x[:, : out.shape[1] - first]
-
-
-def _attack_shift(song: Material, source: Material, grain: Grain) -> int:
-    """Return by how many samples the source's attack comes after the target's, within 12 ms; 0 where none is clear."""
-    rate = song.sample_rate
-    step, reach, search_reach = max(1, rate // 1000), round(0.025 * rate), round(0.012 * rate)
-
-    def rises(x: np.ndarray) -> np.ndarray:
-        power = np.square(np.diff(x, prepend=x[:1]))
-        steps = power[: len(power) // step * step].reshape(-1, step).sum(axis=1)
-        rising: np.ndarray = np.maximum(np.diff(np.sqrt(steps), prepend=np.sqrt(steps[:1])), 0)
-        return rising
-
-    here = rises(song.mono(grain.at - reach, grain.at + reach))
-    there = rises(source.mono(grain.start - reach - search_reach, grain.start + reach + search_reach))
-    if here.max(initial=0) <= 0 or there.max(initial=0) <= 0:
-        return 0
-    products = np.correlate(there, here, "valid")
-    middle = search_reach // step
-    best = int(np.argmax(products))
-    return (best - middle) * step if products[best] > 1.2 * products[min(middle, len(products) - 1)] else 0

@@ -1,4 +1,4 @@
-"""Recipes: chains of variations as TOML files.
+"""Recipes: chains of variations as TOML files, and as the side files (JSON) of results.
 
 model = "nested"
 seed = 7
@@ -14,6 +14,7 @@ sigma = 0.1
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Recipe:
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe from a TOML file.
+    """Read a recipe from a TOML file, or from the side file (``.json``) of a result of ``transform`` or ``vary``.
 
     Raises:
         UsageError: the file cannot be read, or a key or value is unknown or out of range; the message names it.
@@ -72,7 +73,8 @@ def read_recipe(path: str | Path) -> Recipe:
     if len(data) > _LARGEST:
         raise UsageError(f"{printable(path)}: is larger than 1 MiB; is it a recipe?")
     try:
-        return parse_recipe(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        return _of_side_file(text) if Path(path).suffix.lower() == ".json" else parse_recipe(text)
     except UnicodeDecodeError:
         raise UsageError(f"{printable(path)}: is not UTF-8 text") from None
     except UsageError as error:
@@ -89,6 +91,22 @@ def parse_recipe(text: str) -> Recipe:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"is not a TOML file ({error})") from None
+    return _recipe(document)
+
+
+def _of_side_file(text: str) -> Recipe:
+    """Read the recipe in the side file of a result."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = None
+    settings = document.get("settings") if isinstance(document, dict) else None
+    if not isinstance(settings, dict) or "step" not in settings:
+        raise UsageError("is not the side file of a result of transform or vary")
+    return _recipe({key: settings[key] for key in ("model", "step") if key in settings})
+
+
+def _recipe(document: dict[str, Any]) -> Recipe:
     for key in document:
         if key not in _KEYS:
             raise UsageError(f"unknown key {printable(key)!r}; a recipe has {', '.join(_KEYS)}")

@@ -62,6 +62,8 @@ class Variation:
         parameters: in the order of the function's arguments; the first is the option's value.
         function: ``function(z, **parameters)`` gives the changed latent, and for the same arguments the same bits.
         stream: the same for a :class:`WindowStream`; None where the whole song is needed, which then is held in memory.
+        example: value of the first parameter in the example of the help.
+        stretch: names of the parameters that hold begin and length of a stretch of the song, in seconds.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Variation:
     parameters: tuple[Parameter, ...]
     function: Callable[..., Latent]
     stream: Callable[..., WindowStream] | None = None
+    example: float = 0.5
+    stretch: tuple[str, str] | None = None
 
     def options(self) -> list[tuple[str, Parameter]]:
         """Return the command line's options: ``--NAME`` sets the first parameter, ``--PARAMETER`` each further one."""
@@ -78,11 +82,15 @@ class Variation:
 def _slider(slider: Slider) -> Variation:
     """Return the entry of a slider."""
     value = Parameter("value", float, f"In {slider.unit}; 0 changes nothing.", None, slider.minimum, slider.maximum)
-    return Variation(slider.name, slider.summary, (value,), slider)
+    return Variation(slider.name, slider.summary, (value,), slider, example=slider.maximum / 4)
 
 
 def _cropped(z: Latent, start: float, keep: float) -> Latent:
     return time.crop(z, start, start + keep if keep else None)
+
+
+def _repeated(z: Latent, times: int, at: float, length: float) -> Latent:
+    return time.repeat(z, times, at, at + length if length else None)
 
 
 def _reversed(z: Latent, on: int) -> Latent:
@@ -98,6 +106,7 @@ VARIATIONS: dict[str, Variation] = {
             (Parameter("factor", float, "1 changes nothing.", minimum=-100, maximum=100),),
             basic.gain,
             basic.gain_stream,
+            example=1.5,
         ),
         Variation(
             "noise",
@@ -108,6 +117,7 @@ VARIATIONS: dict[str, Variation] = {
             ),
             basic.noise,
             basic.noise_stream,
+            example=0.1,
         ),
         Variation(
             "smooth",
@@ -115,6 +125,7 @@ VARIATIONS: dict[str, Variation] = {
             (Parameter("width", int, "1 changes nothing.", None, 1, 10_000),),
             basic.smooth,
             basic.smooth_stream,
+            example=5,
         ),
         Variation(
             "detail",
@@ -129,26 +140,29 @@ VARIATIONS: dict[str, Variation] = {
             "Move the pitch and keep the duration.",
             (Parameter("semitones", float, "In semitones; 0 changes nothing.", None, -24, 24),),
             time.transpose,
+            example=2,
         ),
         Variation(
             "stretch",
             "Change the duration and keep the pitch.",
             (Parameter("factor", float, "1 changes nothing.", None, 0.25, 4),),
             time.stretch,
+            example=1.25,
         ),
         Variation(
             "crop",
-            "Keep what is behind so many seconds.",
+            "Keep a stretch of the song.",
             (
-                Parameter("start", float, "0 changes nothing.", None, 0, 360_000),
+                Parameter("start", float, "Seconds at which it begins.", None, 0, 360_000),
                 Parameter("keep", float, "Seconds to keep; 0 for all.", 0, 0, 360_000),
             ),
             _cropped,
+            stretch=("start", "keep"),
         ),
         Variation(
             "reverse",
             "Play the song backwards.",
-            (Parameter("on", int, "1 for backwards, 0 changes nothing.", None, 0, 1),),
+            (Parameter("on", int, "1 for backwards, 0 changes nothing.", 1, 0, 1),),
             _reversed,
         ),
         Variation(
@@ -156,6 +170,19 @@ VARIATIONS: dict[str, Variation] = {
             "Play the song several times.",
             (Parameter("times", int, "1 changes nothing.", None, 1, 1000),),
             time.loop,
+            example=4,
+        ),
+        Variation(
+            "repeat",
+            "Play a stretch of the song several times in its place.",
+            (
+                Parameter("times", int, "1 changes nothing.", None, 1, 1000),
+                Parameter("at", float, "Seconds at which the stretch begins.", 0, 0, 360_000),
+                Parameter("length", float, "Seconds of the stretch; 0 for all that follows.", 0, 0, 360_000),
+            ),
+            _repeated,
+            example=4,
+            stretch=("at", "length"),
         ),
     )
 }

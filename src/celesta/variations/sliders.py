@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from celesta.dsp import band_envelope as bands
-from celesta.errors import LatentError, UsageError
+from celesta.errors import UsageError
 from celesta.latents import Latent
 from celesta.variations.coefficients import band_levels, check_detail, dense, sparse, with_gain
 from celesta.variations.timeline import Timeline
@@ -165,8 +165,6 @@ def width(z: Latent, db: float) -> Latent:
 
 def _by_bands(z: Latent, gain_db: np.ndarray, what: str) -> Latent:
     check_detail(z, what)
-    if not np.isfinite(z.values).all():
-        raise LatentError(f"{z.model}: the latent holds values that are not finite")
     gain = np.broadcast_to(gain_db[None, :, None], (z.channels, bands.BANDS, 1)).astype(np.float32)
     return with_gain(Timeline.of(z), gain).latent(z, z.n_samples)
 

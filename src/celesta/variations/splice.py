@@ -153,6 +153,11 @@ class Ordinary:
         m = measure(around(self.song, end, piece, self.side), self.song.sample_rate)
         return _rank(self.flux, m.flux), _rank(self.mel, m.mel), m.click / max(self.click, 1e-9)
 
+    def ranks(self, x: np.ndarray) -> tuple[float, float]:
+        """Return where flux and mel distance in the middle of a mono signal ``(2 side,)`` lie among the beats."""
+        m = measure(x, self.song.sample_rate)
+        return _rank(self.flux, m.flux), _rank(self.mel, m.mel)
+
     def _click_limit(self) -> float:
         """The 99.5th percentile of the high-passed peaks of 20 ms stretches."""
         size = max(1, round(0.02 * self.song.sample_rate))

@@ -32,11 +32,11 @@ def crop(z: Latent, start: float = 0.0, stop: float | None = None) -> Latent:
     Example:
         chorus = celesta.variations.crop(z, 30, 45)
     """
+    if start >= z.duration:
+        raise UsageError(f"crop begins at {start:g} s, and the song ends at {z.duration:.3f} s")
     stop = z.duration if stop is None else stop
     if not 0 <= start < stop:
         raise UsageError(f"crop keeps what is between start and stop, got {start:g} to {stop:g} s")
-    if start >= z.duration:
-        raise UsageError(f"crop begins at {start:g} s, and the song ends at {z.duration:.3f} s")
     if start == 0 and stop >= z.duration:
         return z
     t = Timeline.of(z)
@@ -97,6 +97,8 @@ def repeat(z: Latent, times: int, start: float = 0.0, stop: float | None = None)
     """
     if times != int(times) or not 1 <= times <= 1000:
         raise UsageError(f"times must be an integer in 1..1000, got {times}")
+    if start >= z.duration:
+        raise UsageError(f"repeat begins at {start:g} s, and the song ends at {z.duration:.3f} s")
     stop = z.duration if stop is None else stop
     if not 0 <= start < stop:
         raise UsageError(f"repeat plays what is between start and stop again, got {start:g} to {stop:g} s")

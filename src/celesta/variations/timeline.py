@@ -37,10 +37,14 @@ class Timeline:
         """Join the windows of a latent; frames that only fill the last window are left out.
 
         Raises:
-            LatentError: its windows overlap.
+            LatentError: its windows overlap, or it holds values that are not finite.
         """
         if not z.continuous:
-            raise LatentError(f"{z.model}: its windows overlap; operations on time need another model, such as nested")
+            raise LatentError(
+                f"{z.model}: its windows overlap, so its frames cannot be moved in time; use a model such as nested"
+            )
+        if not all(x is None or np.isfinite(x).all() for x in (z.base, z.values, z.gain, z.envelope)):
+            raise LatentError(f"{z.model}: the latent holds values that are not finite; encode the song again")
         frames = frame_count(z)
         base, places, values = (part[..., :frames] for part in z.timeline())
         gain = np.repeat(z.gain.T, z.frames, axis=1)[:, :frames]
@@ -146,6 +150,7 @@ def joined(parts: Sequence[Timeline]) -> Timeline:
     Raises:
         LatentError: they do not fit together.
     """
+    parts = with_equal_bases(*parts)
     first = parts[0]
     if any(p.base.shape[:2] != first.base.shape[:2] or (p.envelope is None) != (first.envelope is None) for p in parts):
         raise LatentError("latents with different numbers of channels do not combine; encode both mono or both stereo")
@@ -160,6 +165,17 @@ def joined(parts: Sequence[Timeline]) -> Timeline:
         np.concatenate([p.gain for p in parts], axis=-1),
         envelope,
     )
+
+
+def with_equal_bases(*parts: Timeline) -> list[Timeline]:
+    """Fill bases up with channels of zeros to the largest one: of a coded latent, the last channels may be left out."""
+    most = max(p.base.shape[1] for p in parts)
+    return [
+        dataclasses.replace(p, base=np.pad(p.base, ((0, 0), (0, most - p.base.shape[1]), (0, 0))))
+        if p.base.shape[1] < most
+        else p
+        for p in parts
+    ]
 
 
 def interpolated(x: np.ndarray, positions: np.ndarray) -> np.ndarray:

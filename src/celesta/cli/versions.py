@@ -1,0 +1,154 @@
+"""What the verbs that make new versions of songs share: their options, songs as latents, results and side files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from celesta._files import printable
+from celesta.cli import console
+from celesta.cli.files import WRITABLE, free, ready_folder
+from celesta.cli.options import seconds
+from celesta.errors import UsageError
+
+if TYPE_CHECKING:
+    from celesta.codec import Codec
+    from celesta.latents import Latent
+
+AnySong = Annotated[
+    Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file of the model.", show_default=False)
+]
+OtherSong = Annotated[Path, typer.Argument(metavar="OTHER", help="The other song.", show_default=False)]
+AudioFile = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="The audio file.", show_default=False)
+]
+AudioOrCel = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="An audio file, or a .cel file for the changed latent; by default a FLAC file next to the song.",
+        show_default=False,
+    ),
+]
+From = Annotated[
+    float | None,
+    typer.Option("--from", parser=seconds, metavar="TIME", help="Begin there: 72.3 or 1:12.3.", show_default=False),
+]
+To = Annotated[
+    float | None, typer.Option("--to", parser=seconds, metavar="TIME", help="End there.", show_default=False)
+]
+
+
+def result_file(target: Path, force: bool, *, cel: bool = False) -> Path:
+    """Check before any work that a result can be written.
+
+    Args:
+        target: the result.
+        force: overwrite it.
+        cel: whether it may be a .cel file.
+
+    Raises:
+        UsageError: it exists already, or its format cannot be written.
+        DataError: its folder cannot be written to.
+    """
+    able = (*WRITABLE, ".cel") if cel else WRITABLE
+    if target.suffix.lower() not in able:
+        raise UsageError(f"{printable(target)}: cannot be written; name a file that ends in {', '.join(able)}")
+    free(target, force)
+    ready_folder(target.parent)
+    return target
+
+
+def check_stretch(start: float | None, stop: float | None) -> None:
+    """Refuse a stretch that ends before it begins.
+
+    Raises:
+        UsageError: it does.
+    """
+    if stop is not None and stop <= (start or 0.0):
+        raise UsageError(f"--from {start or 0.0:g} --to {stop:g}: the stretch must end after it begins")
+
+
+def latent_of(codec: Codec, source: Path, *, mono: bool = False) -> Latent:
+    """Encode an audio file, or read a .cel file of the codec.
+
+    Raises:
+        AudioError, LatentError: it cannot be read, or is a latent of another model.
+    """
+    from celesta.latents import Latent
+
+    if source.suffix.lower() != ".cel":
+        return codec.encode(source, mono=mono)
+    z = Latent.load(source)
+    codec.check(z.model, z.weights, z.latent_dim, z.detail_size)
+    return z
+
+
+def latents_of(codec: Codec, sources: Sequence[Path], doing: Callable[[str], None]) -> list[Latent]:
+    """Return the latents of several songs, such that they combine.
+
+    Stereo songs are mixed to mono where another one is mono. A .cel file that does not fit (it is coded as mid and side
+    and another song is not, or must be mixed) is decoded and encoded again.
+    """
+    found = []
+    for source in sources:
+        doing(f"encoding {source.name}")
+        found.append(latent_of(codec, source))
+    mono = min(z.channels for z in found) == 1
+    sides = {z.mid_side for z in found if z.channels > 1}
+    for i, (source, z) in enumerate(zip(sources, found, strict=True)):
+        mixed, other = mono and z.channels > 1, len(sides) > 1 and z.mid_side
+        if not mixed and not other:
+            continue
+        doing(f"encoding {source.name}")
+        if source.suffix.lower() != ".cel":
+            found[i] = latent_of(codec, source, mono=True)
+            continue
+        console.note(f"{printable(source)}: decoded and encoded again, so that it fits the other song")
+        found[i] = codec.encode(codec.decode(z), mono=mixed)
+    return found
+
+
+def save_result(
+    codec: Codec,
+    z: Latent,
+    target: Path,
+    name: str,
+    sources: Sequence[Path],
+    settings: Mapping[str, Any],
+    kbps: float | None = None,
+) -> dict[str, Any]:
+    """Write a changed latent, decoded or as a .cel file, and the side file that says how it was made.
+
+    Returns:
+        What ``--json`` prints.
+
+    Raises:
+        AudioError, LatentError, UsageError: it cannot be written.
+    """
+    from celesta.variations.files import write_latent
+    from celesta.variations.sidecar import write_sidecar
+
+    if target.suffix.lower() == ".cel":
+        z.save(target, kbps=kbps)
+    else:
+        if kbps is not None:
+            raise UsageError("--kbps is the bitrate of a .cel file; name one with -o")
+        write_latent(codec, z, target)
+    about = {"model": codec.name, **settings}
+    sidecar = write_sidecar(target, name, list(sources), about, {"weights": codec.weights, "seconds": z.duration})
+    named: dict[str, Any] = {"source": sources[0]} if len(sources) == 1 else {"sources": list(sources)}
+    return {**named, "output": target, "recipe": sidecar, "seconds": z.duration, **about}
+
+
+def say_result(sources: Sequence[Path], facts: Mapping[str, Any], as_json: bool) -> None:
+    """Print what was made."""
+    if as_json:
+        console.emit(facts)
+    else:
+        console.say(f"{' and '.join(map(str, sources))} -> {facts['output']}")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
+import torch
 
 from celesta.library.matching import CHROMAPRINT, OURS, Match, Scale, align, signs
 
 _SILENT = 627_964_279  # what Chromaprint writes for digital silence
-_TILE = 64  # chunks compared at once
-_BLOCKS = 512
+_PLACES = 1024  # compared at once
+_BLOCKS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,62 +48,57 @@ def closest_stretches(prints: Sequence[np.ndarray], block: int, partial: Path) -
     """Return ``(n, n)``: the least share of differing bits of a block of the row in the column's recording.
 
     Blocks follow each other without a gap, so that two recordings with twice their length in common are found. Only
-    the upper triangle is computed; the rest is 0.5.
+    the upper triangle is computed; the rest is 0.5. Bits are signs, so that agreement is a matrix product of integers.
 
     Args:
         prints: fingerprints ``(frames,)``.
         block: frames that are compared as a whole.
         partial: file that holds what is done so far.
     """
-    size = 1 << int(np.ceil(np.log2(5 * block)))
-    hop = size - block  # places of a chunk at which a whole block fits
-    chunks, chunk_of = _cut(prints, size, hop)
-    blocks, block_of = _cut(prints, block, block)
-    whole = np.array([len(one) == block and (one != 0).mean() >= 0.75 for one in blocks])
-    blocks, block_of = [one for one, good in zip(blocks, whole, strict=True) if good], block_of[whole]
+    blocks, block_of = _blocks(prints, block)
     closest, begin = np.full((len(prints), len(prints)), 0.5, np.float32), 0
     if partial.exists():
         with np.load(partial) as known:
-            if known["closest"].shape == closest.shape:
-                closest, begin = known["closest"], int(known["done"])
-    for first in range(begin, len(chunks), _TILE):
-        if first % (8 * _TILE) == 0 and first > begin:
-            np.savez(partial.with_suffix(".new.npz"), closest=closest, done=first)
+            if known["closest"].shape == closest.shape and "recordings" in known:
+                closest, begin = known["closest"], int(known["recordings"])
+    for number in range(begin, len(prints)):
+        if number % 100 == 0 and number > begin:
+            np.savez(partial.with_suffix(".new.npz"), closest=closest, recordings=number)
             partial.with_suffix(".new.npz").rename(partial)
-            print(f"{first} of {len(chunks)} pieces", flush=True)
-        tile = chunks[first : first + _TILE]
-        owners = chunk_of[first : first + _TILE]
-        spectrum = np.ascontiguousarray(_spectra(tile, size).transpose(2, 1, 0))  # frequency, channel, chunk
-        audible = np.stack([_audible(one, size, block, hop) for one in tile])
-        last = int(np.searchsorted(block_of, owners.max(), side="left"))  # blocks of earlier recordings
-        for start in range(0, last, _BLOCKS):
-            some, named = blocks[start : min(start + _BLOCKS, last)], block_of[start : min(start + _BLOCKS, last)]
-            query = _spectra(some, size).conj().transpose(2, 0, 1)  # frequency, block, channel
-            product = np.matmul(np.ascontiguousarray(query), spectrum)
-            agree = scipy.fft.irfft(product.transpose(1, 2, 0), size, axis=-1, overwrite_x=True)[..., :hop]
-            errors = 0.5 - 0.5 * (agree / (32.0 * audible)).max(axis=-1)
-            np.minimum.at(closest, (named[:, None], owners[None, :]), errors)
-    closest[np.tril_indices(len(prints))] = 0.5
+            print(f"{number} of {len(prints)} recordings", flush=True)
+        last = int(np.searchsorted(block_of, number, side="left"))  # blocks of earlier recordings
+        agree = np.full(last, -1.0, np.float32)
+        for windows, audible in _places(prints[number], block):
+            for at in range(0, last, _BLOCKS):
+                some = slice(at, min(at + _BLOCKS, last))
+                found = torch._int_mm(blocks[some], windows.T)
+                agree[some] = np.maximum(agree[some], (found * audible).amax(dim=1).numpy())
+        np.minimum.at(closest[:, number], block_of[:last], 0.5 - 0.5 * agree)
     return closest
 
 
-def _cut(prints: Sequence[np.ndarray], size: int, hop: int) -> tuple[list[np.ndarray], np.ndarray]:
-    found = [(p[at : at + size], i) for i, p in enumerate(prints) for at in range(0, max(1, len(p)), hop)]
-    return [part for part, _ in found], np.array([i for _, i in found], np.int64)
+def _blocks(prints: Sequence[np.ndarray], block: int) -> tuple[torch.Tensor, np.ndarray]:
+    """Blocks ``(n, 32 block)`` int8 that are mostly audible, and the recording of each."""
+    rows, owners = [], []
+    for number, one in enumerate(prints):
+        whole = one[: len(one) // block * block].reshape(-1, block)
+        whole = whole[(whole != 0).mean(axis=1) >= 0.75]
+        rows.append(signs(whole.ravel()).astype(np.int8).reshape(len(whole), 32 * block))
+        owners.append(np.full(len(whole), number))
+    return torch.from_numpy(np.concatenate(rows)), np.concatenate(owners)
 
 
-def _spectra(parts: list[np.ndarray], size: int) -> np.ndarray:
-    """``(parts, 32, size / 2 + 1)`` complex64."""
-    rows = np.zeros((len(parts), 32, size), np.float32)
-    for i, part in enumerate(parts):
-        rows[i, :, : len(part)] = signs(part).T
-    return scipy.fft.rfft(rows, axis=-1)
+def _places(prints: np.ndarray, block: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield all places of a block in a recording: windows ``(n, 32 block)``, and one over their audible bits.
 
-
-def _audible(part: np.ndarray, size: int, block: int, hop: int) -> np.ndarray:
-    """How many frames of a block are audible at each place; infinite below half of it."""
-    total = np.zeros(size + 1, np.float32)
-    total[1 : len(part) + 1] = part != 0
-    total = np.cumsum(total)
-    count = (total[block:] - total[:-block])[:hop]
-    return np.where(count >= block / 2, np.maximum(count, 0.75 * block), np.inf)
+    A block may reach over the end. Where less than half of it is audible a place does not count.
+    """
+    padded = np.concatenate([prints, np.zeros(block // 2, np.uint32)])
+    if len(padded) < block:
+        return
+    bits = np.lib.stride_tricks.sliding_window_view(signs(padded).astype(np.int8).ravel(), 32 * block)[::32]
+    count = np.lib.stride_tricks.sliding_window_view(padded != 0, block).sum(axis=1)
+    share = np.where(count >= block / 2, 1 / (32.0 * np.maximum(count, 0.75 * block)), 0)
+    for at in range(0, len(bits), _PLACES):
+        part = slice(at, at + _PLACES)
+        yield torch.from_numpy(np.ascontiguousarray(bits[part])), torch.from_numpy(share[part].astype(np.float32))

@@ -177,8 +177,8 @@ def few_songs(songs: Collection, count: int, draws: int, seed: int) -> None:
         print(f"| statistics: {name} | {np.mean(values):.3f} [{low:.3f}, {high:.3f}] |")
 
 
-def retrieval(args: argparse.Namespace) -> None:
-    """Analyse the collections into a library, which goes on where it ended, and print their tables."""
+def collections(args: argparse.Namespace) -> list[Collection]:
+    """Analyse the collections into a library, which goes on where it ended, and return them."""
     folders = [folder for folder in (args.gtzan, args.qaed, args.free) if folder]
     with Library(args.library) as library:
         if not args.as_is:
@@ -193,7 +193,11 @@ def retrieval(args: argparse.Namespace) -> None:
         judged["4QAED"] = judged_qaed(args.qaed)
     if args.free:
         judged["free music (genre: the package)"] = judged_free(args.free, known)
-    for name, files in judged.items():
-        songs = collection(name, files, vectors)
+    return [collection(name, files, vectors) for name, files in judged.items()]
+
+
+def retrieval(args: argparse.Namespace) -> None:
+    """Print the tables of the collections."""
+    for songs in collections(args):
         report(songs, args.seed)
         few_songs(songs, 30, 20, args.seed)

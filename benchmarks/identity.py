@@ -2,7 +2,7 @@
 
 python benchmarks/identity.py prints --data ../shared/data/gtzan ../shared/data/4qaed FREE --cache CACHE
 python benchmarks/identity.py pairs --data ... --cache CACHE [--method chromaprint]
-python benchmarks/identity.py copies --data ... --cache CACHE --clips 400 --songs 120
+python benchmarks/identity.py copies --data ... --cache CACHE --clips 400 --songs 120 [--minutes 25] [--ours]
 python benchmarks/identity.py table --data ... --cache CACHE
 
 ``prints`` computes the fingerprints of all tracks, ours and Chromaprint's (``fpcalc`` must be installed). ``pairs``
@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from celesta.library.evidence import excerpts
 from celesta.library.fingerprint import fingerprint
 from celesta.library.matching import Index
 
-COPIES = {
+COPIES = {  # name to the options of ffmpeg
     "MP3, 64 kbit/s": ["-b:a", "64k", "x.mp3"],
     "Opus, 64 kbit/s": ["-c:a", "libopus", "-b:a", "64k", "x.opus"],
     "+6 dB": ["-af", "volume=6dB", "x.flac"],
@@ -46,7 +47,7 @@ COPIES = {
     "1 % faster": ["-af", "asetrate={faster},aresample={rate}", "x.flac"],
     "cut out": ["-ss", "{start}", "-t", "{part}", "x.flac"],
 }
-"""Name of a copy to the options of ffmpeg that make it."""
+CUT = "cut out"
 SAME_SAMPLES = 0.7
 """Correlation of samples from which two tracks are copies: they are listed, and not counted as false matches."""
 LONG = 60.0  # seconds from which a track is a song, of which 30 s are cut out; of clips 15 s are
@@ -100,11 +101,14 @@ def prints(args: argparse.Namespace) -> None:
     run(jobs, args.workers)
 
 
-def run(jobs: list[tuple], workers: int) -> None:
-    """Run delayed calls in processes, and say how far it is."""
-    for number, _ in enumerate(joblib.Parallel(workers, return_as="generator_unordered")(jobs), start=1):
-        if number % 100 == 0 or number == len(jobs):
-            print(f"{number} of {len(jobs)}", flush=True)
+def run(jobs: list[tuple], workers: int, minutes: float = float("inf")) -> None:
+    """Run delayed calls in processes, in parts, until the time is over, and say how far it is."""
+    end = time.monotonic() + 60 * minutes
+    for first in range(0, len(jobs), 100):
+        if time.monotonic() > end:
+            break
+        joblib.Parallel(workers)(jobs[first : first + 100])
+        print(f"{min(first + 100, len(jobs))} of {len(jobs)}", flush=True)
 
 
 def make_copy(cache: Path, name: str, track: Path) -> None:
@@ -126,9 +130,12 @@ def make_copy(cache: Path, name: str, track: Path) -> None:
 
 
 def copies(args: argparse.Namespace) -> None:
-    """Fingerprints of altered copies."""
-    jobs = [joblib.delayed(make_copy)(args.cache, name, track) for track in chosen(args) for name in COPIES]
-    run(jobs, args.workers)
+    """Fingerprints of altered copies: first the cuts out of whole songs, then clips, then other copies of songs."""
+    short, long = chosen(args)
+    wanted = [(track, CUT) for track in long]
+    wanted += [(track, name) for track in short for name in COPIES]
+    wanted += [(track, name) for track in long for name in COPIES if name != CUT]
+    run([joblib.delayed(make_copy)(args.cache, name, track) for track, name in wanted], args.workers, args.minutes)
 
 
 def tracks(args: argparse.Namespace) -> list[Path]:
@@ -136,13 +143,13 @@ def tracks(args: argparse.Namespace) -> list[Path]:
     return [track for folder in args.data for track in find_audio(folder)]
 
 
-def chosen(args: argparse.Namespace) -> list[Path]:
-    """The tracks of which copies are made: drawn at random, more of them begin with the same ones."""
+def chosen(args: argparse.Namespace) -> tuple[list[Path], list[Path]]:
+    """The clips and the songs of which copies are made: drawn at random, more of them begin with the same ones."""
     found = tracks(args)
     random.Random(args.seed).shuffle(found)
     lengths = {track: info(track).duration for track in found}
     short = [track for track in found if 20 <= lengths[track] < LONG][: args.clips]
-    return short + [track for track in found if LONG <= lengths[track] < MOST][: args.songs]
+    return short, [track for track in found if LONG <= lengths[track] < MOST][: args.songs]
 
 
 def load(args: argparse.Namespace, method: str, copy: str, wanted: list[Path]) -> dict[Path, np.ndarray]:
@@ -191,7 +198,7 @@ def pairs(args: argparse.Namespace) -> None:
 
 def table(args: argparse.Namespace) -> None:
     """How many copies are found, and what else they are taken for."""
-    everything, wanted = tracks(args), chosen(args)
+    everything, (short, long) = tracks(args), chosen(args)
     for method, aligner in ALIGNERS.items():
         known = load(args, aligner.method, "original", everything)
         listed = args.cache / "same-ours.json"
@@ -200,10 +207,11 @@ def table(args: argparse.Namespace) -> None:
         index = Index(list(known.values()))
         names = list(known)
         for copy in COPIES:
-            made = load(args, aligner.method, copy, wanted)
+            made = load(args, aligner.method, copy, short + long)
+            made = {track: prints for track, prints in made.items() if track in known}
             for kind, members in (
-                ("clips", [track for track in made if info(track).duration < LONG]),
-                ("songs", [track for track in made if info(track).duration >= LONG]),
+                ("clips", [t for t in short if t in made]),
+                ("songs", [t for t in long if t in made]),
             ):
                 if members:
                     print(row(f"{copy}, {kind}", members, made, known, names, index, aligner, same), flush=True)
@@ -257,10 +265,14 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=120)
     parser.add_argument("--show", type=int, default=150, help="closest pairs to be checked")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no more copies after so long")
+    parser.add_argument("--ours", action="store_true", help="leave Chromaprint out")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    if shutil.which("fpcalc") is None:
+    if args.ours or shutil.which("fpcalc") is None:
         METHODS.pop("chromaprint")
+        for name in [name for name, one in ALIGNERS.items() if one.method == "chromaprint"]:
+            ALIGNERS.pop(name)
     {"prints": prints, "pairs": pairs, "copies": copies, "table": table}[args.what](args)
 
 

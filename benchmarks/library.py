@@ -5,10 +5,15 @@ python benchmarks/library.py scan-kills --kills 200 --songs 3000 --longest 1
 python benchmarks/library.py moves --songs 1000
 python benchmarks/library.py scale --songs 100000
 python benchmarks/library.py speed --data FOLDER --songs 40 --workers 2
+python benchmarks/library.py map --songs 100000        # needs playwright and chromium
+python benchmarks/library.py strides --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed --songs 500
 python benchmarks/library.py retrieval --library BENCH.db --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed \
     [--free FOLDER]
+python benchmarks/library.py weights --library BENCH.db --as-is --gtzan ... --qaed ... --free FOLDER
 
-``retrieval`` analyses the music into BENCH.db and goes on where it ended. FOLDER: see scripts/unpack_music.py.
+``retrieval`` and ``weights`` analyse the music into BENCH.db and go on where they ended, or score what BENCH.db holds
+(``--as-is``). ``weights`` chooses the weights of the blocks on half of the artists and scores them on the other half.
+FOLDER: see scripts/unpack_music.py.
 """
 
 from __future__ import annotations
@@ -28,7 +33,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from _library_map import map_frames
 from _library_retrieval import retrieval
+from _library_strides import strides
+from _library_weights import weights
 
 from celesta.audio import find_audio
 from celesta.library import Library
@@ -194,10 +202,23 @@ def timed(function):
     return made, round(time.perf_counter() - began, 3)
 
 
+MEASURES = {
+    "kills": kills,
+    "scan-kills": scan_kills,
+    "moves": moves,
+    "map": map_frames,
+    "retrieval": retrieval,
+    "scale": scale,
+    "speed": speed,
+    "strides": strides,
+    "weights": weights,
+}
+
+
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("kills", "scan-kills", "moves", "retrieval", "scale", "speed"))
+    parser.add_argument("what", choices=tuple(MEASURES))
     parser.add_argument("--data", type=Path, default=Path("../shared/data/gtzan"))
     parser.add_argument("--songs", type=int, default=40)
     parser.add_argument("--kills", type=int, default=200)
@@ -212,15 +233,7 @@ def main() -> None:
     parser.add_argument("--qaed", type=Path)
     parser.add_argument("--free", type=Path)
     args = parser.parse_args()
-    measure = {
-        "kills": kills,
-        "scan-kills": scan_kills,
-        "moves": moves,
-        "retrieval": retrieval,
-        "scale": scale,
-        "speed": speed,
-    }
-    measure[args.what](args)
+    MEASURES[args.what](args)
 
 
 if __name__ == "__main__":

@@ -75,14 +75,18 @@ def download(package: str, cache: Path) -> Path:
 
 
 def unpack(deb: Path, names: set[str], folder: Path) -> dict[str, Path]:
-    """Write the named plain files of a .deb below `folder`; returns where each lies. Nothing else is written."""
+    """Write the named plain files of a .deb below `folder`; returns where each lies. Nothing else is written.
+
+    Where a package has a file without the suffix, it is that one: blobwars-data's music has none.
+    """
     found: dict[str, Path] = {}
+    listed = {name.removesuffix(Path(name).suffix): name for name in names} | {name: name for name in names}
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
         try:
             with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
                 for entry in tar:
-                    name = entry.name.removeprefix("./")
-                    data = tar.extractfile(entry) if name in names and entry.isfile() else None
+                    name = listed.get(entry.name.removeprefix("./"), "")
+                    data = tar.extractfile(entry) if name and entry.isfile() else None
                     if data is None:
                         continue
                     found[name] = folder / f"{len(found)}{Path(name).suffix}"

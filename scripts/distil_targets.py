@@ -18,7 +18,8 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from celesta.audio import resample
-from celesta.features.musicnn import SAMPLE_RATE, load_musicnn
+from celesta.features.musicnn import load_musicnn
+from celesta.features.musicnn_patches import SAMPLE_RATE
 
 RATE, SECONDS, EVERY = 44_100, 3.0, 250
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from celesta import audio, datasets
 from celesta.codec import WEIGHTS
-from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, log_mel
+from celesta.features.musicnn_patches import PATCH_FRAMES, SAMPLE_RATE, log_mel
 from celesta.models.contrast import Contrast
 
 TEMPERATURE = 0.1

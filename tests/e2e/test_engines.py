@@ -157,6 +157,18 @@ def test_ray_with_a_lost_worker(
     assert rows(tmp_path / "library.db") == expected
 
 
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+def test_spark(music: Path, expected: dict[str, list[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyspark")
+    pytest.importorskip("joblibspark")
+    monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--master local[2] pyspark-shell")
+    with celesta.Library(tmp_path / "library.db") as library:
+        result = library.add(music, engine="spark", workers=2)
+    assert (result.analysis.analysed, result.analysis.failed, result.analysis.elsewhere) == (SONGS - 1, 1, 0)
+    assert rows(tmp_path / "library.db") == expected
+
+
 def end_at_three(number: int) -> int:
     if number == 3:
         os._exit(1)

@@ -143,3 +143,19 @@ def test_a_playlist_says_where_it_is_not_as_asked(added: Path) -> None:
     assert "instead of 5:00: the library has no more" in run(added, *seed, "--minutes", "5")[1]
     assert "have no artist tag" in run(added, *seed, "-n", "2", "--no-repeat-artist")[1]
     assert "instead of" not in run(added, *seed, "-n", "2")[1]
+
+
+def test_a_playlist_never_holds_two_copies_of_a_recording(added: Path) -> None:
+    """``copy.mp3`` is ``rock.flac`` at another level; the nearest songs of a seed were both of them."""
+    music = added / "music"
+    for seed in ("house.flac", "rock.flac", "copy.mp3"):
+        songs, said = run(added, "playlist", "--seed", music / seed, "-n", "4")
+        names = [Path(line).name for line in songs.splitlines()]
+        assert names[0] == seed
+        assert len({"rock.flac", "copy.mp3"} & set(names)) == 1
+        assert len(names) == 3
+        assert "1 left out that is a copy of others" in said
+    both = run(added, "playlist", "--seed", music / "rock.flac", "--seed", music / "copy.mp3", "-n", "2")[0]
+    assert len(both.splitlines()) == 2  # who names both gets both
+    path = run(added, "playlist", "--from", music / "house.flac", "--to", music / "copy.mp3", "-n", "4")[0]
+    assert [Path(line).name for line in path.splitlines()] == ["house.flac", "ambient.flac", "copy.mp3"]

@@ -8,9 +8,12 @@ import pytest
 import soundfile
 from safetensors.numpy import load_file
 
+from celesta.audio import Audio
 from celesta.errors import CelestaError, ModelError, UsageError
-from celesta.features import musicnn, musicnn_layers
-from celesta.features.musicnn import LAYERS, PATCH_FRAMES, Patches, load_musicnn
+from celesta.features import musicnn_layers, musicnn_patches
+from celesta.features.analyse import analyse
+from celesta.features.musicnn import CHECKPOINTS, LAYERS, Patches, load_musicnn, of_network
+from celesta.features.musicnn_patches import PATCH_FRAMES
 from celesta.features.registry import extractor
 
 GOLDEN = Path(__file__).with_name("musicnn.safetensors")
@@ -79,9 +82,27 @@ def test_results_do_not_depend_on_how_the_stream_is_cut(clip, block):
         analysis.push(clip[at : at + block])
     analysis.finish()
     assert all(np.array_equal(rows, wanted[layer]) for layer, rows in analysis.layers().items())
-    whole = musicnn.log_mel(clip)
+    whole = musicnn_patches.log_mel(clip)
     assert whole.shape == (1 + len(clip) // 256, 96)
     assert len(wanted["tags"]) == len(whole) // PATCH_FRAMES
+
+
+def test_taggers_share_their_patches_and_may_leave_some_out(clip):
+    song = np.concatenate([clip] * 3)
+    networks = {f"musicnn-{name.lower()}": load_musicnn(name) for name in CHECKPOINTS}
+    dense, sparse = (
+        analyse(Audio(song[None], RATE), [of_network(name, network, every) for name, network in networks.items()])
+        for every in (1, 2)
+    )
+    for name, network in networks.items():
+        wanted = network.layers(song)["penultimate"]
+        assert len(wanted) == 9
+        for analysis, every in ((dense, 1), (sparse, 2)):
+            rows = analysis._analyses[name].layers()["penultimate"]
+            np.testing.assert_allclose(rows, wanted[::every], atol=2e-5)
+        one = sparse._analyses[name]
+        # Of the patches that are computed, those whose middle lies in the stretch.
+        np.testing.assert_array_equal(one.layers(12, 24)["tags"], one.layers()["tags"][2:4])
 
 
 def test_patches_of_a_stretch(clip):
@@ -117,8 +138,8 @@ def test_short_and_silent_sounds_are_finite(x):
 
 def test_loud_sound_does_not_overflow():
     x = np.sin(2 * np.pi * 1000 * np.arange(60_000) / 16_000).astype(np.float32)
-    assert np.isfinite(musicnn.log_mel(x)).all()
-    assert musicnn.log_mel(x).max() > 6
+    assert np.isfinite(musicnn_patches.log_mel(x)).all()
+    assert musicnn_patches.log_mel(x).max() > 6
 
 
 def test_what_cannot_be(tmp_path, monkeypatch):
@@ -131,8 +152,8 @@ def test_what_cannot_be(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="finite"):
         load_musicnn("MSD").layers(np.full(10, np.nan, np.float32))
     with pytest.raises(UsageError, match="mono"):
-        musicnn.log_mel(np.zeros((2, 10), np.float32))
-    monkeypatch.setattr(musicnn, "WEIGHTS", tmp_path)
+        musicnn_patches.log_mel(np.zeros((2, 10), np.float32))
+    monkeypatch.setattr("celesta.features.musicnn.WEIGHTS", tmp_path)
     with pytest.raises(ModelError, match="musicnn-msd"):
         load_musicnn("MSD")
 

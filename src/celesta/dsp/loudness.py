@@ -80,7 +80,8 @@ class LoudnessMeter:
     """
 
     def __init__(self) -> None:
-        self._filters = [(b, a, np.zeros(2)) for b, a in k_weighting(SAMPLE_RATE)]
+        self._sections = np.array([[*b, *a] for b, a in k_weighting(SAMPLE_RATE)])
+        self._state = np.zeros((len(self._sections), 2))
         self._step = SAMPLE_RATE // _STEPS_PER_SECOND
         self._held: list[np.ndarray] = []  # samples and weighted samples (2, n) of a step that is not full
         self._steps: list[np.ndarray] = []  # (steps, 4): samples, power, weighted power (both summed), peak
@@ -88,9 +89,8 @@ class LoudnessMeter:
     def push(self, x: np.ndarray) -> None:
         """Take samples ``(n,)``."""
         weighted = x.astype(np.float64)
-        for i, (numerator, denominator, state) in enumerate(self._filters):
-            weighted, state = scipy.signal.lfilter(numerator, denominator, weighted, zi=state)
-            self._filters[i] = (numerator, denominator, state)
+        if x.size:
+            weighted, self._state = scipy.signal.sosfilt(self._sections, weighted, zi=self._state)
         both = np.concatenate([*self._held, np.stack([x.astype(np.float64), weighted])], axis=1)
         whole = both.shape[1] // self._step * self._step
         self._held = [both[:, whole:]]

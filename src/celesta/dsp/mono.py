@@ -12,6 +12,17 @@ SHORTEST = 1.0
 """Seconds below which a signal is too short for statistics over time."""
 
 
+def _mean(block: np.ndarray) -> np.ndarray:
+    """The mean of the channels ``(n,)``; of two, halving their sum rounds as double precision does."""
+    if len(block) == 1:
+        return np.asarray(block[0])
+    if len(block) == 2:
+        half = block[0] + block[1]
+        half *= np.float32(0.5)
+        return np.asarray(half)
+    return np.asarray(block.mean(axis=0, dtype=np.float64).astype(np.float32))
+
+
 class MonoMix:
     """Average the channels of a stream, and measure what is left of it.
 
@@ -49,12 +60,12 @@ class MonoMix:
         Returns:
             ``(n,)`` float32, the mean of the channels.
         """
-        mono: np.ndarray = block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float64).astype(np.float32)
+        mono = _mean(block)
         if mono.size:
             self._low, self._high = min(self._low, block.min()), max(self._high, block.max())
             power = float(np.vdot(mono, mono))
             self._mixed_power += power
-            self._power += power if len(block) == 1 else float(np.square(block, dtype=np.float64).sum()) / len(block)
+            self._power += power if len(block) == 1 else sum(float(np.vdot(one, one)) for one in block) / len(block)
             self._note_range(mono)
         self.n_samples += mono.size
         return mono

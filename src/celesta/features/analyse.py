@@ -45,13 +45,15 @@ class SongAnalysis:
             return [one.summarise(self._analyses[one.analysis], start, stop) for one in chosen]
 
 
-def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads: int = 1) -> SongAnalysis:
+def analyse(
+    source: str | Path | Audio | AudioSource, extractors: Sequence[Extractor], threads: int = 1
+) -> SongAnalysis:
     """Stream a song to the analyses of extractors; those with one name share an analysis.
 
     Memory does not grow with the song, other than by a few numbers a second, for all but the extractors of latents.
 
     Args:
-        source: an audio file, or audio in memory.
+        source: an audio file, one that is open, or audio in memory.
         extractors: what to compute.
         threads: analyses that run at the same time; their number does not change results.
 
@@ -63,22 +65,64 @@ def analyse(source: str | Path | Audio, extractors: Sequence[Extractor], threads
         if isinstance(source, Audio):
             rate, blocks = source.sample_rate, iter([np.atleast_2d(source.samples)])
         else:
-            opened = stack.enter_context(AudioSource(source))
+            opened = stack.enter_context(AudioSource(source)) if isinstance(source, str | Path) else source
             rate, blocks, remarks = opened.sample_rate, opened.blocks(), opened.remarks
         stack.enter_context(single_threaded_blas())
         mix = MonoMix(rate)
-        resamplers = {one.sample_rate: Resampler(rate, one.sample_rate, 1) for one in extractors}
-        started = {one.analysis: (one.start(), one.sample_rate) for one in extractors}
-        every = stack.enter_context(_lanes(list(started.values()), threads))
-
-        def push(parts: dict[int, np.ndarray]) -> None:
-            every(lambda one: one[0].push(parts[one[1]]))
-
+        streams = _Streams(rate, extractors)
+        every = stack.enter_context(_lanes(streams.analyses, threads))
         for mono in _joined((mix.push(block) for block in blocks), round(BLOCK * rate)):
-            push({to: resampler.push(mono[None])[0] for to, resampler in resamplers.items()})
-        push({to: resampler.finish()[0] for to, resampler in resamplers.items()})
-        every(lambda one: one[0].finish())
-    return SongAnalysis(extractors, mix, {name: analysis for name, (analysis, _) in started.items()}, remarks)
+            streams.push(mono)
+            every(streams.feed)
+        streams.finish()
+        every(streams.feed)
+        every(streams.end)
+    return SongAnalysis(extractors, mix, streams.started, remarks)
+
+
+class _Streams:
+    """The analyses of extractors, and what each of them is fed: samples at its rate, or the result of its stage.
+
+    Attributes:
+        started: name to analysis.
+        analyses: names.
+    """
+
+    def __init__(self, rate: int, extractors: Sequence[Extractor]) -> None:
+        by_name = {one.analysis: one for one in extractors}
+        self.started = {name: one.start() for name, one in by_name.items()}
+        self.analyses = list(by_name)
+        self._resamplers = {one.sample_rate: Resampler(rate, one.sample_rate, 1) for one in extractors}
+        self._stages = {one.stage.name: (one.stage.start(), one.sample_rate) for one in extractors if one.stage}
+        self._stage_of = {name: one.stage.name for name, one in by_name.items() if one.stage}
+        self._rate_of = {name: one.sample_rate for name, one in by_name.items()}
+        self._parts: dict[int, np.ndarray] = {}
+        self._staged: dict[str, Any] = {}
+
+    def push(self, mono: np.ndarray) -> None:
+        """Take samples ``(n,)``."""
+        self._parts = {to: resampler.push(mono[None])[0] for to, resampler in self._resamplers.items()}
+        self._staged = {name: stage.push(self._parts[to]) for name, (stage, to) in self._stages.items()}
+
+    def finish(self) -> None:
+        """End the stream."""
+        self._parts = {to: resampler.finish()[0] for to, resampler in self._resamplers.items()}
+        self._staged = {
+            name: [*stage.push(self._parts[to]), *stage.finish()] for name, (stage, to) in self._stages.items()
+        }
+
+    def feed(self, name: str) -> None:
+        """Give an analysis what came last."""
+        analysis = self.started[name]
+        if name in self._stage_of:
+            analysis.take(self._staged[self._stage_of[name]])
+        else:
+            analysis.push(self._parts[self._rate_of[name]])
+
+    def end(self, name: str) -> None:
+        """End an analysis."""
+        if name not in self._stage_of:
+            self.started[name].finish()
 
 
 @contextlib.contextmanager

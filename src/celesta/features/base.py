@@ -28,6 +28,19 @@ class Analysis(Protocol):
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Work that several analyses share, such as spectra: done once, each analysis takes the result.
+
+    Attributes:
+        name: of the work; extractors whose stages have one name share it.
+        start: make an object whose ``push(x)`` and ``finish()`` return lists, which ``take`` of each analysis is given.
+    """
+
+    name: str
+    start: Callable[[], Any]
+
+
+@dataclass(frozen=True)
 class Extractor:
     """A feature extractor, ready to use.
 
@@ -41,6 +54,8 @@ class Extractor:
             the other are the vector of that stretch; ``(analysis, 0.0, None)`` for the whole song.
         weights: SHA-256 of the weights, "" without any.
         precision: of the network, ``float32`` or ``bfloat16``.
+        stage: what the analysis begins with, where others begin with it too; its ``take`` then takes the place of
+            ``push`` and ``finish``.
     """
 
     name: str
@@ -51,6 +66,7 @@ class Extractor:
     summarise: Callable[[Any, float, float | None], Arrays]
     weights: str = ""
     precision: str = "float32"
+    stage: Stage | None = None
 
     def measure(self, samples: np.ndarray) -> Arrays:
         """Extract the features of samples ``(n,)``, mono at :attr:`sample_rate`."""

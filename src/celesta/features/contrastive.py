@@ -9,7 +9,7 @@ import numpy as np
 
 from celesta import _device
 from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
-from celesta.features.musicnn import PATCH_FRAMES, SAMPLE_RATE, PatchStream
+from celesta.features.musicnn_patches import PATCH_FRAMES, SAMPLE_RATE, PatchStream
 from celesta.models import onnx_runtime, stored
 from celesta.models.runtime import Network
 from celesta.models.weights import FOLDER as WEIGHTS

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from celesta._files import printable, read_arrays
-from celesta.dsp.spectra import Framer, mel_filters, spectrum
 from celesta.errors import ModelError, UsageError
 from celesta.features.base import Arrays, Extractor, Rows, checked, frame_range
 from celesta.features.musicnn_layers import Norm, convolve, front
+from celesta.features.musicnn_patches import HOP_LENGTH, PATCH_FRAMES, SAMPLE_RATE, PatchStream, patches
 from celesta.models.weights import FOLDER as WEIGHTS
 
-SAMPLE_RATE = 16_000
-PATCH_FRAMES = 187
 CHECKPOINTS = ("MSD", "MTT")
 LAYERS = ("penultimate", "mean_pool", "max_pool", "tags")
 VERSION = "4"
@@ -29,7 +27,6 @@ _SIZES = {"penultimate": 200, "mean_pool": 753, "max_pool": 753, "tags": 50}
 _ENDS = np.cumsum(list(_SIZES.values()))
 _COLUMNS = {name: slice(int(end) - _SIZES[name], int(end)) for name, end in zip(LAYERS, _ENDS, strict=True)}
 _POOLED = ("penultimate", "mean_pool", "max_pool")
-_N_FFT, _HOP, _BANDS = 512, 256, 96
 EPS = 1e-3
 _FRONT = {
     "timbral.0": (7, 38), "timbral.1": (7, 67), "temporal.0": (128, 1), "temporal.1": (64, 1), "temporal.2": (32, 1),
@@ -38,32 +35,53 @@ _FRONT = {
 
 def create(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor: mean and standard deviation over patches; see :data:`celesta.features.registry.TABLE`."""
+    return of_network(name, load_musicnn(_checkpoint(name, name, precision)))
 
-    def summary(patches: Patches, start: float, stop: float | None) -> Arrays:
-        means, deviations = patches.moments(start, stop)
+
+def of_network(name: str, network: Musicnn, every: int = 1) -> Extractor:
+    """Make the extractor of a loaded network.
+
+    Args:
+        name: of the tagger, ``musicnn-msd`` or ``musicnn-mtt``.
+        network: what :func:`load_musicnn` returned.
+        every: compute only every so many patches of 3 s, from the first on.
+    """
+
+    def summary(analysis: Patches, start: float, stop: float | None) -> Arrays:
+        means, deviations = analysis.moments(start, stop)
         made = {f"{layer}.mean": means[_COLUMNS[layer]].astype(np.float32) for layer in _POOLED}
         return made | {f"{layer}.std": deviations[_COLUMNS[layer]].astype(np.float32) for layer in _POOLED}
 
-    return _of_tagger(name, name, precision, summary)
+    return _extractor(name, name, network, summary, every)
 
 
 def create_patches(name: str, model: str, precision: str, device: str) -> Extractor:
     """Make the extractor of a tagger's pooled layers, one row for each patch; late layers are trained on them."""
 
-    def rows(patches: Patches, start: float, stop: float | None) -> Arrays:
-        layers = patches.layers(start, stop)
+    def rows(analysis: Patches, start: float, stop: float | None) -> Arrays:
+        layers = analysis.layers(start, stop)
         return {layer: layers[layer] for layer in ("mean_pool", "max_pool")}
 
-    return _of_tagger(name, model, precision, rows)
+    return _extractor(name, model, load_musicnn(_checkpoint(name, model, precision)), rows)
 
 
-def _of_tagger(
-    name: str, tagger: str, precision: str, summary: Callable[[Patches, float, float | None], Arrays]
-) -> Extractor:
+def _checkpoint(name: str, tagger: str, precision: str) -> str:
     if precision != "float32":
         raise UsageError(f"{name}: it is computed in float32 only, got precision {precision!r}")
-    network = load_musicnn(tagger.removeprefix("musicnn-").upper())
-    return Extractor(name, VERSION, SAMPLE_RATE, tagger, lambda: Patches(network), summary, network.sha256)
+    return tagger.removeprefix("musicnn-").upper()
+
+
+def _extractor(
+    name: str,
+    tagger: str,
+    network: Musicnn,
+    summary: Callable[[Patches, float, float | None], Arrays],
+    every: int = 1,
+) -> Extractor:
+    hop = every * PATCH_FRAMES
+    return Extractor(
+        name, VERSION, SAMPLE_RATE, tagger, lambda: Patches(network, hop), summary, network.sha256, stage=patches(every)
+    )
 
 
 class Musicnn:
@@ -108,13 +126,12 @@ class Musicnn:
             ``penultimate`` ``(200,)``, ``mean_pool`` and ``max_pool`` ``(753,)``, ``tags`` ``(50,)`` from 0 to 1.
         """
         x = patch * self._norm.scale + self._norm.shift
-        first = np.concatenate([block(x) for block in self._front], axis=1)
-        layers = [first]
+        layers = [np.concatenate([block(x) for block in self._front], axis=1)]
         for i, (kernel, bias) in enumerate(self._middle):
             y = self._middle_norms[i](np.maximum(convolve(layers[-1], kernel) + bias, 0))
             layers.append(y + layers[-1] if i else y)
-        features = np.concatenate(layers, axis=1)
-        mean, largest = features.mean(axis=0), features.max(axis=0)
+        mean = np.concatenate([layer.mean(axis=0) for layer in layers])
+        largest = np.concatenate([layer.max(axis=0) for layer in layers])
         w = self.weights
         both = self._pool_norm(np.stack([largest, mean], axis=-1).ravel())
         penultimate = self._dense_norm(np.maximum(w["dense.weight"] @ both + w["dense.bias"], 0))
@@ -159,13 +176,14 @@ class Patches:
 
     def push(self, x: np.ndarray) -> None:
         """Take samples ``(n,)``."""
-        self._add(self._stream.push(x))
+        self.take(self._stream.push(x))
 
     def finish(self) -> None:
         """End the stream."""
-        self._add(self._stream.finish())
+        self.take(self._stream.finish())
 
-    def _add(self, patches: Iterator[np.ndarray]) -> None:
+    def take(self, patches: Iterable[np.ndarray]) -> None:
+        """Take log-mel patches ``(187, 96)`` in place of samples."""
         for patch in patches:
             layers = self._network(patch)
             self._rows.append(np.concatenate([layers[name] for name in LAYERS])[None])
@@ -194,78 +212,9 @@ class Patches:
 
     def _range(self, start: float, stop: float | None) -> tuple[int, int]:
         """The first patch whose middle lies in a stretch, and the one behind the last."""
-        rate = SAMPLE_RATE / _HOP / self._hop
-        middle = PATCH_FRAMES / 2 * _HOP / SAMPLE_RATE
+        rate = SAMPLE_RATE / HOP_LENGTH / self._hop
+        middle = PATCH_FRAMES / 2 * HOP_LENGTH / SAMPLE_RATE
         return frame_range(max(start - middle, 0), None if stop is None else stop - middle, rate, len(self._rows))
-
-
-class PatchStream:
-    """Cut a stream, mono at 16 kHz, into log-mel patches ``(187, 96)``.
-
-    The signal is mirrored at both ends, as librosa did when the network was trained (since 0.10 it adds silence).
-    It matters: silence before a sudden start is a click, which the largest value of a layer then shows.
-
-    Args:
-        hop: frames from one patch to the next.
-    """
-
-    def __init__(self, hop: int) -> None:
-        self.hop = hop
-        self._samples = 0
-        # Equal blocks of frames give equal results however the stream is cut.
-        self._framer = Framer(_N_FFT, _HOP, "reflect", block=min(hop, PATCH_FRAMES))
-        self._held = np.zeros((0, _BANDS), np.float32)
-        self._skip = 0
-
-    def push(self, x: np.ndarray) -> Iterator[np.ndarray]:
-        """Take samples ``(n,)``; yield the patches that are complete."""
-        self._samples += len(x)
-        for frames in self._framer.push(x):
-            yield from self._patches(frames)
-
-    def finish(self) -> Iterator[np.ndarray]:
-        """Yield the last patches; a signal shorter than a patch is followed by silence."""
-        missing = (PATCH_FRAMES - 1) * _HOP - self._samples
-        if missing > 0:
-            yield from self.push(np.zeros(missing, np.float32))
-        for frames in self._framer.finish():
-            yield from self._patches(frames)
-
-    def _patches(self, frames: np.ndarray) -> Iterator[np.ndarray]:
-        self._held = np.concatenate([self._held, _log_mel(frames)])
-        while len(self._held) >= self._skip + PATCH_FRAMES:
-            yield self._held[self._skip : self._skip + PATCH_FRAMES]
-            self._skip += self.hop
-        dropped = min(self._skip, len(self._held))
-        self._held, self._skip = self._held[dropped:], self._skip - dropped
-
-
-def log_mel(samples: np.ndarray) -> np.ndarray:
-    """Compute ``log10(10000 m + 1)`` of the mel power m, rounded as the original rounds.
-
-    The original computes in half precision, in which loud bands overflow to infinity; those are computed in single.
-
-    Args:
-        samples: ``(n,)`` mono at 16 kHz, full scale 1.
-
-    Returns:
-        ``(1 + n // 256, 96)`` float32, frames of 16 ms.
-
-    Raises:
-        UsageError: not mono, empty or not finite.
-    """
-    framer = Framer(_N_FFT, _HOP, "reflect", block=PATCH_FRAMES)
-    x = checked(samples)
-    return np.concatenate([_log_mel(frames) for part in (framer.push(x), framer.finish()) for frames in part])
-
-
-def _log_mel(frames: np.ndarray) -> np.ndarray:
-    power = spectrum(frames) ** 2
-    mel = power @ mel_filters(SAMPLE_RATE, _N_FFT, _BANDS, equal_area=True)
-    with np.errstate(over="ignore"):
-        rounded = np.log10(np.float16(10_000) * mel.astype(np.float16) + np.float16(1)).astype(np.float32)
-    made: np.ndarray = np.where(np.isfinite(rounded), rounded, np.log10(10_000 * mel + 1))
-    return made
 
 
 def load_musicnn(checkpoint: str = "MSD") -> Musicnn:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 _BANDS = 96
-_TILE = 6  # frames that timbral filters are applied to at once: weights and results fit the processor's cache
-_SHARED = 4  # neighbouring frames that one row of a matrix product computes: less to read, little more to multiply
+_TILE, _FILTERS = 48, 34  # frames and filters that are computed at once
+_WINDOWS = 8  # the same for filters over time
+_SMALL = 1_000_000  # multiplications of a matrix product up to which OpenBLAS does not copy its operands first
+_SHARED = 3  # neighbouring frames that one row of a matrix product computes: less to read, little more to multiply
+
+_memory = threading.local()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +82,12 @@ class TemporalFront(Front):
         frames, rest = len(x), -len(x) % _SHARED
         x = np.pad(x, ((self.before, self.behind + rest), (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(x, len(self._matrix), axis=0)[::_SHARED]
-        largest: np.ndarray = (windows @ self._matrix).max(axis=1)
+        largest = np.empty((len(windows), self._matrix.shape[1]), np.float32)
+        scratch = _scratch("temporal", _WINDOWS, _BANDS, self._matrix.shape[1])
+        for at in range(0, len(windows), _WINDOWS):
+            some = windows[at : at + _WINDOWS]
+            made = np.matmul(some, self._matrix, out=scratch[: len(some)])
+            made.max(axis=1, out=largest[at : at + _WINDOWS])
         return largest.reshape(-1, len(self.bias))[:frames]
 
 
@@ -86,39 +98,71 @@ class TimbralFront(Front):
     cyclic, needs a quarter of the multiplications. The inverse transform is a matrix product for the places that lie
     inside only. Their middle is made the origin: at ``+q`` and ``-q`` an even and an odd part are added and
     subtracted, and the larger of both is the even part plus the magnitude of the odd one.
+
+    Some filters and frames are computed at a time, so that all of it stays in the processor's cache.
     """
 
     def _prepare(self, kernel: np.ndarray) -> None:
-        places = _BANDS - kernel.shape[2] + 1
+        filters, _, bands = kernel.shape
+        places = _BANDS - bands + 1
         k = np.arange(_BANDS // 2 + 1)
         spectra = np.conj(np.fft.rfft(kernel.astype(np.float64), _BANDS, axis=2))
         spectra = spectra * np.exp(1j * np.pi * k * (places - 1) / _BANDS) * np.where(k % (_BANDS // 2), 2, 1) / _BANDS
-        weights = spectra.transpose(2, 1, 0)  # (49, time, filters)
-        real = np.concatenate([weights.real, -weights.imag], axis=1)
-        imaginary = np.concatenate([weights.imag, weights.real], axis=1)
-        self._weights = np.ascontiguousarray(np.stack([real, imaginary]), np.float32)  # (2, 49, 2 time, filters)
+        weights = spectra.transpose(2, 0, 1)  # (49, filters, time)
+        real = np.concatenate([weights.real, -weights.imag], axis=2)
+        imaginary = np.concatenate([weights.imag, weights.real], axis=2)
+        self._weights = [  # (49, 2 filters, 2 time) for some filters
+            np.ascontiguousarray(np.concatenate([real[:, some], imaginary[:, some]], axis=1), np.float32)
+            for some in (slice(at, at + _FILTERS) for at in range(0, filters, _FILTERS))
+        ]
         angles = 2 * np.pi * np.outer(np.arange((places + 1) // 2) + 0.5 * (places % 2 == 0), k) / _BANDS
         self._even, self._odd = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
         angles = 2 * np.pi * np.outer(k, np.arange(_BANDS)) / _BANDS
         self._transform = np.stack([np.cos(angles), -np.sin(angles)], axis=1).astype(np.float32).reshape(-1, _BANDS)
 
     def _largest(self, x: np.ndarray) -> np.ndarray:
-        frames, filters, bins = len(x), len(self.bias), len(self._weights[0])
-        spectra = (self._transform @ np.pad(x, ((self.before, self.behind), (0, 0))).T).reshape(bins, 2, -1)
-        taps = np.lib.stride_tricks.sliding_window_view(spectra, frames, axis=2)
-        rows = np.ascontiguousarray(taps).reshape(bins, -1, frames).transpose(0, 2, 1)  # (49, T, 2 time)
-        largest = np.empty((frames, filters), np.float32)
-        tile = min(_TILE, frames)
-        products = np.empty((2, bins, tile * filters), np.float32)
-        even, odd = np.empty((2, len(self._even), tile * filters), np.float32)
-        for at in range(0, frames, tile):
-            first = min(at, frames - tile)  # the last tile shares frames with the one before it
-            np.matmul(rows[:, first : first + tile], self._weights, out=products.reshape(2, bins, tile, filters))
-            np.matmul(self._even, products[0], out=even)
-            np.matmul(self._odd, products[1], out=odd)
-            even += np.abs(odd, out=odd)
-            largest[first : first + tile] = even.max(axis=0).reshape(tile, filters)
+        frames, rest = len(x), -len(x) % _TILE
+        x = np.pad(x, ((self.before, self.behind + rest), (0, 0)))
+        spectra = (self._transform @ x.T).reshape(len(self._transform) // 2, 2, -1)
+        taps = np.lib.stride_tricks.sliding_window_view(spectra, frames + rest, axis=2)
+        taps = np.ascontiguousarray(taps).reshape(len(spectra), -1, frames + rest)  # (49, 2 time, T)
+        largest = np.empty((len(self.bias), frames + rest), np.float32)
+        for number, weights in enumerate(self._weights):
+            rows = largest[number * _FILTERS : (number + 1) * _FILTERS]
+            products = _scratch("products", *weights.shape[:2], _TILE)
+            for at in range(0, frames + rest, _TILE):
+                np.matmul(weights, taps[:, :, at : at + _TILE], out=products)
+                rows[:, at : at + _TILE] = self._inverse(products.reshape(len(spectra), 2, -1)).reshape(-1, _TILE)
+        return largest[:, :frames].T
+
+    def _inverse(self, products: np.ndarray) -> np.ndarray:
+        """Transform spectra ``(49, 2, n)`` back, and return the largest of each column ``(n,)``."""
+        columns = products.shape[2]
+        parts = _parts(columns, self._even.size)
+        split = products.reshape(len(products), 2, parts, -1).transpose(1, 2, 0, 3)
+        even, odd = _scratch("inverse", 2, parts, len(self._even), columns // parts)
+        np.matmul(self._even, split[0], out=even)
+        np.matmul(self._odd, split[1], out=odd)
+        even += np.abs(odd, out=odd)
+        largest: np.ndarray = even.max(axis=1).ravel()
         return largest
+
+
+@lru_cache(maxsize=64)
+def _parts(columns: int, size: int) -> int:
+    """Into how many equal parts the columns of a product with a matrix of some size are best cut."""
+    return next(
+        n for n in range(1, columns + 1) if (columns % n == 0 and columns // n * size <= _SMALL) or n == columns
+    )
+
+
+def _scratch(name: str, *shape: int) -> np.ndarray:
+    """Return an array of this thread whose memory is used again: the system takes long to give new pages."""
+    known: dict[str, np.ndarray] = _memory.__dict__
+    size = math.prod(shape)
+    if name not in known or known[name].size < size:
+        known[name] = np.zeros(size, np.float32)
+    return known[name][:size].reshape(shape)
 
 
 def convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:

@@ -97,14 +97,14 @@ class RhythmAnalysis:
         self._loudness.push(x)
         self._tonal.push(x)
         for block in self._frames.push(x):
-            self._mels.append(spectrum(block) @ self._filters)
+            self._mels.append(spectrum(block, double=False) @ self._filters)
 
     def finish(self) -> None:
         """End the stream."""
         self._loudness.finish()
         self._tonal.finish()
         for block in self._frames.finish():
-            self._mels.append(spectrum(block) @ self._filters)
+            self._mels.append(spectrum(block, double=False) @ self._filters)
 
     def summary(self, start: float = 0.0, stop: float | None = None) -> Arrays:
         """Return ``descriptors`` ``(42,)`` from ``start`` to ``stop`` seconds."""

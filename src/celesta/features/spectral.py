@@ -120,7 +120,7 @@ class SpectralAnalysis:
     def _add(self, block: np.ndarray, held: np.ndarray) -> None:
         parts = _spectral(spectrum(block))
         parts["zero_crossings"] = _zero_crossings(held)[:, None]
-        parts["rms"] = np.sqrt(np.mean(np.square(block, dtype=np.float64), axis=1))[:, None]
+        parts["rms"] = np.sqrt(np.einsum("ij,ij->i", block, block) / np.float32(N_FFT))[:, None]
         self.rows.append(np.concatenate([parts[name] for name in _COLUMNS], axis=1))
 
     def loudest(self, first: int = 0, last: int | None = None) -> dict[str, float]:

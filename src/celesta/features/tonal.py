@@ -64,7 +64,7 @@ class TonalAnalysis:
             self._add(block)
 
     def _add(self, block: np.ndarray) -> None:
-        magnitude = spectrum(block)
+        magnitude = spectrum(block, double=False)
         self._rows.append(
             np.concatenate([magnitude[:, _FIRST - 1 : _LAST + 1], magnitude.max(axis=1, keepdims=True)], axis=1)
         )

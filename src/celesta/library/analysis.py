@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from celesta._files import printable
-from celesta.audio import Audio
+from celesta.audio import Audio, AudioSource
 from celesta.errors import CelestaError
 from celesta.features import musicnn, rhythm, spectral
 from celesta.features.analyse import SongAnalysis, analyse
@@ -29,11 +30,13 @@ from celesta.library.segments import spans
 from celesta.models.weights import FOLDER
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Of this file: change it whenever its results change, so that libraries analyse their songs again."""
 FEATURES = "celesta-features"
 EXTRACTORS = ("musicnn-msd", "musicnn-mtt", "handcrafted", "rhythm")
 _OFFSETS = {"musicnn-msd": 0, "musicnn-mtt": 1_706, "handcrafted": 3_412, "rhythm": 3_542}  # in celesta-features
+SPARSE_FROM, SPARSE = 60.0, 2
+"""From so many seconds on, the taggers see one of so many patches of 3 s of a song; see docs/results/library.md."""
 _PENULTIMATE = 200
 _LEAST = 0.05  # labels below this probability are not stored
 _USUAL_TEMPO = 120.0
@@ -114,16 +117,14 @@ class Analyser:
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
-        self._extractors = [extractor(name) for name in EXTRACTORS]
-        self._words = {
-            name: musicnn.load_musicnn(name.removeprefix("musicnn-").upper()).tags for name in EXTRACTORS[:2]
-        }
+        networks = {name: musicnn.load_musicnn(name.removeprefix("musicnn-").upper()) for name in EXTRACTORS[:2]}
+        self._words = {name: network.tags for name, network in networks.items()}
         self._predictors = {name: Predictor.load(name) for name in SHIPPED}
-        # Extra summaries of analyses that the extractors make anyway.
-        extra = [dataclasses.replace(one, summarise=_mean_tags) for one in self._extractors[:2]]
-        extra.append(dataclasses.replace(self._extractors[3], summarise=_key))
-        extra.append(_fingerprint_extractor())
-        self._all = [*self._extractors, *extra]
+        others = [extractor(name) for name in EXTRACTORS[2:]]
+        self._extractors = {
+            every: [*(musicnn.of_network(name, network, every) for name, network in networks.items()), *others]
+            for every in (1, SPARSE)
+        }
 
     def analyse(self, source: str | Path | Audio, start: float = 0.0, stop: float | None = None) -> SongRecord:
         """Analyse a song, or only the stretch from ``start`` to ``stop`` seconds.
@@ -135,7 +136,7 @@ class Analyser:
         where = "audio" if isinstance(source, Audio) else printable(source)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            analysis = analyse(source, self._all, self._threads)
+            analysis = self._measured(source, whole=start == 0 and stop is None)
         if problem := analysis.mix.problem():
             raise CelestaError(f"{where}: nothing to analyse: {problem}")
         if start >= analysis.mix.duration:
@@ -147,6 +148,20 @@ class Analyser:
                 f"the song has {analysis.mix.duration:.1f} s"
             )
         return self._record(analysis, start, stop, [str(one.message) for one in caught])
+
+    def _measured(self, source: str | Path | Audio, *, whole: bool) -> SongAnalysis:
+        with contextlib.ExitStack() as stack:
+            opened: Audio | AudioSource
+            if isinstance(source, Audio):
+                opened, seconds = source, source.samples.shape[-1] / source.sample_rate
+            else:
+                opened = stack.enter_context(AudioSource(source))
+                seconds = opened.duration
+            chosen = self._extractors[SPARSE if whole and seconds >= SPARSE_FROM else 1]
+            # Extra summaries of analyses that the extractors make anyway.
+            extra = [dataclasses.replace(one, summarise=_mean_tags) for one in chosen[:2]]
+            extra.append(dataclasses.replace(chosen[3], summarise=_key))
+            return analyse(opened, [*chosen, *extra, _fingerprint_extractor()], self._threads)
 
     def _record(self, analysis: SongAnalysis, start: float, stop: float | None, said: list[str]) -> SongRecord:
         arrays = analysis.arrays(start, stop)
@@ -183,7 +198,7 @@ class Analyser:
 
     def _segments(self, analysis: SongAnalysis) -> np.ndarray:
         """The blocks of each segment ``(segments, D)``; what is not finite is the song's problem, not theirs: 0."""
-        made = [analysis.arrays(*span, self._extractors) for span in spans(analysis.mix.duration)]
+        made = [analysis.arrays(*span, self._extractors[1]) for span in spans(analysis.mix.duration)]
         features = gathered([Path(str(number)) for number in range(len(made))], EXTRACTORS, made)
         rows = np.concatenate(list(self._blocks(features).values()), axis=1)
         return np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from celesta.audio import find_audio
 from celesta.datasets import gtzan, qaed
 from celesta.library import Library, Song
 from celesta.library.analysis import BLOCKS, analysis_version, references
@@ -177,22 +180,45 @@ def few_songs(songs: Collection, count: int, draws: int, seed: int) -> None:
         print(f"| statistics: {name} | {np.mean(values):.3f} [{low:.3f}, {high:.3f}] |")
 
 
+def cache_file(path: Path, cache: Path) -> Path:
+    """Return the file of a song's blocks, which ``strides`` wrote."""
+    return cache / f"{hashlib.sha1(os.fsencode(os.path.abspath(path))).hexdigest()[:20]}.npz"
+
+
+def cached_blocks(files: Iterable[Path], cache: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Return path to block to its numbers, of the files that are in the cache of ``strides``."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for path in files:
+        if (file := cache_file(path, cache)).exists():
+            with np.load(file) as known:
+                found[os.path.abspath(path)] = {name: known[f"0.{name}"] for name in BLOCKS}
+    return found
+
+
 def collections(args: argparse.Namespace) -> list[Collection]:
-    """Analyse the collections into a library, which goes on where it ended, and return them."""
-    folders = [folder for folder in (args.gtzan, args.qaed, args.free) if folder]
-    with Library(args.library) as library:
-        if not args.as_is:
-            library.add(*folders, workers=args.workers)
-        known = {str(song.path): song for song in library.search()} if args.free else {}
-    with Store(args.library) as store:
-        vectors = read_blocks(store)
+    """Return the collections: from the cache of ``strides``, and what is not there from a library.
+
+    Songs are analysed into the library, which goes on where it ended; of a folder, at most ``args.most`` songs drawn
+    at random.
+    """
     judged: dict[str, dict[Path, tuple[set[str], str]]] = {}
     if args.gtzan:
         judged["GTZAN, fault-filtered"] = judged_gtzan(args.gtzan, args.lists)
     if args.qaed:
         judged["4QAED"] = judged_qaed(args.qaed)
-    if args.free:
-        judged["free music (genre: the package)"] = judged_free(args.free, known)
+    vectors = {} if args.cache is None else cached_blocks([p for files in judged.values() for p in files], args.cache)
+    folders = [folder for folder in (args.gtzan, args.qaed) if folder and args.cache is None]
+    folders += [args.free] if args.free else []
+    if folders:
+        with Library(args.library) as library:
+            for folder in folders if not args.as_is else []:
+                files = find_audio(folder)
+                library.add(*random.Random(args.seed).sample(files, min(args.most, len(files))), workers=args.workers)
+            if args.free:
+                known = {str(song.path): song for song in library.search()}
+                judged["free music (genre: the package)"] = judged_free(args.free, known)
+        with Store(args.library) as store:
+            vectors |= read_blocks(store)
     return [collection(name, files, vectors) for name, files in judged.items()]
 
 

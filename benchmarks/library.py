@@ -6,29 +6,29 @@ python benchmarks/library.py moves --songs 1000
 python benchmarks/library.py scale --songs 100000
 python benchmarks/library.py speed --data FOLDER --songs 40 --workers 2
 python benchmarks/library.py map --songs 100000        # needs playwright and chromium
-python benchmarks/library.py strides --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed --songs 500
+python benchmarks/library.py strides --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed --cache CACHE [--most N]
 python benchmarks/library.py retrieval --library BENCH.db --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed \
-    [--free FOLDER]
-python benchmarks/library.py weights --library BENCH.db --as-is --gtzan ... --qaed ... --free FOLDER
+    [--cache CACHE] [--free FOLDER]
+python benchmarks/library.py weights --library BENCH.db --gtzan ... --qaed ... [--cache CACHE] [--free FOLDER]
 
-``retrieval`` and ``weights`` analyse the music into BENCH.db and go on where they ended, or score what BENCH.db holds
-(``--as-is``). ``weights`` chooses the weights of the blocks on half of the artists and scores them on the other half.
-FOLDER: see scripts/unpack_music.py.
+``strides`` compares neighbours where the taggers see all patches of 3 s and some; its numbers stay in CACHE.
+``retrieval`` and ``weights`` analyse music into BENCH.db and go on where they ended, or score what it holds
+(``--as-is``); GTZAN and 4QAED come from CACHE where it is named. ``weights`` chooses the weights of the blocks on half
+of the artists and scores them on the other half. FOLDER: see scripts/unpack_music.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +40,9 @@ from _library_weights import weights
 
 from celesta.audio import find_audio
 from celesta.library import Library
+from celesta.library.analysis import analyser, references
+from celesta.library.scan import scan
 from celesta.library.store import Store
-
-ADD = "import sys; from celesta.library import Library; Library(sys.argv[1]).add(sys.argv[2], workers=1)"
 
 
 def noise_songs(folder: Path, count: int, seconds: float) -> Path:
@@ -55,39 +55,53 @@ def noise_songs(folder: Path, count: int, seconds: float) -> Path:
     return folder
 
 
+def forked(function: Callable[[], object]) -> int:
+    """Run a function in a copy of this process, which has loaded everything; return its number."""
+    number = os.fork()
+    if number == 0:
+        status = 1
+        try:
+            function()
+            status = 0
+        finally:
+            os._exit(status)
+    return number
+
+
+def killed(number: int, seconds: float) -> bool:
+    """Kill a process after so many seconds; return whether it still ran."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.waitpid(number, os.WNOHANG) != (0, 0):
+            return False
+        time.sleep(0.002)
+    os.kill(number, signal.SIGKILL)
+    os.waitpid(number, 0)
+    return True
+
+
 def kills(args: argparse.Namespace) -> None:
-    """Kill a scan at random moments, then check that the library is whole."""
+    """Kill a scan with analysis at random moments, then check that the library is whole."""
     rng = random.Random(args.seed)
+    analyser()  # each process begins with everything loaded, so that the kills hit the work
     with tempfile.TemporaryDirectory() as name:
         folder, database = noise_songs(Path(name, "music"), args.songs, 1.2), Path(name, "library.db")
-        done = 0
+        done, cut, rounds = 0, 0, 0
         for number in range(args.kills):
-            process = subprocess.Popen([sys.executable, "-c", ADD, str(database), str(folder)])
-            time.sleep(rng.uniform(0.5, args.longest))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            cut += killed(forked(lambda: Library(database).add(folder, workers=1)), rng.uniform(0, args.longest))
             with Library(database) as library:
                 status, said = library.status(), library.check()
-            if said != "ok" or status.analysed < done or status.songs > args.songs:
+            if said != "ok" or status.analysed < done or status.songs > args.songs or status.errors:
                 sys.exit(f"kill {number}: integrity {said}, {status}")
             done = status.analysed
-            print(f"kill {number + 1}: {done} of {args.songs} songs", flush=True)
             if done == args.songs:
                 database.unlink()
-                done = 0
+                done, rounds = 0, rounds + 1
+            if number % 20 == 19:
+                print(f"{number + 1} processes, {cut} of them killed, {rounds} times to the end", flush=True)
         with Library(database) as library:
             library.add(folder, workers=1)
             print(library.check(), library.status())
-
-
-SCAN = """
-import sys
-from celesta.library.scan import scan
-from celesta.library.store import Store
-with Store(sys.argv[1]) as store:
-    print(flush=True)
-    scan(store, [sys.argv[2]])
-"""
 
 
 def scan_kills(args: argparse.Namespace) -> None:
@@ -98,29 +112,24 @@ def scan_kills(args: argparse.Namespace) -> None:
         folder.mkdir()
         for i in range(args.songs):
             (folder / f"{i}.mp3").write_bytes(rng.randbytes(20_000))
-        began, done, whole = 0.0, 0, 0
+
+        def scan_all() -> None:
+            with Store(database) as store:
+                scan(store, [folder])
+
+        done, cut, whole = 0, 0, 0
         for number in range(args.kills):
-            process = subprocess.Popen([sys.executable, "-c", SCAN, str(database), str(folder)], stdout=subprocess.PIPE)
-            process.stdout.readline()  # the library is open
-            began = time.perf_counter()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(rng.uniform(0, args.longest))
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            cut += killed(forked(scan_all), rng.uniform(0, args.longest))
             with Store(database) as store:
                 said = store.check()
                 ((songs, files),) = store.rows("SELECT (SELECT count(*) FROM recordings), (SELECT count(*) FROM files)")
             if said != "ok" or songs != files or songs < done:
                 sys.exit(f"kill {number}: integrity {said}, {songs} songs, {files} files, {done} before")
             done = songs
-            print(
-                f"kill {number + 1} after {time.perf_counter() - began:.2f} s: {songs} of {args.songs} songs",
-                flush=True,
-            )
             if done == args.songs:
                 database.unlink()
                 done, whole = 0, whole + 1
-        print(f"{args.kills} kills, {whole} times to the end; no song lost or doubled")
+        print(f"{args.kills} processes, {cut} of them killed, {whole} times to the end; no song lost or doubled")
 
 
 def moves(args: argparse.Namespace) -> None:
@@ -129,8 +138,6 @@ def moves(args: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as name, Library(Path(name, "library.db")) as library:
         folder = noise_songs(Path(name, "music"), args.songs, 1.0)
-        from celesta.library.scan import scan
-
         print("first scan", timed(lambda: scan(library._store, [folder]).new))
         print("nothing changed", timed(lambda: scan(library._store, [folder]).unchanged))
         moved = Path(shutil.move(folder, Path(name, "elsewhere")))
@@ -146,14 +153,15 @@ def moves(args: argparse.Namespace) -> None:
 
 def scale(args: argparse.Namespace) -> None:
     """Time the search among songs with random vectors."""
-    from celesta.library.analysis import references
     from celesta.library.neighbours import DEFAULT_WEIGHTS
     from celesta.library.space import Space, top
 
     rng = np.random.default_rng(0)
     known = references()
     blocks = {
-        name: (one.mean + one.deviation * rng.standard_normal((args.songs, len(one.mean)))).astype(np.float32)
+        name: (one.mean + one.deviation * rng.standard_normal((args.songs, len(one.mean)), dtype=np.float32)).astype(
+            np.float32
+        )
         for name, one in known.items()
     }
     space, seconds = timed(lambda: Space(blocks, known))
@@ -171,8 +179,6 @@ def speed(args: argparse.Namespace) -> None:
     """Analyse songs with several processes, and a few with one under the profiler."""
     import cProfile
     import pstats
-
-    from celesta.library.analysis import analyser
 
     files = find_audio(args.data)
     random.Random(args.seed).shuffle(files)
@@ -227,6 +233,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--functions", type=int, default=12, help="lines of the profile")
     parser.add_argument("--library", type=Path, default=Path("cache/bench-library.db"))
+    parser.add_argument("--cache", type=Path, help="folder of the songs' numbers, written by strides")
+    parser.add_argument("--most", type=int, default=1_000_000, help="songs of a collection, drawn at random")
     parser.add_argument("--as-is", action="store_true", help="score what the library holds; analyse nothing")
     parser.add_argument("--gtzan", type=Path)
     parser.add_argument("--lists", type=Path)

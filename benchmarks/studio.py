@@ -213,33 +213,46 @@ def measure_random(count: int, seed: int) -> dict[str, Any]:
     return {"requests": count, "seed": seed, "5xx": len(failed), "first": failed[:5], "statuses": statuses}
 
 
-def measure_preview(times: int = 8) -> dict[str, Any]:
-    """Milliseconds from a moved slider to the first block of its audio, for a selection of 5 s of stereo."""
+def measure_preview(times: int, model: str) -> dict[str, Any]:
+    """Milliseconds from a moved slider to the first block of its audio, for selections of 5 s of stereo.
+
+    The page is left alone after each; `new selection` is that of the first slider after a selection, which was encoded
+    meanwhile; `selected` is how long its encoding took.
+    """
     from playwright.sync_api import sync_playwright
 
-    found = []
+    moved = 0
+    found: dict[str, list[float]] = {"paused, ms": [], "playing, ms": [], "new selection, ms": [], "selected, ms": []}
     with studio(CLIPS) as (client, _), sync_playwright() as started:
         browser = started.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         )
         page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.add_init_script(f"localStorage.setItem('celesta.vary.model', {json.dumps(json.dumps(model))})")
         page.goto(client.url)
         page.wait_for_selector(".wave")
-        page.evaluate("location.hash = '#/vary?song=0/rock.ogg&from=2&to=7'")
-        while not page.evaluate("celesta.varyDeck.tracks.size === 1"):
-            page.wait_for_timeout(50)
-        page.wait_for_timeout(1500)
-        for number in range(times + 1):
-            page.evaluate("celesta.varyDeck.stop()")
-            page.evaluate("celesta.latency.value = 0")
-            page.locator("fieldset", has_text="gain").get_by_role("slider").first.fill(str(0.5 + 0.1 * number))
-            while not page.evaluate("celesta.latency.value"):
-                page.wait_for_timeout(10)
-            page.wait_for_timeout(800)
-            if number:  # the first one warms up
-                found.append(page.evaluate("celesta.latency.value"))
+        for number in range(times):
+            began = time.perf_counter()
+            page.evaluate(f"location.hash = '#/vary?song=0/rock.ogg&from={2 + number / 4}&to={7 + number / 4}'")
+            while f"{2 + number / 4:g} {7 + number / 4:g}" not in page.evaluate("celesta.ready.value"):
+                page.wait_for_timeout(5)
+            if number:  # the first one loads the model
+                found["selected, ms"].append(1000 * (time.perf_counter() - began))
+            for name, play in (("new selection, ms", False), ("paused, ms", False), ("playing, ms", True)):
+                page.evaluate("celesta.varyDeck.play()" if play else "celesta.varyDeck.stop()")
+                page.wait_for_timeout(500)
+                page.evaluate("celesta.latency.value = 0")
+                moved += 1
+                sigma = 0.05 + 0.01 * (moved % 100)
+                page.locator("fieldset", has_text="noise").get_by_role("slider").first.fill(f"{sigma:.3f}")
+                while not page.evaluate("celesta.latency.value"):
+                    page.wait_for_timeout(5)
+                page.wait_for_timeout(700)
+                if number:
+                    found[name].append(page.evaluate("celesta.latency.value"))
         browser.close()
-    return {"selection, s": 5, "times": times, "median, ms": float(np.median(found)), "most, ms": max(found)}
+    made = {name: f"median {np.median(values):.0f}, most {max(values):.0f}" for name, values in found.items()}
+    return {"selection, s": 5, "times": times - 1, "model": model or "the default", **made}
 
 
 def main() -> None:
@@ -251,13 +264,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--times", type=int, default=8, help="previews of each sort")
+    parser.add_argument("--model", default="", help="of the previews; by default the default codec")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     parts = {
         "long": lambda: measure_long(given.hours, given.suffix),
         "clients": lambda: measure_clients(given.seconds),
         "random": lambda: measure_random(given.requests, given.seed),
-        "preview": measure_preview,
+        "preview": lambda: measure_preview(given.times + 1, given.model),
     }
     results = {}
     for name, measure in parts.items():

@@ -18,12 +18,14 @@ from typing import Any
 
 import PIL.Image
 
+from celesta.models import registry
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 IMAGES = REPOSITORY / "docs" / "images"
 CLIPS = REPOSITORY / "src" / "celesta" / "clips"
 SONG = "0/rock.ogg"
-CHOICES = [{"model": "nested", "kbps": 6}, {"model": "nested", "kbps": 12}, {"model": "nested", "kbps": 24},
-           {"model": "linear-64"}]  # fmt: skip
+CODEC = registry.shipped(registry.Role.CODEC)[0].name
+CHOICES = [*({"model": CODEC, "kbps": kbps} for kbps in (6, 12, 24)), {"model": "linear-64"}]
 
 
 def wait(page: Any, script: str, seconds: float = 240) -> None:

@@ -58,6 +58,23 @@ export async function postRaw(path: string, body: unknown, stop?: AbortSignal): 
   return send(`/api${path}`, { method: "POST", body: JSON.stringify(body), headers, signal: stop });
 }
 
+/** Number of channels, sample rate and length of audio that is coming. */
+export function sizes(response: Response): { count: number; rate: number; total: number } {
+  const [count, rate, total] = ["channels", "rate", "samples"].map((name) => Number(response.headers.get(`x-celesta-${name}`)));
+  return { count: count!, rate: rate!, total: total! };
+}
+
+/** All of the audio of a response, channel by channel. */
+export async function samples(response: Response): Promise<{ channels: Float32Array[]; rate: number }> {
+  const { count, rate } = sizes(response);
+  const data = new Float32Array(await response.arrayBuffer());
+  const channels = Array.from({ length: count }, () => new Float32Array(data.length / count));
+  channels.forEach((x, c) => {
+    for (let i = 0; i < x.length; i++) x[i] = data[i * count + c]!;
+  });
+  return { channels, rate };
+}
+
 export async function upload(file: File): Promise<{ ref: string; name: string }> {
   const response = await send(url("/upload", { name: file.name }), { method: "PUT", body: file });
   return response.json() as Promise<{ ref: string; name: string }>;

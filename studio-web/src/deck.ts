@@ -7,6 +7,8 @@ export interface Track {
   buffer: AudioBuffer;
   /** dB that give it the loudness of the first one. */
   gain: number;
+  /** Seconds of its audio for a second of the clock: a copy at another speed is played at that speed. */
+  speed?: number;
 }
 
 interface Voice {
@@ -15,6 +17,7 @@ interface Voice {
 }
 
 const FADE = 0.012; // seconds of the cross-fade
+const AHEAD = 0.03; // seconds from a change to its beginning
 
 export class Deck implements Transport {
   readonly playing = signal(false);
@@ -25,7 +28,9 @@ export class Deck implements Transport {
   context: BaseAudioContext | null = null;
   /** Seconds of the song at which the stretch begins. */
   offset = 0;
-  length = 0;
+  /** What is played, and its seconds, where that is not the song that is open. */
+  title = "";
+  total = 0;
   private voices = new Map<string, Voice>();
   private startedAt = 0;
   private from = 0;
@@ -50,14 +55,19 @@ export class Deck implements Transport {
     return made;
   }
 
-  /** Add a track or exchange its audio; while playing it joins in at the same place. */
-  add(track: Track): void {
+  /** Seconds of the longest track. */
+  get length(): number {
+    return Math.max(0, ...[...this.tracks.values()].map((one) => one.buffer.duration / (one.speed ?? 1)));
+  }
+
+  /** Add a track or exchange its audio, and choose it; while playing it joins in at the same place. */
+  add(track: Track, choose = false): void {
     const old = this.voices.get(track.id);
     this.tracks.set(track.id, track);
-    this.length = Math.max(this.length, track.buffer.duration);
-    if (!this.chosen.value) this.chosen.value = track.id;
+    if (choose || !this.chosen.value) this.chosen.value = track.id;
     if (this.playing.value && this.context) {
       this.voices.delete(track.id);
+      if (choose) this.levels(AHEAD);
       this.join(track);
       if (old) this.fadeOut(old);
     }
@@ -78,7 +88,6 @@ export class Deck implements Transport {
     this.stop();
     this.tracks.clear();
     this.chosen.value = "";
-    this.length = 0;
     this.from = 0;
   }
 
@@ -89,13 +98,12 @@ export class Deck implements Transport {
   }
 
   /** Set the gain of every voice: the chosen one audible, the others silent, with a short cross-fade. */
-  levels(): void {
+  levels(delay = 0): void {
     if (!this.context) return;
-    const now = this.context.currentTime;
-    for (const [id, voice] of this.voices) {
-      voice.gain.gain.cancelScheduledValues(now);
-      voice.gain.gain.setValueAtTime(voice.gain.gain.value, now);
-      voice.gain.gain.linearRampToValueAtTime(this.level(id), now + FADE);
+    const at = this.context.currentTime + delay;
+    for (const [id, { gain }] of this.voices) {
+      gain.gain.cancelScheduledValues(this.context.currentTime);
+      gain.gain.setValueAtTime(gain.gain.value, at).linearRampToValueAtTime(this.level(id), at + FADE);
     }
   }
 
@@ -119,12 +127,14 @@ export class Deck implements Transport {
     this.watch();
   }
 
-  private launch(track: Track, when: number, from: number): void {
+  private launch(track: Track, when: number, from: number, fade = 0): void {
     const context = this.context!;
-    const gain = new GainNode(context, { gain: this.level(track.id) });
-    const source = new AudioBufferSourceNode(context, { buffer: track.buffer, loop: this.looping.value });
+    const speed = track.speed ?? 1;
+    const gain = new GainNode(context, { gain: fade ? 0 : this.level(track.id) });
+    if (fade) gain.gain.setValueAtTime(0, when).linearRampToValueAtTime(this.level(track.id), when + fade);
+    const source = new AudioBufferSourceNode(context, { buffer: track.buffer, loop: this.looping.value, playbackRate: speed });
     source.connect(gain).connect(context.destination);
-    source.start(when, from % track.buffer.duration);
+    source.start(when, (from * speed) % track.buffer.duration);
     this.voices.set(track.id, { source, gain });
   }
 
@@ -132,16 +142,16 @@ export class Deck implements Transport {
   private join(track: Track): void {
     const context = this.context!;
     const rate = context.sampleRate;
-    const n = Math.max(0, Math.ceil((context.currentTime + 0.03 - this.startedAt) * rate));
-    this.launch(track, this.startedAt + n / rate, (this.from + n / rate) % Math.max(this.length, 1e-3));
+    const n = Math.max(0, Math.ceil((context.currentTime + AHEAD - this.startedAt) * rate));
+    this.launch(track, this.startedAt + n / rate, (this.from + n / rate) % Math.max(this.length, 1e-3), FADE);
   }
 
   private fadeOut(voice: Voice): void {
     const now = this.context!.currentTime;
-    voice.gain.gain.cancelScheduledValues(now);
-    voice.gain.gain.setValueAtTime(voice.gain.gain.value, now + 0.03);
-    voice.gain.gain.linearRampToValueAtTime(0, now + 0.03 + FADE);
-    voice.source.stop(now + 0.06 + FADE);
+    const { gain } = voice.gain;
+    gain.cancelScheduledValues(now);
+    gain.setValueAtTime(gain.value, now + AHEAD).linearRampToValueAtTime(0, now + AHEAD + FADE);
+    voice.source.stop(now + 2 * AHEAD + FADE);
   }
 
   private watch(): void {

@@ -2,7 +2,8 @@ import { render } from "preact";
 import { get, listen } from "./api";
 import { App } from "./parts/app";
 import { compareDeck } from "./views/compare";
-import { latency, varyDeck } from "./views/vary";
+import { twinDeck } from "./views/twins";
+import { latency, ready, varyDeck } from "./views/vary";
 import { player } from "./player";
 import { fail, server, start } from "./state";
 import type { State } from "./types";
@@ -13,7 +14,7 @@ declare global {
   }
 }
 
-window.celesta = { compareDeck, varyDeck, player, latency }; // for tests of the clock
+window.celesta = { compareDeck, varyDeck, twinDeck, player, latency, ready }; // for tests of the clock
 
 render(<App />, document.getElementById("app")!);
 get<State>("/state").then((found) => {

@@ -5,6 +5,8 @@ import { duration, fail, loop, selection, song, songRef } from "./state";
 
 export interface Transport {
   playing: { value: boolean };
+  title?: string;
+  total?: number;
   toggle(): void;
   stop(): void;
   seek(seconds: number): void;

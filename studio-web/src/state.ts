@@ -66,13 +66,18 @@ function seconds(text: string | null): number | null {
   return Number.isFinite(value) && value >= 0 ? value : null;
 }
 
+/** View and query of an address, however its characters are encoded. */
+function parsed(hash: string): [string, URLSearchParams] {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
+  return [path, new URLSearchParams(query)];
+}
+
 let written = "";
 
 export function readAddress(): void {
   if (location.hash === written) return;
   written = location.hash;
-  const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const given = new URLSearchParams(query);
+  const [path, given] = parsed(location.hash);
   view.value = VIEWS.find((one) => one.id === path)?.id ?? "song";
   const ref = given.get("song") ?? "";
   const [from, to] = [seconds(given.get("from")), seconds(given.get("to"))];
@@ -104,7 +109,8 @@ export function writeAddress(): void {
     written = hash;
     return;
   }
-  const moved = !location.hash.startsWith(`#/${view.value}`) || !location.hash.includes(new URLSearchParams({ song: songRef.value }).toString());
+  const [path, given] = parsed(location.hash);
+  const moved = path !== view.value || (given.get("song") ?? "") !== songRef.value;
   written = hash;
   history[moved && location.hash ? "pushState" : "replaceState"](null, "", hash);
 }

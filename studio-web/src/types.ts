@@ -93,6 +93,7 @@ export interface Version {
   bands?: [number, number][];
   loudness: number;
   gain: number;
+  command?: string;
 }
 
 export interface Comparison {
@@ -140,13 +141,12 @@ export interface Prediction {
 export interface Segment {
   start: number;
   stop: number;
-  label: string;
 }
 
 export interface Structure {
-  segments: Segment[];
+  segments: (Segment & { label: string })[];
+  tempo: number | null;
   command: string;
-  note: string;
 }
 
 export interface LibraryInfo {
@@ -208,6 +208,8 @@ export interface Pair {
   error: number;
   offset: number;
   speed: number;
+  start: number;
+  stop: number;
 }
 
 export interface Duplicates {

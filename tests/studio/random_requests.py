@@ -13,7 +13,7 @@ STRINGS = (
 )  # fmt: skip
 NUMBERS = (0, 1, -1, 0.5, 2, 3, 15, 1e-9, 1e6, 1e7, -1e300, 1e308, 2**31, 2**53, 2**63, 2**70, 0.1, 1.5, 7)
 ANYTHING = (None, True, False, [], {}, "x", 3, -2.5, [None], {"a": 1})
-LEFT_OUT = ("/api/predict", "/api/library/update", "/api/ladder")
+LEFT_OUT = ("/api/predict", "/api/structure", "/api/library/update", "/api/ladder")
 """Slow, and without parameters that matter."""
 
 

@@ -313,14 +313,14 @@ def test_a_job_is_cancelled(open_page, library_studio):
 def test_a_library_is_searched_and_a_playlist_built(open_page, songs):
     page = open_page("#/library")
     page.wait_for_selector(".song-row")
-    assert page.locator(".song-row").count() == 4
+    assert page.locator(".song-row").count() == 5
     page.get_by_label("Search the library").fill("deep")
     until(page, "document.querySelectorAll('.song-row').length === 1")
     page.get_by_label("Search the library").fill("")
-    until(page, "document.querySelectorAll('.song-row').length === 4")
+    until(page, "document.querySelectorAll('.song-row').length === 5")
     page.locator(".song-row", has_text="long").click()
     page.wait_for_selector(".similar li")
-    assert page.locator(".similar li").count() == 3
+    assert page.locator(".similar li").count() == 4
     page.locator(".song-row", has_text="long").drag_to(page.locator(".playlist"))
     page.locator(".song-row", has_text="short").drag_to(page.locator(".playlist"))
     assert page.locator(".playlist .list li").count() == 2
@@ -332,10 +332,85 @@ def test_a_library_is_searched_and_a_playlist_built(open_page, songs):
     wanted = [str(songs / "long.wav"), str(songs / "short.flac")]
     assert sorted(line for line in lines if not line.startswith("#")) == wanted
     page.get_by_role("button", name="Map", exact=True).click()
-    page.wait_for_selector(".map canvas")
+    page.get_by_label("Map of 5 songs by Similarity").wait_for()
+
+
+TWINS = """
+async ([a, b]) => {
+  const deck = celesta.twinDeck, rate = deck.context.sampleRate, was = deck.context;
+  const ctx = new OfflineAudioContext(1, rate * 3, rate), go = ctx.resume.bind(ctx);
+  deck.stop(); deck.choose(a); deck.context = ctx;
+  await deck.play();
+  const before = [];
+  ctx.suspend(1).then(() => {
+    const at = deck.position();
+    deck.choose(b);
+    before.push(Math.abs(deck.position() - at));
+    go();
+  });
+  const out = (await ctx.startRendering()).getChannelData(0);
+  deck.stop(); deck.context = was;
+  const music = deck.tracks.get(a).buffer;
+  const mix = music.getChannelData(0).map((v, i) => 0.5 * (v + music.getChannelData(music.numberOfChannels - 1)[i]));
+  return {rate, jump: before[0], out: [...out], music: [...mix.slice(0, rate * 3)]};
+}
+"""
+
+
+def test_duplicates_play_next_to_each_other_aligned(open_page, library_studio):
+    """The copy begins with 3 s of silence: switching keeps the place of the music within 10 ms of Web Audio's clock."""
+    page = open_page("#/library")
     page.get_by_role("button", name="Duplicates", exact=True).click()
     page.get_by_role("button", name="Find duplicates").click()
-    page.get_by_text("No duplicates").wait_for()
+    copies = page.locator(".twin-group .twin")
+    copies.nth(1).wait_for()
+    assert copies.count() == 2
+    page.get_by_role("button", name="long.wav").click()
+    until(page, "celesta.twinDeck.playing.value && celesta.twinDeck.position() > celesta.twinDeck.offset + 0.1")
+    drift = "celesta.twinDeck.position() - celesta.twinDeck.context.currentTime"
+    before = page.evaluate(drift)
+    page.get_by_role("button", name="copy.flac").click()
+    assert abs(page.evaluate(drift) - before) < 0.01
+    assert "copy.flac" in page.locator(".twin.chosen").inner_text()
+    ids = [page.evaluate("celesta.twinDeck.chosen.value")]
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="long.wav").click()
+    ids.insert(0, page.evaluate("celesta.twinDeck.chosen.value"))
+    found = page.evaluate(TWINS, ids)
+    assert found["jump"] < 0.01
+    rate, out, music = found["rate"], np.array(found["out"]), np.array(found["music"])
+    here = slice(round(1.5 * rate), round(2.5 * rate))  # the copy is audible
+    around = round(0.05 * rate)
+    wide = music[here.start - around : here.stop + around]
+    lag = int(np.argmax(np.correlate(wide, out[here], "valid"))) - around
+    assert abs(lag / rate + 0.02) < 0.001  # playing begins 20 ms after the clock's zero
+
+
+def test_sections_are_found_and_selected(open_page):
+    page = open_page()
+    song(page, "0/long.wav", view="insights")
+    parts = page.locator(".strip .part")
+    parts.nth(1).wait_for()
+    assert [parts.nth(i).inner_text() for i in range(parts.count())] == ["A", "B"]
+    parts.nth(1).click()
+    until(page, "location.hash.includes('to=16.000')")
+
+
+def test_a_part_of_a_song_finds_others(open_page):
+    page = open_page("#/library")
+    page.locator(".song-row", has_text="copy").click()
+    page.get_by_role("button", name="Part 0:00 to 0:15").click()
+    until(page, "document.querySelector('.command code')?.textContent.includes('--from 0 --to')")
+    page.wait_for_selector(".similar li")
+
+
+def test_an_address_that_was_typed_makes_one_entry_of_the_history(open_page):
+    page = open_page()
+    before = page.evaluate("history.length")
+    page.evaluate("location.hash = '#/song?song=0/sub/deep.ogg'")
+    page.get_by_role("heading", name="deep.ogg").wait_for()
+    until(page, "location.hash === '#/song?song=0%2Fsub%2Fdeep.ogg'")
+    assert page.evaluate("history.length") == before + 1
 
 
 def test_files_that_are_dropped_are_opened_and_bad_ones_explained(open_page, songs):

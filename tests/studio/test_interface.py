@@ -1,5 +1,6 @@
 """The interface without a browser: comparisons, variations, jobs, library, random requests, many clients."""
 
+import itertools
 import json
 import threading
 import time
@@ -13,10 +14,12 @@ from celesta.audio import read
 from celesta.dsp import metrics
 from celesta.errors import UsageError
 from celesta.evaluation.listening import abx_p_value, band_errors, matching_gain
-from celesta.studio.codecs import decode_in_pieces
+from celesta.studio import commands
+from celesta.studio.codecs import Codecs
+from celesta.studio.comparing import ladder
 from celesta.studio.jobs import Cancelled, Jobs
+from celesta.studio.pieces import decode_in_pieces
 from celesta.studio.renders import Renders
-from celesta.studio.structure import _letters
 
 # ---- measures
 
@@ -51,24 +54,30 @@ def test_the_matching_gain_gives_equal_loudness(music):
     assert matching_gain(x, 0 * x, 44_100)[1] == 0
 
 
-def test_letters_repeat_where_parts_are_alike():
-    a, b = np.zeros(24), np.full(24, 3.0)
-    assert _letters([a, b, a + 0.1, b, a]) == ["A", "B", "A", "B", "A"]
-
-
-@pytest.mark.parametrize("name", ["nested", "linear-64"])
-def test_pieces_decode_to_the_audio_of_the_whole(name, songs, need_weights):
-    if name == "nested":
-        need_weights("nested")
+@pytest.mark.parametrize("name", ["nested", "nested2", "linear-64"])
+@pytest.mark.parametrize("first", [0, 123_457])
+def test_pieces_decode_to_the_audio_of_the_whole(name, first, songs, need_weights):
+    if not name.startswith("linear"):
+        need_weights(name)
     model = codec.load(name)
-    x = read(songs / "long.wav", start=1, duration=5)
+    x = read(songs / "long.wav", start=1, duration=4)
     z = model.encode(x)
-    blocks = list(decode_in_pieces(model, z))
-    assert len(blocks) > 1
-    assert blocks[0].shape[1] < 2.2 * x.sample_rate
-    got, wanted = np.concatenate(blocks, axis=1), model.decode(z).samples
+    blocks = list(decode_in_pieces(model, z, first))
+    assert len(blocks) > 2
+    assert blocks[0].shape[1] < 0.8 * x.sample_rate
+    got, wanted = np.roll(np.concatenate(blocks, axis=1), first, axis=1), model.decode(z).samples
     assert got.shape == wanted.shape
     assert np.abs(got - wanted).max() < 1e-4
+
+
+def test_selections_in_memory_are_bounded(songs, monkeypatch):
+    codecs = Codecs()
+    a, b = (codecs.selection(songs / "long.wav", t, t + 1, "linear-8") for t in (0, 1))
+    assert codecs.selection(songs / "long.wav", 0, 1, "linear-8") is a
+    monkeypatch.setattr("celesta.studio.codecs._MOST_BYTES", 2 * a.size)
+    codecs.selection(songs / "long.wav", 2, 3, "linear-8")
+    assert codecs.selection(songs / "long.wav", 0, 1, "linear-8") is a
+    assert codecs.selection(songs / "long.wav", 1, 2, "linear-8") is not b
 
 
 # ---- jobs and renders
@@ -141,6 +150,21 @@ def test_a_comparison_gives_audio_and_the_figures_of_the_package(studio, songs):
     assert "attachment" in flac[1]["content-disposition"]
 
 
+@pytest.mark.parametrize("name", ["nested", "nested2"])
+def test_the_ladder_goes_from_the_base_alone_to_the_top(name, songs, need_weights):
+    """The first step is the smallest file that there is, and each has the size that is shown."""
+    need_weights(name)
+    x, codecs = read(songs / "long.wav", start=1, duration=4), Codecs()
+    high, low = ladder(codecs, x, name, rungs=(1, 1.1, 64))
+    assert high.kbps == pytest.approx(64, rel=0.05)
+    assert low.si_sdr < high.si_sdr - 10
+    least = 8 * len(codecs.get(name).compress(x, channels=1, tags=False)) / 4_000
+    assert low.kbps <= 1.03 * least < 4
+    assert (high.choice.channels, low.choice.channels) == (None, 1)
+    command = commands.truncate(songs / "long.wav", name, 64, 1.1, 1)
+    assert command.endswith(f"celesta truncate long-{name}-64.cel --kbps 1.1 --channels 1 -o long-{name}-1.1.cel")
+
+
 def test_too_long_and_empty_selections_are_refused(studio):
     choices = [{"model": "linear-64"}]
     assert (
@@ -185,13 +209,13 @@ def test_events_tell_of_jobs(studio):
 def test_a_library_is_listed_searched_and_explained(library_studio, songs):
     _, client = library_studio
     info = client.json(client.get("/library"))
-    assert (info["songs"], info["analysed"]) == (4, 4)
+    assert (info["songs"], info["analysed"]) == (5, 5)
     rows = client.json(client.get("/library/songs"))["songs"]
     long = next(one for one in rows if one["title"] == "long")
     assert long["seconds"] == pytest.approx(16, abs=0.1)
     assert client.json(client.get("/song", song=long["ref"]))["library_id"] == long["id"]
     similar = client.json(client.get("/library/similar", id=long["id"]))
-    assert len(similar["found"]) == 3
+    assert len(similar["found"]) == 4
     assert all(0 <= one["similarity"] <= 1 for one in similar["found"])
     assert similar["command"].startswith("celesta similar ")
     by_file = client.json(client.get("/library/similar", song="0/long.wav", start=0, stop=5, n=2))
@@ -201,12 +225,38 @@ def test_a_library_is_listed_searched_and_explained(library_studio, songs):
     made = client.json(client.post("/library/playlist", start=ids[0], end=ids[1], n=3))
     assert made["songs"][0]["id"] == ids[0]
     assert made["songs"][-1]["id"] == ids[1]
+    pieces = client.json(client.get("/library/segments", id=long["id"]))["segments"]
+    assert pieces[0]["start"] == 0
+    assert pieces[-1]["stop"] == pytest.approx(16, abs=0.1)
+    assert all(a["stop"] == b["start"] for a, b in itertools.pairwise(pieces))
+    whole = client.json(client.get("/library/map"))
+    assert sorted(whole["ids"]) == sorted(ids)
+    assert len(whole["cluster"]) == len(ids)
+    assert all(0 <= x <= 1 for x in (*whole["x"], *whole["y"]))
+    made = client.json(client.post("/library/playlist", seeds=ids[:1], n=50))
+    assert made["notes"]  # there are not so many
     plane = client.json(client.get("/library/map", x="tempo", y="loudness"))
     assert sorted(plane["ids"]) == sorted(ids)
     assert all(0 <= x <= 1 for x in (*plane["x"], *plane["y"]))
     assert client.get("/library/songs", tempo="fast")[0] == 422
     assert client.get("/library/similar", id=10**9)[0] in (404, 409)
     assert b"XSPF" in client.post("/library/export", ids=ids, format="xspf")[2].upper()
+
+
+def test_duplicates_are_aligned_to_the_sample(library_studio):
+    """The copy has 3 s of silence before the music; both directions give the same line."""
+    _, client = library_studio
+    found = client.result(client.post("/library/duplicates"))["result"]
+    (pair,) = found["pairs"]
+    names = {one["id"]: one["title"] for group in found["groups"] for one in group}
+    assert sorted(names.values()) == ["copy", "long"]
+    asked = {name: pair[name] for name in ("first", "second", "offset", "speed", "start", "stop")}
+    made = client.json(client.get("/library/align", **asked))
+    sign = 1 if names[pair["first"]] == "long" else -1
+    assert made["offset"] == pytest.approx(3 * sign, abs=1e-3)
+    assert made["speed"] == 1
+    assert client.get("/library/align", **{**asked, "first": 10**9})[0] == 404
+    assert client.get("/library/align", **{**asked, "start": 9e5, "stop": 9e5})[0] in (200, 409)
 
 
 def test_random_requests_never_make_the_server_fail(library_studio):

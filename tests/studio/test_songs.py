@@ -199,8 +199,7 @@ def test_errors_say_what_happened_and_what_to_do(studio):
 
 def test_parts_of_a_song_are_found(studio):
     """The folder's long song is loud for 8 s, then quiet and other for 8 s."""
-    complete(studio, "0/long.wav")
-    parts = studio.json(studio.get("/structure", song="0/long.wav"))["segments"]
+    parts = studio.result(studio.post("/structure", song="0/long.wav"))["result"]["segments"]
     assert [one["label"] for one in parts] == ["A", "B"]
     assert parts[0]["stop"] == pytest.approx(8, abs=1)
     assert parts[-1]["stop"] == pytest.approx(16, abs=0.01)

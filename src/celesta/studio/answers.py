@@ -137,6 +137,12 @@ class TextAnswer(Struct):
     text: str
 
 
+class Prepared(Struct):
+    """A selection is encoded; ``samples`` is its length."""
+
+    samples: int
+
+
 class LibraryInfo(Struct):
     """What a library holds."""
 
@@ -212,16 +218,20 @@ class MapPoints(Struct):
 
 
 class Segment(Struct):
-    """A part of a song."""
+    """A piece of a song, seconds."""
 
     start: float
     stop: float
-    label: str
 
 
-class Structure(Struct):
-    """Parts of a song, and the command line that lists the same."""
+class Segments(Struct):
+    """The pieces by which parts of songs are compared."""
 
     segments: list[Segment]
-    command: str
-    note: str = ""
+
+
+class Alignment(Struct):
+    """Time in the second song for a time in the first: ``offset + speed * seconds``."""
+
+    offset: float
+    speed: float

@@ -13,28 +13,13 @@ from celesta.errors import CelestaError, UsageError
 from celesta.evaluation.listening import abx_p_value
 from celesta.studio import commands, comparing
 from celesta.studio.answers import AbxAnswer, Accepted
+from celesta.studio.api_song import stretch
 from celesta.studio.comparing import Choice, Version
 from celesta.studio.endpoints import BINARY, Endpoint
 from celesta.studio.jobs import Report
 from celesta.studio.renders import Render
-from celesta.studio.schema import AbxRequest, CompareRequest, LadderRequest, RenderRequest, Stretch
+from celesta.studio.schema import AbxRequest, CompareRequest, LadderRequest, RenderRequest
 from celesta.studio.studio import Studio
-
-
-def stretch(studio: Studio, request: Stretch) -> tuple[Path, float, float]:
-    """Return the file and the seconds of a selection.
-
-    Raises:
-        UsageError: the selection is empty or too long.
-    """
-    made = studio.song(request.song)
-    start, stop = request.start, min(request.stop, made.seconds)
-    longest = studio.settings.limits.selection
-    if stop - start < 0.05:
-        raise UsageError(f"the selection from {start:g} to {stop:g} s is empty; select at least 0.05 s of the song")
-    if stop - start > longest:
-        raise UsageError(f"the selection has {stop - start:.1f} s; select at most {longest:g} s")
-    return made.facts.path, start, stop
 
 
 def compare(studio: Studio, request: CompareRequest) -> Accepted:
@@ -45,14 +30,15 @@ def compare(studio: Studio, request: CompareRequest) -> Accepted:
     def work(report: Report) -> dict[str, Any]:
         report(0, 1, f"reading {path.name}")
         original = studio.codecs.read(path, start, stop)
-        about = {"original": _original(studio, path, original), "command": _command(path, choices)}
+        about = {"original": _original(studio, path, original), "command": _compared(path, choices)}
         versions: list[dict[str, Any]] = []
         failures: list[dict[str, str]] = []
         for number, choice in enumerate(choices):
             report.partial({**about, "versions": list(versions), "failures": list(failures)})
             report(number, len(choices), choice.name)
             try:
-                versions.append(_row(studio, path, comparing.version(studio.codecs, original, choice, report.check)))
+                made = comparing.version(studio.codecs, original, choice, report.check)
+                versions.append(_row(studio, path, made, _command(path, choice)))
             except CelestaError as error:
                 failures.append({"name": choice.name, "error": str(error)})
         if not versions:
@@ -70,25 +56,36 @@ def ladder(studio: Studio, request: LadderRequest) -> Accepted:
         report(0, 1, f"reading {path.name}")
         original = studio.codecs.read(path, start, stop)
         rungs: list[dict[str, Any]] = []
-        whole = commands.encode(path, request.model, max(comparing.LADDER))
-        smaller = commands.line("truncate", f"{path.stem}.cel", "--kbps", "12", "-o", f"{path.stem}-12.cel")
-        about = {"original": _original(studio, path, original), "failures": [], "command": f"{whole} && {smaller}"}
-        for number, made in enumerate(comparing.ladder(studio.codecs, original, request.model, report.check), start=1):
-            if not rungs or made.kbps != rungs[0]["kbps"]:  # below the smallest file there is nothing more to listen to
-                rungs.insert(0, _row(studio, path, made))
-            report.partial({**about, "versions": list(rungs)})
+        top, model = max(comparing.LADDER), request.model
+        about = {"original": _original(studio, path, original), "failures": []}
+        for number, made in enumerate(comparing.ladder(studio.codecs, original, model, report.check), start=1):
+            kbps = made.choice.kbps
+            assert kbps is not None
+            command = commands.truncate(path, model, top, kbps, made.choice.channels)
+            rungs.insert(0, _row(studio, path, made, command) | {"name": f"{model} {_digits(made.kbps)} kbit/s"})
+            report.partial({**about, "versions": list(rungs), "command": command})
             report(number, len(comparing.LADDER), made.choice.name)
-        return {**about, "versions": rungs}
+        return {**about, "versions": rungs, "command": rungs[0]["command"]}
 
     return Accepted(studio.jobs.start("ladder", f"Bitrates of {path.name}", work).id)
 
 
-def _command(path: Path, choices: list[Choice]) -> str:
-    """Return the nearest command line: one that codes to the bitrate, or one that compares the models."""
+def _digits(kbps: float | None) -> str:
+    return "?" if kbps is None else f"{kbps:.2f}" if kbps < 10 else f"{kbps:.1f}"
+
+
+def _compared(path: Path, choices: list[Choice]) -> str:
+    """Return the command line that compares the models; with other codecs alone that of the first one."""
     names = [choice.model for choice in choices if choice.model not in comparing.PEERS]
-    if len(choices) == 1 and choices[0].kbps is not None and names:
-        return commands.encode(path, names[0], choices[0].kbps)
-    return commands.compare(path, list(dict.fromkeys(names))) if names else commands.line("compare", "--help")
+    return commands.compare(path, list(dict.fromkeys(names))) if names else _command(path, choices[0])
+
+
+def _command(path: Path, choice: Choice) -> str:
+    """Return the command line that codes a song as a version of it was."""
+    if choice.model in comparing.PEERS:
+        suffix, options = comparing.PEERS[choice.model]
+        return commands.ffmpeg(path, options, choice.kbps or 0, suffix)
+    return commands.encode(path, choice.model, choice.kbps, choice.bits)
 
 
 def _original(studio: Studio, path: Path, x: Audio) -> dict[str, Any]:
@@ -97,7 +94,7 @@ def _original(studio: Studio, path: Path, x: Audio) -> dict[str, Any]:
             "loudness": loudness(x.samples, x.sample_rate), "gain": 0.0}  # fmt: skip
 
 
-def _row(studio: Studio, path: Path, made: Version) -> dict[str, Any]:
+def _row(studio: Studio, path: Path, made: Version, command: str) -> dict[str, Any]:
     render = studio.renders.samples(made.x, f"{path.stem} {made.choice.name}".replace("/", " per "))
     return {
         "name": made.choice.name,
@@ -113,6 +110,7 @@ def _row(studio: Studio, path: Path, made: Version) -> dict[str, Any]:
         "bands": made.bands,
         "loudness": made.loudness,
         "gain": made.gain,
+        "command": command,
     }
 
 

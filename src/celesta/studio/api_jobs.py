@@ -12,7 +12,7 @@ from celesta._version import __version__
 from celesta.errors import CelestaError, UsageError
 from celesta.predict.moods import are_moods
 from celesta.studio import commands, comparing
-from celesta.studio.answers import Accepted, JobInfo, JobList, ModelInfo, Segment, State, Structure
+from celesta.studio.answers import Accepted, JobInfo, JobList, ModelInfo, State
 from celesta.studio.api_vary import variations
 from celesta.studio.endpoints import Endpoint
 from celesta.studio.events import job_info
@@ -20,7 +20,7 @@ from celesta.studio.folders import SUFFIXES
 from celesta.studio.jobs import Report
 from celesta.studio.renders import FORMATS
 from celesta.studio.schema import JobRequest, Nothing, SongRequest
-from celesta.studio.structure import segments_of
+from celesta.studio.structure import structure_of
 from celesta.studio.studio import Studio
 
 
@@ -108,13 +108,14 @@ def _plane(predictor: Any, found: Any) -> list[list[float] | None]:
     return []
 
 
-def structure(studio: Studio, request: SongRequest) -> Structure:
-    """Return the parts of a song that its library or the analysis of its overview knows."""
-    made = studio.song(request.song)
-    if not made.complete:
-        return Structure([], "", "the song is still being read")
-    parts = segments_of(made)
-    return Structure([Segment(*one) for one in parts], commands.line("info", made.facts.path))
+def structure(studio: Studio, request: SongRequest) -> Accepted:
+    """Start finding the sections of a song."""
+    path = studio.song(request.song).facts.path
+
+    def work(report: Report) -> dict[str, Any]:
+        return structure_of(path, studio.features, report.part(0, 1, f"analysing {path.name}"))
+
+    return Accepted(studio.jobs.start("structure", f"Sections of {path.name}", work).id)
 
 
 def check_upload(studio: Studio, path: Path, name: str) -> str:
@@ -151,5 +152,5 @@ ENDPOINTS = (
     Endpoint("GET", "/job", JobRequest, JobInfo, job),
     Endpoint("POST", "/cancel", JobRequest, JobInfo, cancel),
     Endpoint("POST", "/predict", SongRequest, Accepted, predict),
-    Endpoint("GET", "/structure", SongRequest, Structure, structure),
+    Endpoint("POST", "/structure", SongRequest, Accepted, structure),
 )

@@ -9,14 +9,20 @@ import numpy as np
 from starlette.responses import Response
 
 from celesta._files import printable
-from celesta.errors import LibraryError, UsageError
+from celesta.errors import UsageError
 from celesta.library import Similar, Song
+from celesta.library.alignment import aligned
 from celesta.library.analysis import BLOCKS
-from celesta.studio import commands
+from celesta.library.matching import Match
+from celesta.library.segments import spans
+from celesta.studio import commands, warned
 from celesta.studio.answers import (
     Accepted,
+    Alignment,
     LibraryInfo,
     MapPoints,
+    Segment,
+    Segments,
     SimilarRow,
     SimilarRows,
     SongRow,
@@ -27,12 +33,14 @@ from celesta.studio.endpoints import Endpoint, NotFoundError
 from celesta.studio.jobs import Report
 from celesta.studio.library import AXES, scaled
 from celesta.studio.schema import (
+    AlignRequest,
     MapRequest,
     Nothing,
     PlaylistExportRequest,
     PlaylistRequest,
     SearchRequest,
     SimilarRequest,
+    SongIdRequest,
 )
 from celesta.studio.studio import Studio
 
@@ -58,7 +66,7 @@ def info(studio: Studio, request: Nothing) -> LibraryInfo:
         genres=sorted({song.label("genre") for song in songs} - {""}),
         moods=sorted({song.label("mood") for song in songs} - {""}),
         blocks=list(BLOCKS),
-        axes=[*([MAP] if library.has_map else []), *AXES],
+        axes=[MAP, *AXES],
     )
 
 
@@ -111,17 +119,15 @@ def similar(studio: Studio, request: SimilarRequest) -> SimilarRows:
     library = studio.need_library()
     if (request.id is None) == (request.song is None):
         raise UsageError("name one song: id or song")
+    source: int | Path
     if request.song is not None:
-        source: int | Path = studio.folders.path(request.song)
-        shown: Path = source if isinstance(source, Path) else Path()
+        source = shown = studio.folders.path(request.song)
     else:
         assert request.id is not None
         source, shown = request.id, _song(studio, request.id).path
     found = library.similar(source, request.start, request.stop, request.by, request.n)
-    stretch = [f"{x:g}" for pair in (("--from", request.start), ("--to", request.stop)) if pair[1] is not None
-               for x in pair[1:]]  # fmt: skip
-    flags = [flag for flag, value in (("--from", request.start), ("--to", request.stop)) if value is not None]
-    words = [word for pair in zip(flags, stretch, strict=True) for word in pair]
+    ends = (("--from", request.start), ("--to", request.stop))
+    words = [word for flag, value in ends if value is not None for word in (flag, f"{value:g}")]
     by = ("--by", request.by) if request.by else ()
     command = commands.line("similar", shown, *words, *by, "-n", str(request.n), *_library_option(studio))
     rows = [
@@ -131,8 +137,15 @@ def similar(studio: Studio, request: SimilarRequest) -> SimilarRows:
 
 
 def _part(one: Similar) -> list[float] | None:
-    part = getattr(one, "part", None)
-    return None if part is None else [round(float(seconds), 3) for seconds in part]
+    return None if one.part is None else [round(seconds, 3) for seconds in one.part]
+
+
+def segments(studio: Studio, request: SongIdRequest) -> Segments:
+    """Return the pieces of a song by which parts of songs are compared."""
+    seconds = _song(studio, request.id).duration
+    if seconds is None:
+        return Segments([])
+    return Segments([Segment(start, seconds if stop is None else stop) for start, stop in spans(seconds)])
 
 
 def _song(studio: Studio, song_id: int) -> Song:
@@ -152,7 +165,7 @@ def playlist(studio: Studio, request: PlaylistRequest) -> SongRows:
             words += [flag, _song(studio, one).path]
     once = ("--no-repeat-artist",) if request.no_repeat_artist else ()
     command = commands.line("playlist", *words, "-n", str(request.n), *once, *_library_option(studio))
-    return SongRows([_row(studio, song) for song in found], command, list(getattr(found, "notes", [])))
+    return SongRows([_row(studio, song) for song in found], command, found.notes)
 
 
 def playlist_export(studio: Studio, request: PlaylistExportRequest) -> Response:
@@ -170,11 +183,10 @@ def layout(studio: Studio, request: MapRequest) -> MapPoints:
     x_name, y_name = request.x or "valence", request.y or "arousal"
     if MAP in (x_name, y_name) or not (request.x or request.y):
         found = library.positions()
-        if found is not None:
-            low, high = (found.xy.min(axis=0), found.xy.max(axis=0)) if len(found.xy) else (np.zeros(2), np.ones(2))
-            unit = (found.xy - low) / np.where(high > low, high - low, 1)
-            across, up = _digits(unit[:, 0]), _digits(unit[:, 1])
-            return MapPoints(found.ids, across, up, MAP, MAP, [], [], found.cluster, found.clusters)
+        low, high = (found.xy.min(axis=0), found.xy.max(axis=0)) if len(found.xy) else (np.zeros(2), np.ones(2))
+        unit = (found.xy - low) / np.where(high > low, high - low, 1)
+        across, up = _digits(unit[:, 0]), _digits(unit[:, 1])
+        return MapPoints(found.ids, across, up, MAP, MAP, [], [], found.cluster, found.clusters)
     ids, x, y = library.layout(x_name, y_name)
     (xs, x_range), (ys, y_range) = scaled(x, x_name), scaled(y, y_name)
     return MapPoints(ids, _digits(xs), _digits(ys), x_name, y_name, x_range, y_range)
@@ -205,16 +217,21 @@ def duplicates(studio: Studio, request: Nothing) -> Accepted:
     return Accepted(studio.jobs.start("duplicates", "Find duplicates", work).id)
 
 
+def align(studio: Studio, request: AlignRequest) -> Alignment:
+    """Align two copies to the sample."""
+    first, second = (_song(studio, one).path for one in (request.first, request.second))
+    coarse = Match(0.0, 0.0, 0.0, request.offset, request.speed, request.start, request.stop)
+    with warned.collected():
+        found = aligned(first, second, coarse)
+    return Alignment(found.offset, found.speed)
+
+
 def update(studio: Studio, request: Nothing) -> Accepted:
     """Start scanning the library's folders again and analysing what is new."""
     library = studio.need_library()
 
     def work(report: Report) -> dict[str, Any]:
-        try:
-            found = library.update(report)
-        except LibraryError:
-            raise
-        return {**found, "command": commands.line("library", "update", *_library_option(studio))}
+        return {**library.update(report), "command": commands.line("library", "update", *_library_option(studio))}
 
     return Accepted(studio.jobs.start("update", "Analyse new songs", work).id)
 
@@ -223,6 +240,8 @@ ENDPOINTS = (
     Endpoint("GET", "/library", Nothing, LibraryInfo, info),
     Endpoint("GET", "/library/songs", SearchRequest, SongRows, search),
     Endpoint("GET", "/library/similar", SimilarRequest, SimilarRows, similar),
+    Endpoint("GET", "/library/segments", SongIdRequest, Segments, segments),
+    Endpoint("GET", "/library/align", AlignRequest, Alignment, align),
     Endpoint("GET", "/library/map", MapRequest, MapPoints, layout),
     Endpoint("POST", "/library/playlist", PlaylistRequest, SongRows, playlist),
     Endpoint("POST", "/library/export", PlaylistExportRequest, None, playlist_export),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from celesta._files import printable
+from celesta.audio import Audio
 from celesta.dsp.spectrogram import frequencies
 from celesta.errors import UsageError
 from celesta.studio import commands
@@ -105,6 +107,39 @@ def samples(studio: Studio, request: Stretch) -> Response:
     return _grown(made, part.mean(axis=0).astype("<f4").tobytes())
 
 
+def stretch(studio: Studio, request: Stretch) -> tuple[Path, float, float]:
+    """Return the file and the seconds of a selection.
+
+    Raises:
+        UsageError: the selection is empty or too long.
+    """
+    made = studio.song(request.song)
+    start, stop = request.start, min(request.stop, made.seconds)
+    longest = studio.settings.limits.selection
+    if stop - start < 0.05:
+        raise UsageError(f"the selection from {start:g} to {stop:g} s is empty; select at least 0.05 s of the song")
+    if stop - start > longest:
+        raise UsageError(f"the selection has {stop - start:.1f} s; select at most {longest:g} s")
+    return made.facts.path, start, stop
+
+
+def pcm(studio: Studio, request: Stretch) -> Response:
+    """Return a selection as it is in the file: float32, the channels of each sample together."""
+    path, start, stop = stretch(studio, request)
+    x = studio.codecs.read(path, start, stop)
+    body = np.ascontiguousarray(x.samples.T, "<f4").tobytes()
+    return Response(body, media_type=BINARY, headers=pcm_headers(x, x.samples.shape[1]))
+
+
+def pcm_headers(x: Audio, n_samples: int) -> dict[str, str]:
+    """Return what a page must know to play samples."""
+    return {
+        "x-celesta-rate": str(x.sample_rate),
+        "x-celesta-channels": str(len(x.samples)),
+        "x-celesta-samples": str(n_samples),
+    }
+
+
 def original(studio: Studio, request: SongRequest, http: Request) -> Response:
     """Return the bytes of a file, or a range of them."""
     path = studio.folders.path(request.song)
@@ -134,6 +169,7 @@ ENDPOINTS = (
     Endpoint("GET", "/waveform", WaveformRequest, None, waveform),
     Endpoint("GET", "/spectrogram", Stretch, None, spectrogram),
     Endpoint("GET", "/samples", Stretch, None, samples),
+    Endpoint("GET", "/pcm", Stretch, None, pcm),
     Endpoint("GET", "/audio", SongRequest, None, original, raw=True),
     Endpoint("GET", "/wav", SongRequest, None, wav, raw=True),
 )

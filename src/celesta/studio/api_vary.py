@@ -14,11 +14,11 @@ from celesta import audio
 from celesta._files import printable
 from celesta.errors import UsageError
 from celesta.studio import commands, warned
-from celesta.studio.answers import Accepted, ParameterInfo, TextAnswer, VariationInfo
-from celesta.studio.api_compare import stretch
-from celesta.studio.codecs import decode_in_pieces
+from celesta.studio.answers import Accepted, ParameterInfo, Prepared, TextAnswer, VariationInfo
+from celesta.studio.api_song import pcm_headers, stretch
 from celesta.studio.endpoints import BINARY, Endpoint
 from celesta.studio.jobs import Report
+from celesta.studio.pieces import decode_in_pieces
 from celesta.studio.renders import FORMATS
 from celesta.studio.schema import ExportRequest, PreviewRequest, StepModel
 from celesta.studio.studio import Studio
@@ -51,34 +51,44 @@ def steps_of(given: list[StepModel]) -> list[Step]:
     return [Step(one.name, **one.settings) for one in given]
 
 
-def prepare(studio: Studio, request: PreviewRequest) -> TextAnswer:
-    """Encode a selection, so that the first preview begins at once; returns the command line of the steps."""
+def command(studio: Studio, request: PreviewRequest) -> TextAnswer:
+    """Return the command line of the steps."""
     path, start, stop = stretch(studio, request)
     steps = steps_of(request.steps)
-    studio.codecs.selection(path, start, stop, request.model)
     return TextAnswer(commands.transform(path, request.model, [(s.name, s.settings) for s in steps], start, stop))
 
 
+def prepare(studio: Studio, request: PreviewRequest) -> Prepared:
+    """Encode a selection and decode a little of it, so that the first preview begins at once."""
+    path, start, stop = stretch(studio, request)
+    selection = studio.codecs.selection(path, start, stop, request.model)
+    with studio.codecs.previewing:
+        next(decode_in_pieces(selection.codec, selection.z))
+    return Prepared(selection.z.n_samples)
+
+
 def preview(studio: Studio, request: PreviewRequest) -> Response:
-    """Return the selection, changed: float32, the channels of each sample together, as it is decoded."""
+    """Return the selection, changed: float32, the channels of each sample together, as it is decoded.
+
+    The first samples are those at ``first``; those before it come at the end.
+    """
     path, start, stop = stretch(studio, request)
     steps = steps_of(request.steps)
     selection = studio.codecs.selection(path, start, stop, request.model)
-
-    with studio.codecs.computing, warned.collected():
+    with warned.collected():
         changed = apply(selection.z, steps)
+    first = request.first if request.first < changed.n_samples else 0
+    made = decode_in_pieces(selection.codec, changed, first)
 
     def blocks() -> Iterator[bytes]:
-        with studio.codecs.computing:
-            for block in decode_in_pieces(selection.codec, changed):
-                yield np.ascontiguousarray(block.T, "<f4").tobytes()
+        while True:
+            with studio.codecs.previewing:  # for a piece at a time: a newer preview need not wait for the end of this
+                block = next(made, None)
+            if block is None:
+                return
+            yield np.ascontiguousarray(block.T, "<f4").tobytes()
 
-    x = selection.x
-    headers = {
-        "x-celesta-rate": str(x.sample_rate),
-        "x-celesta-channels": str(len(x.samples)),
-        "x-celesta-samples": str(changed.n_samples),
-    }
+    headers = pcm_headers(selection.x, changed.n_samples) | {"x-celesta-first": str(first)}
     return StreamingResponse(_first_at_once(blocks()), media_type=BINARY, headers=headers)
 
 
@@ -91,18 +101,6 @@ def _first_at_once(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield from blocks
 
     return rest()
-
-
-def original(studio: Studio, request: PreviewRequest) -> Response:
-    """Return the selection as it is in the file, in the form of :func:`preview`."""
-    path, start, stop = stretch(studio, request)
-    x = studio.codecs.read(path, start, stop)
-    headers = {
-        "x-celesta-rate": str(x.sample_rate),
-        "x-celesta-channels": str(len(x.samples)),
-        "x-celesta-samples": str(x.samples.shape[1]),
-    }
-    return Response(np.ascontiguousarray(x.samples.T, "<f4").tobytes(), media_type=BINARY, headers=headers)
 
 
 def export(studio: Studio, request: ExportRequest) -> Accepted:
@@ -153,8 +151,8 @@ def recipe_text(model: str, steps: Sequence[Step], comment: str) -> str:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "/vary/prepare", PreviewRequest, TextAnswer, prepare),
+    Endpoint("POST", "/vary/command", PreviewRequest, TextAnswer, command),
+    Endpoint("POST", "/vary/prepare", PreviewRequest, Prepared, prepare),
     Endpoint("POST", "/vary/preview", PreviewRequest, None, preview),
-    Endpoint("POST", "/vary/original", PreviewRequest, None, original),
     Endpoint("POST", "/vary/export", ExportRequest, Accepted, export),
 )

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from celesta import audio
 from celesta import codec as codec_module
 from celesta.audio import Audio
 from celesta.codec import Codec
-from celesta.codec.decoding import resample_blocks
-from celesta.errors import UsageError
 from celesta.latents import CelReader, Latent
-from celesta.latents.window import ENVELOPE_FRAMES, LatentWindow
 from celesta.studio import warned
 
 _CODECS, _SELECTIONS = 3, 12
-_FIRST_PIECE, _PIECE = 64, 160  # frames that are decoded at once: the first few, so that the audio begins soon
+_MOST_BYTES = 256 << 20  # of selections in memory, the latest one excepted
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +32,27 @@ class Selection:
     x: Audio
     z: Latent
 
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays."""
+        z = self.z
+        arrays = (self.x.samples, z.base, z.places, z.values, *(() if z.envelope is None else (z.envelope,)))
+        return sum(one.nbytes for one in arrays)
+
 
 class Codecs:
-    """Models by name, the latest three in memory; one network computes at a time."""
+    """Models by name, the latest three in memory.
+
+    Attributes:
+        computing: held by jobs while a network computes: networks use all processors.
+        previewing: the same for what a page waits for, which does not wait for jobs.
+    """
 
     def __init__(self) -> None:
         self._codecs: OrderedDict[str, Codec] = OrderedDict()
         self._selections: OrderedDict[tuple[object, ...], Selection] = OrderedDict()
         self._lock = threading.Lock()
-        self.computing = threading.Lock()
-        """Held while a network computes: networks use all processors."""
+        self.computing, self.previewing = threading.Lock(), threading.Lock()
 
     def get(self, name: str) -> Codec:
         """Load a model by its name; folders of training runs are not accepted from a page.
@@ -83,9 +88,8 @@ class Codecs:
         with CelReader(path) as reader:
             codec = self.get(reader.meta.model)
             last = min(stop, reader.seconds)
-        with self.computing:
-            z = Latent.load(path)
-            return codec.decode(z, start=start, stop=last)
+        z = Latent.load(path)
+        return codec.decode(z, start=start, stop=last)
 
     def selection(self, path: Path, start: float, stop: float, model: str) -> Selection:
         """Return a stretch of a song with its latent, which is computed once.
@@ -100,68 +104,16 @@ class Codecs:
                 return self._selections[key]
         codec = self.get(model)
         x = self.read(path, start, stop)
-        with self.computing:
+        with self.previewing:
+            if key in self._selections:  # made while this request waited
+                return self._selections[key]
             made = Selection(codec, x, codec.encode(x))
-        with self._lock:
-            self._selections[key] = made
-            while len(self._selections) > _SELECTIONS:
-                self._selections.popitem(last=False)
+            with self._lock:
+                self._selections[key] = made
+                while len(self._selections) > _SELECTIONS or self._too_large():
+                    self._selections.popitem(last=False)
         return made
 
-
-def decode_in_pieces(codec: Codec, z: Latent) -> Iterator[np.ndarray]:
-    """Decode a latent to blocks ``(channels, n)`` at the source's sample rate, the first one after a short time.
-
-    Models whose frames follow each other are decoded in pieces shorter than their windows, with the model's own
-    context on both sides of each; others window by window.
-    """
-    model = codec.model
-    if not z.continuous or model.context == 0 or model.normalise:
-        yield codec.decode(z).samples
-        return
-    length = audio.resampled_length(z.n_samples, z.source_rate, z.sample_rate)
-    left = z.n_samples
-    for block in resample_blocks(_pieces(codec, z, length), z.sample_rate, z.source_rate):
-        if left > 0:
-            yield block[:, :left]
-        left -= block.shape[1]
-
-
-def _pieces(codec: Codec, z: Latent, length: int) -> Iterator[np.ndarray]:
-    """Decode at the model's sample rate."""
-    hop, whole = z.hop_length, _joined(z)
-    context = codec.model.context // hop
-    total = -(-length // hop)
-    first, size = 0, _FIRST_PIECE
-    while first < total:
-        last = min(first + size, total)
-        begin, end = max(0, first - context), min(last + context, whole.base.shape[-1])
-        part = whole.frames(slice(begin, end))
-        rows = []
-        for channel in range(z.channels):
-            arrays = {
-                "base": part.base[channel : channel + 1],
-                "places": part.places[channel : channel + 1].astype(np.int64),
-                "values": part.values[channel : channel + 1],
-            }
-            if part.envelope is not None:
-                arrays["envelope"] = part.envelope[channel : channel + 1]
-            made = codec.network.runtime.decoder.run(**arrays, length=(end - begin) * hop, start=begin)["out"][0, 0]
-            rows.append(made[(first - begin) * hop : (last - begin) * hop])
-        block = np.stack(rows)
-        if not np.isfinite(block).all():
-            raise UsageError("the changed latent does not decode to finite audio; use weaker settings")
-        if z.mid_side:
-            block = np.stack([block[0] + block[1], block[0] - block[1]]) * np.float32(0.5**0.5)
-        yield block[:, : length - first * hop]
-        first, size = last, _PIECE
-
-
-def _joined(z: Latent) -> LatentWindow:
-    """Return all windows as one; columns of the envelope are groups of four frames, as windows are whole groups."""
-    base, places, values = z.timeline()
-    envelope = None
-    if z.envelope is not None and z.frames % ENVELOPE_FRAMES == 0:
-        w, c, rows, columns = z.envelope.shape
-        envelope = z.envelope.transpose(1, 2, 0, 3).reshape(c, rows, w * columns)
-    return LatentWindow(base, places, values, z.gain[0], envelope)
+    def _too_large(self) -> bool:
+        size = sum(one.size for one in self._selections.values())
+        return size > _MOST_BYTES and len(self._selections) > 1

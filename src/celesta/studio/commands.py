@@ -39,6 +39,32 @@ def compare(path: Path, models: Sequence[str]) -> str:
     return line("compare", *models, "--data", path)
 
 
-def encode(path: Path, model: str, kbps: float | None) -> str:
-    """Return the command line that encodes a song."""
-    return line("encode", path, "-m", model, *(() if kbps is None else ("--kbps", f"{kbps:g}")))
+def encode(path: Path, model: str, kbps: float | None = None, bits: int | None = None) -> str:
+    """Return the command line that encodes a song, to a file in the current folder."""
+    return line("encode", path, "-m", model, *_size(kbps, bits), "-o", _coded(path, model, kbps, bits))
+
+
+def truncate(path: Path, model: str, top: float, kbps: float, channels: int | None) -> str:
+    """Return the command lines that encode a song to a high bitrate, and truncate that file."""
+    if kbps == top:
+        return encode(path, model, top)
+    fewer = () if channels is None else ("--channels", str(channels))
+    files = _coded(path, model, top), "-o", _coded(path, model, kbps)
+    return f"{encode(path, model, top)} && {line('truncate', files[0], '--kbps', f'{kbps:g}', *fewer, *files[1:])}"
+
+
+def ffmpeg(path: Path, options: Sequence[str], kbps: float, suffix: str) -> str:
+    """Return the command line that codes a song with ffmpeg."""
+    target = f"{printable(path.stem)}-{kbps:g}{suffix}"
+    return shlex.join(["ffmpeg", "-i", printable(path), *options, "-b:a", f"{kbps:g}k", target])
+
+
+def _size(kbps: float | None, bits: int | None) -> tuple[str, ...]:
+    if kbps is not None:
+        return "--kbps", f"{kbps:g}"
+    return () if bits is None else ("--bits", str(bits))
+
+
+def _coded(path: Path, model: str, kbps: float | None, bits: int | None = None) -> str:
+    size = "" if kbps is None and bits is None else f"-{kbps:g}" if kbps is not None else f"-{bits}bit"
+    return f"{printable(path.stem)}-{model}{size}.cel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from celesta.codec import truncate
 from celesta.dsp import metrics
 from celesta.errors import CelestaError, UsageError
 from celesta.evaluation.listening import band_errors, matching_gain
-from celesta.latents import Latent, Progress
+from celesta.latents import CelReader, Latent, Progress
 from celesta.studio import warned
 from celesta.studio.codecs import Codecs
 
@@ -37,11 +38,13 @@ class Choice:
         model: name of a model, or of one of :data:`PEERS`.
         kbps: bitrate, for those that code to one.
         bits: of each number of a latent; None: as the model has it.
+        channels: base channels of a truncated file; None: as the bitrate has them.
     """
 
     model: str
     kbps: float | None = None
     bits: int | None = None
+    channels: int | None = None
 
     @property
     def name(self) -> str:
@@ -111,7 +114,9 @@ def version(codecs: Codecs, original: Audio, choice: Choice, progress: Progress 
 def ladder(
     codecs: Codecs, original: Audio, model: str, progress: Progress | None = None, rungs: Sequence[float] = LADDER
 ) -> Iterator[Version]:
-    """Code a selection once at the highest bitrate, and yield what each truncation of that file decodes to, top first.
+    """Code a selection once at the highest bitrate, and yield what truncations of that file decode to, top first.
+
+    The last one is the smallest that there is: one base channel and no detail.
 
     Raises:
         CelestaError: the model cannot be coded to a bitrate.
@@ -119,20 +124,38 @@ def ladder(
     codec = codecs.get(model)
     codec.network.coding_model()
     order = sorted(rungs, reverse=True)
+    least = math.inf
     with tempfile.TemporaryDirectory() as folder:
         whole, part = Path(folder) / "whole.cel", Path(folder) / "part.cel"
         with codecs.computing, warned.collected():
             codec.encode_file(original, whole, kbps=order[0], tags=False, progress=progress)
         for kbps in order:
-            choice = Choice(model, kbps)
             with codecs.computing, warned.collected():
-                try:
-                    truncate(whole, part, kbps=kbps, progress=progress)
-                    file = part
-                except UsageError:  # the whole file is as small as that already
-                    file = whole
-                made = _decoded(codecs, choice, original, file)
+                file, channels = _truncated(whole, part, kbps, progress)
+                if file.stat().st_size >= least:  # there is no smaller one, or the whole is as small
+                    continue
+                least = file.stat().st_size
+                made = _decoded(codecs, Choice(model, kbps, channels=channels), original, file)
             yield made
+
+
+def _truncated(whole: Path, part: Path, kbps: float, progress: Progress | None) -> tuple[Path, int | None]:
+    """Truncate to a bitrate, with half of the base channels, and again half, where the base alone costs more.
+
+    Returns:
+        The file, and its base channels where they are not those that the bitrate has by itself.
+    """
+    channels: int | None = None
+    while True:
+        try:
+            made = truncate(whole, part, kbps=kbps, channels=channels, progress=progress)
+        except UsageError:  # the whole file is as small as that already
+            return whole, None
+        with CelReader(part) as reader:
+            there = reader.meta.latent_dim
+        if made.meets_target or there == 1:
+            return part, channels
+        channels = there // 2
 
 
 def _decoded(codecs: Codecs, choice: Choice, original: Audio, file: Path) -> Version:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from celesta.errors import UsageError
-from celesta.library import Duplicates, Library, LibraryStatus, Similar, Song, write_playlist
+from celesta.library import Duplicates, Library, LibraryStatus, Playlist, Similar, Song, write_playlist
 from celesta.studio import warned
 from celesta.studio.jobs import Report
 
@@ -117,7 +116,7 @@ class LibraryDesk:
 
     def playlist(
         self, seeds: Sequence[int], start: int | None, end: int | None, n: int, no_repeat_artist: bool
-    ) -> list[Song]:
+    ) -> Playlist:
         """Make a playlist; see :meth:`celesta.Library.playlist`."""
         return self._do(
             lambda library: library.playlist(*seeds, start=start, end=end, n=n, no_repeat_artist=no_repeat_artist)
@@ -146,7 +145,7 @@ class LibraryDesk:
         def progress(one: Any) -> None:
             report(one.songs, one.total, "looking for files" if one.stage == "scan" else "analysing songs")
 
-        with Library(self.path, create=False) as library, tempfile.TemporaryDirectory():
+        with Library(self.path, create=False) as library:
             result = library.update(workers=max(1, (os.cpu_count() or 2) - 1), progress=progress)
             return {"analysed": result.analysis.analysed, "failed": result.analysis.failed}
 
@@ -164,22 +163,20 @@ class LibraryDesk:
         columns = np.array([[a, b] for _, a, b in chosen], float).reshape(-1, 2)
         return [one for one, _, _ in chosen], columns[:, 0], columns[:, 1]
 
-    @property
-    def has_map(self) -> bool:
-        """Whether this version of the package lays songs out."""
-        return hasattr(Library, "map")
+    def positions(self) -> Positions:
+        """Return the library's map, made where it is missing.
 
-    def positions(self) -> Positions | None:
-        """Return the library's map, made where it is missing; None where the package makes none."""
-        return self._do(self._read_positions) if self.has_map else None
+        Raises:
+            LibraryError: the library has no analysed songs.
+        """
+        return self._do(self._read_positions)
 
     def _read_positions(self, library: Library) -> Positions:
         stamp = self._stamp()
         if self._positions is None or self._positions[0] != stamp:
-            made: Any = getattr(library, "map")()  # noqa: B009 (checked by has_map)
-            xy = np.asarray(made.xy, float).reshape(-1, 2)
+            made = library.map()
             ids = [song.id for song in made.songs]
-            found = Positions(ids, xy, [int(one) for one in made.cluster], [str(one) for one in made.clusters])
+            found = Positions(ids, made.xy, made.cluster.tolist(), list(made.clusters))
             self._positions = (self._stamp(), found)  # making it has changed the file
         return self._positions[1]
 

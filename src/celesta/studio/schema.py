@@ -83,10 +83,11 @@ class StepModel(Struct, forbid_unknown_fields=True):
 
 
 class PreviewRequest(Stretch, kw_only=True):
-    """Change the latent of a stretch and decode it."""
+    """Change the latent of a stretch and decode it, beginning with the sample ``first`` of the stretch."""
 
     model: ModelName
     steps: Annotated[list[StepModel], Meta(max_length=40)] = []
+    first: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
 class ExportRequest(SongRequest, kw_only=True):
@@ -162,6 +163,17 @@ class SongIdRequest(Request, kw_only=True):
     """Name a song of the library."""
 
     id: SongId
+
+
+class AlignRequest(Request, kw_only=True):
+    """Align two songs of the library, of which a search for duplicates has given the rest."""
+
+    first: SongId
+    second: SongId
+    offset: Annotated[float, Meta(ge=-1e6, le=1e6)]
+    speed: Annotated[float, Meta(ge=0.5, le=2)] = 1.0
+    start: Seconds = 0.0
+    stop: Seconds
 
 
 class MapRequest(Request, kw_only=True):

@@ -14,7 +14,7 @@ import numpy as np
 
 from celesta import audio
 from celesta.codec import Codec
-from celesta.features.cache import cache_folder
+from celesta.features.cache import FeatureCache, cache_folder
 from celesta.latents import Latent
 from celesta.studio import commands
 from celesta.studio.codecs import Codecs
@@ -57,7 +57,9 @@ class Studio:
             for folder in self.library.folders():
                 if folder.exists():
                     self.folders.add(folder)
-        self._cache = (cache_folder() if settings.cache is None else settings.cache) / "studio"
+        cache = cache_folder() if settings.cache is None else settings.cache
+        self._cache = cache / "studio"
+        self.features = FeatureCache(cache)
         self._songs: OrderedDict[tuple[str, int], SongOverview] = OrderedDict()
         self._wavs: OrderedDict[tuple[str, int], VirtualWav] = OrderedDict()
         self._reading = ThreadPoolExecutor(2, "celesta-read")

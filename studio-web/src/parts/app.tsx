@@ -9,6 +9,7 @@ import { Compare } from "../views/compare";
 import { Insights } from "../views/insights";
 import { Library } from "../views/library";
 import { SongView } from "../views/song";
+import { chooseCopy } from "../views/twins";
 import { redo, undo, Vary } from "../views/vary";
 import { Command, Corner } from "./controls";
 import { drawer, Files, take } from "./files";
@@ -69,12 +70,13 @@ function Bar() {
   }, []);
   const playing = transport.value.playing.value;
   const here = transport.value === player;
+  const none = !song.value && !transport.value.title;
   return (
     <footer class="bar" aria-label="Playback">
-      <button class="quiet" aria-label="To the beginning" title="To the beginning" disabled={!song.value} onClick={() => transport.value.seek(selection.value?.start ?? 0)}>
+      <button class="quiet" aria-label="To the beginning" title="To the beginning" disabled={none} onClick={() => transport.value.seek(transport.value.title ? 0 : (selection.value?.start ?? 0))}>
         <Icon name="start" />
       </button>
-      <button class="play" aria-label={playing ? "Pause" : "Play"} title="Play or pause (space)" disabled={!song.value} onClick={() => transport.value.toggle()}>
+      <button class="play" aria-label={playing ? "Pause" : "Play"} title="Play or pause (space)" disabled={none} onClick={() => transport.value.toggle()}>
         <Icon name={playing ? "pause" : "play"} />
       </button>
       <button class={`quiet ${loop.value ? "on" : ""}`} aria-pressed={loop.value} aria-label="Loop" title="Loop the selection (L)" disabled={!here} onClick={() => (loop.value = !loop.value)}>
@@ -84,11 +86,11 @@ function Bar() {
         <span ref={time} data-test="time">
           0:00.0
         </span>
-        <span class="muted"> / {clock(duration.value)}</span>
+        <span class="muted"> / {clock(transport.value.total || duration.value)}</span>
       </div>
       <div class="bar-song">
-        <span class="bar-name">{song.value?.tags.title ?? song.value?.name ?? "No song"}</span>
-        {song.value?.tags.artist && <span class="muted bar-artist">{song.value.tags.artist}</span>}
+        <span class="bar-name">{transport.value.title || (song.value?.tags.title ?? song.value?.name ?? "No song")}</span>
+        {!transport.value.title && song.value?.tags.artist && <span class="muted bar-artist">{song.value.tags.artist}</span>}
       </div>
       {selection.value && (
         <span class="chip number bar-selection" title="Selection">
@@ -116,7 +118,7 @@ const KEYS: [string, string][] = [
   ["+ −", "zoom"],
   ["0, S", "whole song, the selection"],
   ["1 … 5", "views"],
-  ["Q W E …", "Compare: the original, the first version, the second …"],
+  ["Q W E …", "Compare: the original, the first version, the second …; Duplicates: the copies"],
   ["Ctrl Z, Ctrl Shift Z", "Vary: undo, redo"],
   ["Wheel, Shift wheel", "zoom, move"],
 ];
@@ -179,7 +181,7 @@ function keys(event: KeyboardEvent): void {
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.key === " " && !target.matches("button, a, input, summary")) transport.value.toggle();
   else if (number) view.value = number.id;
-  else if (chooseByKey(name)) void 0;
+  else if (chooseByKey(name) || chooseCopy(name)) void 0;
   else if (acts[name]) acts[name]!();
   else return;
   event.preventDefault();

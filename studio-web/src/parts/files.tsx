@@ -8,6 +8,7 @@ import { Icon } from "./icons";
 import { size } from "../format";
 
 const folder = stored<{ ref: string; name: string }[]>("folder", []);
+const MOST_SHOWN = 500;
 const query = signal("");
 const entries = signal<Entry[] | null>(null);
 export const drawer = signal(false);
@@ -110,7 +111,7 @@ export function Files() {
         )}
       </div>
       <ul class="files-list">
-        {found?.map((one) => (
+        {found?.slice(0, MOST_SHOWN).map((one) => (
           <li key={one.ref}>
             <button class={`file ${one.ref === songRef.value ? "chosen" : ""}`} aria-current={one.ref === songRef.value ? "true" : undefined} onClick={() => pick(one)}>
               <Icon name={one.folder ? "folder" : "note"} />
@@ -118,6 +119,7 @@ export function Files() {
             </button>
           </li>
         ))}
+        {found && found.length > MOST_SHOWN && <li class="files-none muted">{found.length - MOST_SHOWN} more. Type a part of a name above to find them.</li>}
         {found?.length === 0 && (
           <li class="files-none muted">{query.value ? "No file of that name. Try fewer letters." : "No audio in this folder. Drop files here, or open another folder."}</li>
         )}

@@ -47,6 +47,7 @@ export function chooseByKey(key: string): boolean {
 }
 
 function choose(name: string): void {
+  command.value = list.value.find((one) => one.name === name)?.command ?? found.value?.command ?? "";
   if (difference.value && name !== "original") return listenToDifference(name);
   difference.value = false;
   compareDeck.choose(name);
@@ -95,7 +96,7 @@ async function show(kept: Kept): Promise<void> {
   const more = (made: Comparison) => {
     if (current !== kept.job) return;
     found.value = made;
-    command.value = made.command;
+    if (view.value === "compare") command.value = made.command;
     queue = queue.then(() => load(made, kept.part, kept.job)).catch(fail);
   };
   const end = partial<Comparison>(kept.job, more);

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { get, post, result } from "../api";
 import { capital, clock, percent, words } from "../format";
 import { player, take, transport } from "../player";
-import { command, duration, fail, recall, remember, selection, song, viewport } from "../state";
+import { command, fail, recall, remember, selection, song, view, viewport } from "../state";
 import type { Job, Prediction, Structure } from "../types";
 import { Empty, JobBar } from "../parts/controls";
 import { Waveform } from "../parts/waveform";
@@ -14,6 +14,9 @@ const found = signal<Prediction | null>(null);
 const foundFor = signal("");
 const running = signal("");
 const structure = signal<Structure | null>(null);
+const finding = signal("");
+let tried = ""; // the song whose sections were asked for
+const SHORT = 20 * 60; // seconds of a song whose sections are found without being asked for
 
 async function show(ref: string, job: string): Promise<void> {
   running.value = job;
@@ -21,8 +24,7 @@ async function show(ref: string, job: string): Promise<void> {
     const made = await result<Prediction>(job);
     if (song.value?.ref !== ref) return;
     found.value = made;
-    foundFor.value = ref;
-    command.value = made.command;
+    if (view.value === "insights") command.value = made.command;
   } catch (error) {
     fail(error);
   } finally {
@@ -52,31 +54,47 @@ async function restore(ref: string): Promise<void> {
   }
 }
 
+/** Find the sections of a song. */
+async function divide(ref: string): Promise<void> {
+  tried = ref;
+  try {
+    const { job } = await post<{ job: string }>("/structure", { song: ref });
+    finding.value = job;
+    const made = await result<Structure>(job);
+    if (song.value?.ref !== ref) return;
+    structure.value = made;
+    if (view.value === "insights" && !found.value) command.value = made.command;
+  } catch (error) {
+    fail(error);
+  } finally {
+    finding.value = "";
+  }
+}
+
 const parts = computed(() => structure.value?.segments ?? []);
 
 export function Insights() {
   const info = song.value;
   useEffect(() => take(player), []);
   useEffect(() => {
-    command.value = found.value && foundFor.value === info?.ref ? found.value.command : "";
-    if (!info) return;
-    if (foundFor.value !== info.ref) {
-      found.value = null;
-      structure.value = null;
+    if (info && foundFor.value !== info.ref) {
+      found.value = structure.value = null;
+      foundFor.value = info.ref;
+      tried = "";
       void restore(info.ref);
     }
+    command.value = (found.value ?? structure.value)?.command ?? "";
   }, [info?.ref]);
   useEffect(() => {
-    if (!info?.complete) return;
-    get<Structure>("/structure", { song: info.ref }).then((made) => (structure.value = made), fail);
-  }, [info?.ref, info?.complete]);
+    if (info && info.seconds <= SHORT && !info.problem && tried !== info.ref && !finding.value) void divide(info.ref);
+  }, [info?.ref, finding.value]);
   if (!info) return <NoSong />;
   const made = found.value;
   return (
     <section class="view" aria-label="Insights">
       <SongHead />
       <Waveform label="Position in the song" height={132} />
-      <Parts />
+      <Parts found={structure.value} long={info.seconds > SHORT} />
       {made?.status === "analysed" && <Tags made={made} />}
       {made ? (
         made.status === "analysed" ? (
@@ -103,20 +121,31 @@ export function Insights() {
   );
 }
 
-function Parts() {
-  if (parts.value.length < 2) return null;
+function Parts({ found, long }: { found: Structure | null; long: boolean }) {
+  if (finding.value) return <JobBar id={finding.value} label="Finding the sections" />;
+  if (!found) {
+    if (!long) return null;
+    return (
+      <div>
+        <button onClick={() => void divide(song.value!.ref)}>Find the sections</button>
+      </div>
+    );
+  }
+  if (parts.value.length < 2) return <p class="muted small-text">One section: the song is short, or it does not change.</p>;
   return (
-    <Strip label="Structure">
+    <Strip label="Sections">
       {(x) =>
-        parts.value.map((one) => (
+        parts.value.filter((one) => x(one.stop) > x(one.start)).map((one) => (
           <button
             key={one.start}
             class={`part part-${(one.label.charCodeAt(0) - 65) % 6}`}
             style={{ left: `${x(one.start)}%`, width: `${x(one.stop) - x(one.start)}%` }}
-            aria-label={`Part ${one.label}, ${clock(one.start, 0)} to ${clock(one.stop, 0)}: select it`}
+            title={`Section ${one.label}, ${clock(one.start, 0)} to ${clock(one.stop, 0)}`}
+            aria-label={`Section ${one.label}, ${clock(one.start, 0)} to ${clock(one.stop, 0)}: select it`}
             onClick={() => {
               selection.value = { start: one.start, stop: one.stop };
               transport.value.seek(one.start);
+              command.value = found.command;
             }}
           >
             {one.label}
@@ -238,10 +267,7 @@ function MoodPlane({ made }: { made: Prediction }) {
         {made.valence !== undefined && <circle class="mean" cx={at([made.valence, made.arousal!])[0]} cy={at([made.valence, made.arousal!])[1]} r={10} />}
         <circle ref={dot} class="now" r={6} cx={points[0]?.[0] ?? -20} cy={points[0]?.[1] ?? -20} />
       </svg>
-      <p class="muted small-text number">
-        {said}
-        {duration.value ? "" : ""}
-      </p>
+      <p class="muted small-text number">{said}</p>
     </div>
   );
 }

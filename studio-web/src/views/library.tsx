@@ -4,11 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { get, post, postRaw, result, save } from "../api";
 import { clock, number } from "../format";
 import { player, take } from "../player";
-import { command, fail, open, say, server, song, songRef, stored } from "../state";
-import type { Duplicates, LibraryInfo, SimilarRow, SongRow } from "../types";
-import { Empty, JobBar } from "../parts/controls";
+import { command, fail, open, say, server, songRef, stored } from "../state";
+import type { LibraryInfo, Segment, SimilarRow, SongRow } from "../types";
+import { Empty } from "../parts/controls";
 import { Icon } from "../parts/icons";
 import { MapView } from "./map";
+import { Twins } from "./twins";
 
 type Tab = "table" | "map" | "duplicates";
 interface Filters {
@@ -32,11 +33,11 @@ const sort = stored<{ by: keyof SongRow; up: boolean } | null>("library.sort", n
 export const chosen = stored<number>("library.chosen", 0);
 const similar = signal<SimilarRow[] | null>(null);
 const similarProblem = signal("");
+const segments = signal<Segment[]>([]);
+const part = signal<Segment | null>(null); // the part that others are compared with; null: the whole song
 const by = stored("library.by", "");
 export const playlist = stored<number[]>("library.playlist", []);
 const pathFrom = signal(0);
-const twins = signal<Duplicates | null>(null);
-const looking = signal("");
 const all = signal<Map<number, SongRow>>(new Map());
 
 const COLUMNS: { id: keyof SongRow; name: string; number?: boolean; show: (one: SongRow) => string }[] = [
@@ -80,17 +81,27 @@ async function list(): Promise<void> {
   }
 }
 
-export async function pick(id: number): Promise<void> {
+/** Choose a song, or a part of it, and find what is like it. */
+export async function pick(id: number, piece: Segment | null = null): Promise<void> {
+  const fresh = chosen.value !== id || !segments.value.length;
   chosen.value = id;
+  part.value = piece;
   similar.value = null;
   similarProblem.value = "";
+  const mine = () => chosen.value === id && part.value === piece;
   try {
-    const found = await get<{ found: SimilarRow[]; command: string }>("/library/similar", { id, by: by.value, n: 20 });
-    if (chosen.value !== id) return;
-    similar.value = found.found;
+    if (fresh) {
+      segments.value = [];
+      void get<{ segments: Segment[] }>("/library/segments", { id }).then((found) => chosen.value === id && (segments.value = found.segments), fail);
+    }
+    const ref = all.value.get(id)?.ref;
+    const what = piece && ref ? { song: ref, start: piece.start, stop: piece.stop } : { id };
+    const found = await get<{ found: SimilarRow[]; command: string }>("/library/similar", { ...what, by: by.value, n: 20 });
+    if (!mine()) return;
+    similar.value = found.found.filter((one) => one.song.id !== id);
     command.value = found.command;
   } catch (error) {
-    if (chosen.value !== id) return;
+    if (!mine()) return;
     similar.value = [];
     similarProblem.value = (error as Error).message;
   }
@@ -101,6 +112,7 @@ export function playSong(one: SongRow, from?: number): void {
     say(one.missing ? "The file of this song is gone. Update the library." : "This file lies outside the folders of the studio.", "error");
     return;
   }
+  take(player);
   const start = () => {
     if (from !== undefined) player.seek(from);
     player.element.play().catch(fail);
@@ -353,7 +365,7 @@ function Detail() {
   }
   const search = (value: string) => {
     by.value = value;
-    void pick(one.id);
+    void pick(one.id, part.value);
   };
   return (
     <div class="panel">
@@ -380,6 +392,7 @@ function Detail() {
           <Icon name="add" /> Playlist
         </button>
       </div>
+      {segments.value.length > 1 && one.ref && <Pieces one={one} />}
       {similarProblem.value && (
         <p class="warning" role="alert">
           {similarProblem.value}
@@ -387,10 +400,12 @@ function Detail() {
       )}
       {similar.value === null && <div class="loading small" role="status" aria-label="Looking for similar songs" />}
       <ol class="similar">
-        {similar.value?.map((found) => (
+        {similar.value?.map((found, i) => (
           <li key={found.song.id} draggable onDragStart={(event) => event.dataTransfer!.setData("application/x-celesta-song", String(found.song.id))}>
             <button class="similar-song" onClick={() => void pick(found.song.id)}>
-              <span class="score number">{found.similarity.toFixed(2)}</span>
+              <span class="score number" title={`More alike than ${(100 * found.similarity).toFixed(1)} % of the library`}>
+                {i + 1}
+              </span>
               <span>
                 <span class="similar-name">{found.song.artist ? `${found.song.artist} – ${found.song.title}` : found.song.title}</span>
                 <span class="muted small-text">{found.reasons.join(", ")}</span>
@@ -403,6 +418,29 @@ function Detail() {
           </li>
         ))}
       </ol>
+    </div>
+  );
+}
+
+/** The pieces of a song by which its parts are compared; choosing one plays it and finds songs with a part like it. */
+function Pieces({ one }: { one: SongRow }) {
+  const total = segments.value.at(-1)!.stop;
+  return (
+    <div class="pieces" role="group" aria-label="Parts of the song">
+      <button class="small" aria-pressed={part.value === null} onClick={() => void pick(one.id)}>
+        Whole song
+      </button>
+      <div class="pieces-row">
+        {segments.value.map((piece) => {
+          const name = `${clock(piece.start, 0)} to ${clock(piece.stop, 0)}`;
+          const on = part.value?.start === piece.start;
+          const choose = () => {
+            playSong(one, piece.start);
+            void pick(one.id, piece);
+          };
+          return <button key={piece.start} class="piece" aria-pressed={on} aria-label={`Part ${name}: play it, and find songs with a part like it`} title={name} style={{ flexGrow: (piece.stop - piece.start) / total }} onClick={choose} />;
+        })}
+      </div>
     </div>
   );
 }
@@ -499,87 +537,6 @@ function Playlist() {
           </button>
         </div>
       )}
-    </div>
-  );
-}
-
-/** Duplicates next to each other; playing one jumps to the same place of the music in the other. */
-function Twins() {
-  const run = async () => {
-    try {
-      const { job } = await post<{ job: string }>("/library/duplicates");
-      looking.value = job;
-      const made = await result<Duplicates>(job);
-      twins.value = made;
-      command.value = made.command;
-    } catch (error) {
-      fail(error);
-    } finally {
-      looking.value = "";
-    }
-  };
-  const found = twins.value;
-  if (looking.value) return <JobBar id={looking.value} label="Looking for duplicates" />;
-  if (!found) {
-    return (
-      <Empty title="The same music twice" action={<button class="primary" onClick={() => void run()}>Find duplicates</button>}>
-        <p>Compares the audio, not names or tags. Nothing is deleted.</p>
-      </Empty>
-    );
-  }
-  if (!found.groups.length && !found.partial.length) {
-    return (
-      <Empty title="No duplicates" action={<button onClick={() => void run()}>Look again</button>}>
-        <p>Every song of this library is there once.</p>
-      </Empty>
-    );
-  }
-  return (
-    <div class="twins">
-      {found.groups.map((group) => (
-        <div class="panel" key={group[0]!.id}>
-          <h3>{group[0]!.title}</h3>
-          {group.map((one) => (
-            <Twin key={one.id} one={one} group={group} found={found} />
-          ))}
-        </div>
-      ))}
-      {found.partial.length > 0 && <h3>Share a part</h3>}
-      {found.partial.map((pair) => (
-        <div class="panel" key={`${pair.first.id} ${pair.second.id}`}>
-          <p class="muted small-text number">{clock(pair.match.overlap, 0)} in common</p>
-          {[pair.first, pair.second].map((one) => (
-            <Twin key={one.id} one={one} group={[pair.first, pair.second]} found={{ ...found, pairs: [pair.match] }} />
-          ))}
-        </div>
-      ))}
-    </div>
-  );
-}
-
-function Twin({ one, group, found }: { one: SongRow; group: SongRow[]; found: Duplicates }) {
-  const on = one.ref !== null && one.ref === songRef.value;
-  const play = () => {
-    const before = group.find((other) => other.ref === songRef.value && other.id !== one.id);
-    const pair = before && found.pairs.find((p) => (p.first === before.id && p.second === one.id) || (p.second === before.id && p.first === one.id));
-    if (!before || !pair || !one.ref) return playSong(one);
-    const now = player.position();
-    const at = pair.first === before.id ? now * pair.speed + pair.offset : (now - pair.offset) / (pair.speed || 1);
-    void open(one.ref).then(() => {
-      player.seek(Math.max(0, at));
-      player.element.play().catch(fail);
-    });
-  };
-  return (
-    <div class="twin">
-      <button class="play small-play" aria-label={`${on && player.playing.value ? "Pause" : "Play"} ${one.path}`} onClick={on ? () => player.toggle() : play}>
-        <Icon name={on && player.playing.value ? "pause" : "play"} />
-      </button>
-      <div>
-        <span class="path">{one.path}</span>
-        <span class="muted small-text number">{one.seconds === null ? "" : clock(one.seconds)}</span>
-      </div>
-      {song.value && on && <span class="chip">{song.value.format.toLowerCase()}</span>}
     </div>
   );
 }

@@ -56,7 +56,7 @@ export function SongView() {
             <Icon name="fit" />
           </button>
           <button class="quiet text" disabled={!selection.value} title="Show the selection (S)" onClick={showSelection}>
-            Selection
+            Zoom to selection
           </button>
         </div>
         <label class="switch">

@@ -1,11 +1,11 @@
 // Variations of a selection: sliders, a preview that begins at once, undo, A/B, seed, export.
 import { computed, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { bytes, post, postRaw, result, save } from "../api";
+import { bytes, post, postRaw, result, samples, save, sizes } from "../api";
 import { Deck } from "../deck";
 import { capital, clock, size, words } from "../format";
 import { take } from "../player";
-import { command, fail, recall, remember, say, server, song, stored, stretch, type Range } from "../state";
+import { command, fail, recall, remember, say, server, song, stored, stretch, view, type Range } from "../state";
 import type { Exported, ParameterInfo, Step, VariationInfo } from "../types";
 import { Empty, JobBar, Slider } from "../parts/controls";
 import { Icon } from "../parts/icons";
@@ -26,7 +26,8 @@ const future = signal<Step[][]>([]);
 const busy = signal(false);
 const exporting = signal("");
 const exported = signal<Exported[]>([]);
-const ready = signal(""); // the stretch whose original is loaded
+/** The stretch whose original is loaded, and that the server has encoded. */
+export const ready = signal("");
 const wholeSong = signal(true);
 let key = "";
 
@@ -85,69 +86,90 @@ export function redo(): void {
 // ---- audio
 
 let stopPreview: AbortController | null = null;
+let silent = false; // a preview was asked for, and nothing of it has come
+let sent = ""; // the steps of the latest preview
+let next = 0; // when the latest change was made while another one's preview was silent
 
 function body(part: Range) {
   return { song: song.value!.ref, start: part.start, stop: part.stop, model: model.value, steps: steps.value };
 }
 
 /** Load the original of a stretch and let the server encode it, so that previews begin at once. */
-async function prepare(part: Range): Promise<void> {
-  const wanted = `${song.value!.ref} ${part.start} ${part.stop} ${model.value}`;
-  if (ready.value === wanted) return;
-  busy.value = true;
+async function prepare(part: Range, stop: AbortSignal): Promise<void> {
+  const { ref } = song.value!;
+  const wanted = `${ref} ${part.start} ${part.stop} ${model.value}`;
+  busy.value = ready.value !== wanted;
+  if (!busy.value) return;
   try {
-    const { steps: _, ...bare } = body(part);
-    const response = await postRaw("/vary/original", bare);
-    const [channels, rate] = await whole(response);
+    const response = await bytes("/pcm", { song: ref, start: part.start, stop: part.stop }, stop);
+    const { channels, rate } = await samples(response);
+    if (stop.aborted) return;
     varyDeck.prepare(rate);
     varyDeck.clear();
     varyDeck.offset = part.start;
     varyDeck.add({ id: ORIGINAL, buffer: varyDeck.buffer(channels, rate), gain: 0 });
-    await post("/vary/prepare", bare);
-    ready.value = wanted;
+    await post("/vary/prepare", { ...body(part), steps: [] }, stop);
+    if (!stop.aborted) ready.value = wanted;
   } finally {
-    busy.value = false;
+    if (!stop.aborted) busy.value = false;
   }
 }
 
-async function whole(response: Response): Promise<[Float32Array[], number]> {
-  const count = Number(response.headers.get("x-celesta-channels"));
-  const data = new Float32Array(await response.arrayBuffer());
-  return [apart(data, count, data.length / count), Number(response.headers.get("x-celesta-rate"))];
+/** A slider moves: ask for its audio. While that of an earlier change is silent, the latest one waits for it. */
+function ask(): void {
+  if (JSON.stringify(steps.value) === sent) return;
+  if (silent) next = performance.now();
+  else void preview();
 }
 
-function apart(data: Float32Array, count: number, n: number): Float32Array[] {
-  return Array.from({ length: count }, (_, c) => Float32Array.from({ length: n }, (_, i) => data[i * count + c]!));
+function begun(): void {
+  silent = false;
+  if (!next) return;
+  const since = next;
+  next = 0;
+  void preview(since);
 }
 
-/** Fetch the changed selection; its audio is exchanged as soon as there is some, and again when it is complete. */
-export async function preview(play = false): Promise<void> {
+/** Fetch the changed selection; its audio is exchanged as soon as there is some, and again as more comes. */
+export async function preview(since = performance.now()): Promise<void> {
   if (!song.value) return;
-  const began = performance.now();
   stopPreview?.abort();
   const stop = (stopPreview = new AbortController());
   const part = stretch.value;
+  silent = true;
+  sent = JSON.stringify(steps.value);
   try {
-    await prepare(part);
+    await prepare(part, stop.signal);
     if (stop.signal.aborted) return;
-    describe(part).catch(fail);
     if (steps.value.length === 0) {
       varyDeck.remove(VARIED);
       varyDeck.choose(ORIGINAL);
-    } else await stream(await postRaw("/vary/preview", body(part), stop.signal), began, stop, play);
-    if (play && !varyDeck.playing.value) await varyDeck.play();
+    } else await stream(await postRaw("/vary/preview", { ...body(part), first: ahead() }, stop.signal), since, stop);
+    describe(part).catch(fail);
   } catch (error) {
     fail(error);
+  } finally {
+    if (stopPreview === stop) begun();
   }
 }
 
-async function stream(response: Response, began: number, stop: AbortController, play: boolean): Promise<void> {
-  const count = Number(response.headers.get("x-celesta-channels"));
-  const rate = Number(response.headers.get("x-celesta-rate"));
-  const total = Number(response.headers.get("x-celesta-samples"));
-  const channels = Array.from({ length: count }, () => new Float32Array(total));
+/** The sample of the selection that is audible when the preview has come. */
+function ahead(): number {
+  const rate = varyDeck.tracks.get(ORIGINAL)!.buffer.sampleRate;
+  const delay = varyDeck.playing.value ? Math.min(0.4, Math.max(0.05, latency.value / 1000)) : 0;
+  const at = varyDeck.position() - varyDeck.offset + delay;
+  return Math.round((at % Math.max(varyDeck.length, 0.01)) * rate);
+}
+
+async function stream(response: Response, since: number, stop: AbortController): Promise<void> {
+  const { count, rate, total } = sizes(response);
+  const old = varyDeck.tracks.get(VARIED)?.buffer;
+  const same = old && old.length === total && old.numberOfChannels === count;
+  // What has not come yet is as it was.
+  const channels = Array.from({ length: count }, (_, c) => (same ? old.getChannelData(c).slice() : new Float32Array(total)));
   const reader = response.body!.getReader();
-  let [done, first] = [0, true];
+  let place = Number(response.headers.get("x-celesta-first"));
+  let [done, shown] = [0, 0];
   let rest = new Uint8Array(0);
   for (;;) {
     const { value, done: end } = await reader.read();
@@ -158,20 +180,16 @@ async function stream(response: Response, began: number, stop: AbortController, 
       joined.set(value, rest.length);
       const frames = Math.floor(joined.length / (4 * count));
       const data = new Float32Array(joined.buffer, 0, frames * count);
-      for (let i = 0; i < frames; i++) for (let c = 0; c < count; c++) channels[c]![done + i] = data[i * count + c]!;
+      for (let i = 0; i < frames; i++, place = (place + 1) % total) for (let c = 0; c < count; c++) channels[c]![place] = data[i * count + c]!;
       done += frames;
       rest = joined.slice(frames * count * 4);
     }
-    const here = (varyDeck.position() - varyDeck.offset) * rate;
-    const enough = done > here + 0.25 * rate || done >= total;
-    if (end || (first && enough && done < total)) {
-      if (first) latency.value = performance.now() - began;
-      varyDeck.add({ id: VARIED, buffer: varyDeck.buffer(channels, rate), gain: 0 });
-      if (first) {
-        varyDeck.choose(VARIED);
-        if (play && !varyDeck.playing.value) void varyDeck.play();
-      }
-      first = false;
+    if (end || (shown ? done > 2 * shown : done > 0.3 * rate)) {
+      varyDeck.add({ id: VARIED, buffer: varyDeck.buffer(channels, rate), gain: 0 }, !shown);
+      if (!shown) latency.value = performance.now() - since;
+      shown = done;
+      if (shown && !end) begun();
+      if (stop.signal.aborted) return;
     }
     if (end) return;
   }
@@ -182,18 +200,15 @@ let described = 0;
 async function describe(part: Range): Promise<void> {
   const mine = ++described;
   const some = steps.value.length > 0;
-  const { text } = await post<{ text: string }>("/vary/prepare", body(part));
-  if (mine === described) command.value = some ? text : "";
+  const { text } = await post<{ text: string }>("/vary/command", body(part));
+  if (mine === described && view.value === "vary") command.value = some ? text : "";
 }
-
-let waiting: ReturnType<typeof setTimeout> | undefined;
 
 /** A slider moves: the preview follows while one drags, and the change becomes one step to undo at the end. */
 function moved(next: Step[], done: boolean): void {
   steps.value = next;
   if (done) commit(next);
-  clearTimeout(waiting);
-  waiting = setTimeout(() => void preview(), done ? 0 : 120);
+  ask();
 }
 
 async function save_(kind: "audio" | "recipe", one: Exported): Promise<void> {

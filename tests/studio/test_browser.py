@@ -67,7 +67,8 @@ def until(page, script, seconds=60):
     """Wait until a script is true: wait_for_function needs eval, which the page's policy forbids."""
     end = time.monotonic() + seconds
     while not (found := page.evaluate(script)):
-        assert time.monotonic() < end, f"not true within {seconds} s: {script}"
+        said = page.locator(".toast, .warning, .command").all_inner_texts() if time.monotonic() > end else []
+        assert time.monotonic() < end, f"not true within {seconds} s: {script}; the page says {said}"
         page.wait_for_timeout(30)
     return found
 
@@ -400,7 +401,7 @@ def test_a_part_of_a_song_finds_others(open_page):
     page = open_page("#/library")
     page.locator(".song-row", has_text="copy").click()
     page.get_by_role("button", name="Part 0:00 to 0:15").click()
-    until(page, "document.querySelector('.command code')?.textContent.includes('--from 0 --to')")
+    until(page, "document.querySelector('.command code')?.textContent.includes('--from 0 --to')", 200)
     page.wait_for_selector(".similar li")
 
 

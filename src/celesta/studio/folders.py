@@ -60,11 +60,13 @@ class Folders:
         """Serve one more folder or file.
 
         Raises:
-            UsageError: it does not exist.
+            UsageError: it does not exist, or is a file of another kind.
         """
         path = Path(os.path.abspath(source))
         if not path.exists():
             raise UsageError(f"{printable(source)}: no such file or folder; check the path")
+        if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
+            raise UsageError(f"{printable(source)}: is neither audio, a .cel file nor a library; name one, or a folder")
         real = os.path.realpath(path)
         if all(real != other for _, other in self._roots):
             self._roots.append((path, real))

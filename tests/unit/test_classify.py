@@ -100,6 +100,13 @@ def test_mood_plane():
     assert predictors.mood_plane(("Q1", "Q2", "Q3", "Q4"), np.full((1, 4), 0.25)).tolist() == [[0, 0]]
 
 
+def test_songs_with_the_same_features_are_no_fault():
+    """A few copies of one song as training data ended in an error of scikit-learn."""
+    X, names = np.ones((4, 5)), np.array(["x", "x", "y", "y"])
+    predictor = predictors.train(X, names, np.array(list("abcd")), features="x")
+    assert predictor.predict_proba(X) == pytest.approx(np.full((4, 2), 0.5), abs=0.01)
+
+
 def test_moods_have_words(tmp_path):
     """Item 26: classes were Q1 to Q4. Files with those names and labels of 4QAED are read as before."""
     shipped = Predictor.load("mood")

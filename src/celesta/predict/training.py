@@ -140,7 +140,7 @@ def _fit(
     Z = scaler.transform(features)
     # The dual of the problem in as many dimensions as there are rows: nothing is lost, wide vectors cost little.
     _, s, basis = np.linalg.svd(Z, full_matrices=False)
-    basis = basis[s > 1e-9 * s[0]]
+    basis = basis[s > 1e-9 * s[0]] if s[0] else basis[:1]  # all rows the same: the bias alone is learnt
     turned = Z @ basis.T
     options: dict[str, Any] = {"C": strength, "max_iter": 500, "tol": 1e-4, "class_weight": "balanced"}
     if exclusive:

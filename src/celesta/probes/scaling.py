@@ -63,7 +63,8 @@ class Rotate(TransformerMixin, BaseEstimator):
     """Rotate vectors so that there are no more features than training rows; distances stay as they are.
 
     The rotation comes from the eigenvectors of the training rows' Gram matrix, which is much faster than a singular
-    value decomposition where vectors are wide. Vectors narrower than the number of rows pass unchanged.
+    value decomposition where vectors are wide. Vectors narrower than the number of rows pass unchanged, and so do all
+    where the training rows are zeros, as those of copies of one song are once they are standardised.
     """
 
     def fit(self, X: np.ndarray, y: Any = None) -> Rotate:
@@ -74,7 +75,7 @@ class Rotate(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: np.ndarray, y: Any = None, **_: Any) -> np.ndarray:
         """Fit, and return the training rows ``(n, at most n)`` rotated, which costs no further product."""
         self.rows_: np.ndarray | None = None
-        if X.shape[1] <= len(X):
+        if X.shape[1] <= len(X) or not X.any():
             return X
         values, vectors = np.linalg.eigh(X @ X.T)
         spanned = values > _RANK_TOLERANCE * values[-1]

@@ -129,7 +129,8 @@ class Nested2(Model):
         level = self.cells.spread(envelope * env.STEP_DB + env.FLOOR_DB)
         weight = self.spread * torch.exp(level * (POWER * math.log(10) / 20))
         places = (c.abs() / weight).topk(self.detail_size, dim=-1).indices
-        kept = torch.zeros_like(c, dtype=torch.bool).scatter(-1, places, torch.ones_like(places, dtype=torch.bool))
+        chosen = torch.zeros_like(c, dtype=torch.bool).scatter(-1, places, torch.ones_like(places, dtype=torch.bool))
+        kept = chosen & (c != 0)  # to the decoder a kept zero is one that is left out
         both = torch.cat([envelope, self.cells.rest(c, kept)], dim=-1) * env.STEP_DB + env.FLOOR_DB
         places = places[:, :frames].transpose(1, 2)
         return Parts(base, places, c.gather(-1, places.transpose(1, 2)).transpose(1, 2), both.transpose(1, 2))

@@ -285,7 +285,7 @@ def test_a_stretch_reads_and_decodes_only_the_windows_it_needs(
     read_window, decode_window = CelReader.window, codec.network.decode
     monkeypatch.setattr(CelReader, "window", lambda self, i: asked.add(i) or read_window(self, i))
     monkeypatch.setattr(
-        codec.network, "decode", lambda get, i, n: decoded_windows.append(i) or decode_window(get, i, n)
+        codec.network, "decode", lambda get, some, n: decoded_windows.extend(some) or decode_window(get, some, n)
     )
     damaged = tmp_path / "damaged.cel"
     shutil.copy(coded, damaged)

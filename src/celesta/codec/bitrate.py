@@ -212,14 +212,14 @@ class Survey:
     def _analyse_sample(self) -> Iterator[list[np.ndarray]]:
         """Analyse the sampled windows and let each go; they are read again where there was no room to store them."""
         waiting = self._sampled or _sampled(self._network.coding_model(), self._blocks)[0]
-        while waiting:
-            yield _arrays(self._network.analyse(waiting.pop(0), self.mid_side))
+        taken = (waiting.pop(0) for _ in range(len(waiting)))
+        yield from map(_arrays, self._network.analyse(taken, self.mid_side))
 
     def _analyse_all(self) -> Iterator[list[np.ndarray]]:
         model = self._network.model
         parts = (block for (block,) in self._blocks)
-        for window in windowing.cut(parts, model.window, model.context, model.overlap):
-            yield _arrays(self._network.analyse(window, self.mid_side))
+        windows = windowing.cut(parts, model.window, model.context, model.overlap)
+        yield from map(_arrays, self._network.analyse(windows, self.mid_side))
 
     def close(self) -> None:
         """Remove the temporary files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,15 +188,23 @@ def _at_model_rate(wanted: Stretch, rate: int, length: int) -> tuple[int, int, i
 
 def _windows(network: WindowNetwork, source: WindowSource, begin: int, end: int) -> Iterator[np.ndarray]:
     """Decode windows; a second thread reads and unpacks the next one meanwhile."""
-    first, last = max(0, begin - 1), min(source.count, end + 1)  # neighbours are context
+    asked, last = max(0, begin - 1), min(source.count, end + 1)  # neighbours are context
+    coming: dict[int, Future[LatentWindow]] = {}
     with ThreadPoolExecutor(1) as reader:
-        coming = {i: reader.submit(source.window, i) for i in range(first, min(begin + 2, last))}
-        for i in range(begin, end):
-            if i + 2 < last:
-                coming[i + 2] = reader.submit(source.window, i + 2)
-            decoded = network.decode(lambda j: coming[j].result(), i, source.count)
-            yield np.zeros_like(decoded) if i in source.lost else decoded
-            coming.pop(i - 1, None)
+        i, step = begin, 1
+        while i < end:
+            for j in range(asked, min(i + 2 * step + 1, last)):  # the group, its neighbour and the next group
+                coming[j] = reader.submit(source.window, j)
+            asked = max(asked, min(i + 2 * step + 1, last))
+            group = range(i, min(i + step, end))
+            for j, decoded in zip(
+                group, network.decode(lambda j: coming[j].result(), group, source.count), strict=True
+            ):
+                yield np.zeros_like(decoded) if j in source.lost else decoded
+                step = network.windows_at_once(len(decoded))
+            i = group.stop
+            for j in [j for j in coming if j < i - 1]:
+                del coming[j]
 
 
 def decode_all(network: WindowNetwork, source: WindowSource) -> Iterator[np.ndarray]:

@@ -76,8 +76,9 @@ def encode_windows(codec: Codec, song: SongSource, progress: Progress | None = N
     stride = (model.window - model.overlap) / model.sample_rate
     total = song.seconds
     blocks = song.blocks(model.sample_rate)
-    for i, window in enumerate(windowing.cut(blocks, model.window, model.context, model.overlap), start=1):
-        yield codec.network.encode(window)
+    windows = windowing.cut(blocks, model.window, model.context, model.overlap)
+    for i, latent in enumerate(codec.network.encode(windows), start=1):
+        yield latent
         if progress is not None:
             progress(i * stride if total is None else min(i * stride, total), total)
 

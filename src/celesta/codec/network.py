@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from celesta.codec.batching import run_rows
 from celesta.codec.windowing import Window
 from celesta.entropy.table_file import Tables, load_tables
 from celesta.entropy.window import envelope_of
@@ -58,17 +60,40 @@ class WindowNetwork:
         self.runtime = runtime_of(model, device, precision)
         self.model, self.device = self.runtime.model, self.runtime.device
 
-    def encode(self, window: Window) -> LatentWindow:
-        """Encode a window with its context, channel by channel, so that no channel's latent depends on another's."""
-        model = self.model
+    def windows_at_once(self, channels: int) -> int:
+        """Return how many windows go through the network in one call: one on the CPU."""
+        return max(1, self.runtime.batch // channels)
+
+    def encode(self, windows: Iterable[Window]) -> Iterator[LatentWindow]:
+        """Encode windows with their context, channel by channel, so that no channel's latent depends on another's."""
+        for some in self._together(windows):
+            prepared = [self._scaled(window) for window in some]
+            rows: list[dict[str, np.ndarray | int]] = [{"x": one[None]} for x, _ in prepared for one in x]
+            parts = iter(run_rows(self.runtime.encoder, rows, self.runtime.batch))
+            for window, (x, gain) in zip(some, prepared, strict=True):
+                yield self._latent(window, gain, [next(parts) for _ in x])
+
+    def _together(self, windows: Iterable[Window]) -> Iterator[list[Window]]:
+        """Yield the windows of one call of the network."""
+        stream = iter(windows)
+        for first in stream:
+            more = self.windows_at_once(len(first.samples)) - 1
+            yield [first, *itertools.islice(stream, more)]
+
+    def _scaled(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Return the samples as the network takes them, and their gain."""
         x = np.ascontiguousarray(window.samples)
         gain = np.ones(len(x), np.float32)
-        if model.normalise:
+        if self.model.normalise:
             gain = np.abs(x).max(axis=1)
             x = x / np.where(gain > 0, gain, 1)[:, None]
+        return x, gain
+
+    def _latent(self, window: Window, gain: np.ndarray, parts: Sequence[dict[str, np.ndarray]]) -> LatentWindow:
+        """Take the context off what the encoder made of each channel."""
+        model = self.model
         first = window.left // model.hop_length
         keep = slice(first, first + model.window_frames)
-        parts = [self.runtime.encoder.run(x=channel[None, None]) for channel in x]
         return LatentWindow(
             _joined([p["base"][..., keep] for p in parts]),
             _joined([p["places"][..., keep].astype(np.uint16) for p in parts]),
@@ -85,41 +110,65 @@ class WindowNetwork:
         columns = slice(first // ENVELOPE_FRAMES, first // ENVELOPE_FRAMES + count)
         return _joined([one[..., columns] for one in envelopes])
 
-    def decode(self, window: Callable[[int], LatentWindow], i: int, count: int) -> np.ndarray:
-        """Decode window ``i`` of ``count`` to ``(channels, samples)``, its neighbours being its context.
+    def decode(self, window: Callable[[int], LatentWindow], indices: Sequence[int], count: int) -> list[np.ndarray]:
+        """Decode windows of ``count`` to ``(channels, samples)`` each, their neighbours being their context.
 
         Args:
             window: gives a window by its index.
-            i: index.
+            indices: of the windows.
             count: number of windows.
 
         Raises:
-            LatentError: places are out of range, or the window does not decode to finite audio.
+            LatentError: places are out of range, or a window does not decode to finite audio.
         """
         model = self.model
         frames = model.context // model.hop_length
-        left, right = (frames if i > 0 else 0), (frames if i + 1 < count else 0)
-        here, around = self._surroundings(window, i, left, right)
-        start, length = left * model.hop_length, model.window
-        first = i * (model.window - model.overlap) // model.hop_length - left
-        total = (left + right) * model.hop_length + length
-        decoded = []
-        for channel in range(len(around.base)):
-            one = slice(channel, channel + 1)
-            parts: dict[str, np.ndarray] = {
-                "base": around.base[one].astype(np.float32),
-                "places": around.places[one].astype(np.int64),
-                "values": around.values[one].astype(np.float32),
-            }
-            if around.envelope is not None:
-                parts["envelope"] = around.envelope[one].astype(np.float32)
+        left = [frames if i > 0 else 0 for i in indices]
+        right = [frames if i + 1 < count else 0 for i in indices]
+        found = [self._surroundings(window, *one) for one in zip(indices, left, right, strict=True)]
+        most = max(around.places.shape[1] for _, around in found)
+        around = [one.padded(most) for _, one in found]
+        channels = []
+        for channel in range(len(around[0].base)):
+            rows = [self._row(one, channel, i, before) for one, i, before in zip(around, indices, left, strict=True)]
             own = {"channel": channel} if model.capabilities.has_envelope else {}
-            made = self.runtime.decoder.run(**parts, length=total, start=first, **own)
-            decoded.append(made["out"][0, 0, start : start + length])
-        samples = np.stack(decoded)
-        if not np.isfinite(samples).all():
-            raise LatentError(f"{self.name}: window {i} does not decode to finite audio; its values are out of range")
-        return samples * here.gain[:, None] if model.normalise else samples
+            channels.append(self._decoded(rows, left, right, own))
+        made = []
+        for i, (here, _), samples in zip(indices, found, map(np.stack, zip(*channels, strict=True)), strict=True):
+            if not np.isfinite(samples).all():
+                raise LatentError(
+                    f"{self.name}: window {i} does not decode to finite audio; its values are out of range"
+                )
+            made.append(samples * here.gain[:, None] if model.normalise else samples)
+        return made
+
+    def _row(self, around: LatentWindow, channel: int, i: int, left: int) -> dict[str, np.ndarray | int]:
+        """Return what the decoder takes of a channel of a window with its context."""
+        model = self.model
+        row: dict[str, np.ndarray | int] = {
+            "base": around.base[channel].astype(np.float32),
+            "places": around.places[channel].astype(np.int64),
+            "values": around.values[channel].astype(np.float32),
+            "start": i * (model.window - model.overlap) // model.hop_length - left,
+        }
+        if around.envelope is not None:
+            row["envelope"] = around.envelope[channel].astype(np.float32)
+        return row
+
+    def _decoded(
+        self, rows: Sequence[dict[str, np.ndarray | int]], left: list[int], right: list[int], own: dict[str, int]
+    ) -> list[np.ndarray]:
+        """Decode one channel of windows with so many frames of context, which are taken off."""
+        hop, window = self.model.hop_length, self.model.window
+        made: list[np.ndarray] = []
+        for frames, some in itertools.groupby(zip(rows, left, right, strict=True), key=lambda item: item[1] + item[2]):
+            listed = list(some)
+            total = frames * hop + window
+            parts = [row for row, _, _ in listed]
+            outs = run_rows(self.runtime.decoder, parts, self.runtime.batch, length=total, **own)
+            for out, (_, before, _) in zip(outs, listed, strict=True):
+                made.append(out["out"][0, 0, before * hop : before * hop + window])
+        return made
 
     def _surroundings(
         self, window: Callable[[int], LatentWindow], i: int, left: int, right: int
@@ -146,23 +195,29 @@ class WindowNetwork:
 
     # ---- for models that code to a bitrate
 
-    def analyse(self, window: Window, mid_side: bool) -> Analysis:
-        """Compute base and all coefficients of each channel of a window, its context's frames taken off."""
+    def analyse(self, windows: Iterable[Window], mid_side: bool) -> Iterator[Analysis]:
+        """Compute base and all coefficients of each channel of windows, their context's frames taken off."""
         model = self.coding_model()
-        x = np.ascontiguousarray(window.samples)
-        if mid_side:
-            x = np.stack([x[0] + x[1], x[0] - x[1]]) * HALF_POWER
-        first = window.left // model.hop_length
-        keep = slice(first, first + model.window_frames)
-        c = self.coefficients(x)
-        # Channel by channel, so that a channel's numbers do not depend on the others'.
         to_base = self.runtime.function("base")
-        bases = [to_base.run(x=one[None, None], c=own[None])["out"][0] for one, own in zip(x, c, strict=True)]
-        made = []
-        for base, own in zip(bases, c, strict=True):
-            kept = np.ascontiguousarray(own[keep].T)  # what follows goes through it many times
-            made.append(ChannelAnalysis(base[keep].T, kept, envelope_of(kept, self.tables)))
-        return made
+        for some in self._together(windows):
+            samples = [_mid_side(w.samples) if mid_side else np.ascontiguousarray(w.samples) for w in some]
+            transformed = [self.coefficients(x) for x in samples]
+            rows: list[dict[str, np.ndarray | int]] = [
+                {"x": one[None], "c": own}
+                for x, c in zip(samples, transformed, strict=True)
+                for one, own in zip(x, c, strict=True)
+            ]
+            # Channel by channel, so that a channel's numbers do not depend on the others'.
+            bases = iter(run_rows(to_base, rows, self.runtime.batch))
+            for window, c in zip(some, transformed, strict=True):
+                first = window.left // model.hop_length
+                keep = slice(first, first + model.window_frames)
+                made = []
+                for own in c:
+                    kept = np.ascontiguousarray(own[keep].T)  # what follows goes through it many times
+                    base = next(bases)["out"][0]
+                    made.append(ChannelAnalysis(base[keep].T, kept, envelope_of(kept, self.tables)))
+                yield made
 
     def coefficients(self, x: np.ndarray) -> np.ndarray:
         """Compute the MDCT ``(channels, frames, bands)`` of samples ``(channels, n)``."""
@@ -195,6 +250,10 @@ class WindowNetwork:
             able = ", ".join(one.name for one in registry.shipped() if one.capabilities.codes_to_bitrate)
             raise ModelError(f"{self.name}: cannot be coded to a bitrate or quality; use --bits, or one of {able}")
         return self.model
+
+
+def _mid_side(x: np.ndarray) -> np.ndarray:
+    return np.stack([x[0] + x[1], x[0] - x[1]]) * HALF_POWER
 
 
 def _joined(channels: list[np.ndarray]) -> np.ndarray:

@@ -36,6 +36,8 @@ class Runtime(ABC):
         model: sizes and capabilities of the model.
         device: name of the device that computes.
         backend: ``torch`` or ``onnx``.
+        batch: rows (windows times audio channels) that go through a network in one call: 1 on the CPU, where more are
+            no faster, and where a row's numbers must not depend on its neighbours.
         encoder: ``x (B, channels, T)`` to ``base``, ``places``, ``values`` and ``envelope``, see
             :class:`celesta.models.base.Parts`.
         stored_numbers: numbers in the weights' file.
@@ -46,6 +48,7 @@ class Runtime(ABC):
     model: ModelInfo
     device: str
     backend: str
+    batch: int = 1
     stored_numbers: int
     encoder: Network
     decoder: Network

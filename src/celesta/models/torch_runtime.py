@@ -13,6 +13,9 @@ from celesta import _device
 from celesta.models.base import Model, Parts
 from celesta.models.runtime import Arrays, Network, Runtime
 
+_GPU_BATCH = 16
+"""Windows of 5 to 10 s; the widest layer of the largest model then takes 450 MB in float32."""
+
 
 class TorchNetwork:
     """A function of PyTorch tensors as a :class:`Network`.
@@ -67,6 +70,7 @@ class TorchRuntime(Runtime):
         self.model = model.to(where)
         self.stored_numbers = sum(value.numel() for value in model.state_dict().values())
         self.device = str(where)
+        self.batch = 1 if where.type == "cpu" else _GPU_BATCH
         self._where = where
         self.encoder: Network = TorchNetwork(model.encode, where)
         self.decoder: Network = TorchNetwork(self._decode, where)

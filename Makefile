@@ -25,10 +25,10 @@ test: $(VENV)/installed
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 
-# What a user without torch has: an environment of its own, and a run through models, verbs and features.
+# What a user without torch has: an environment of its own, and a run through models, verbs, features and the studio.
 test-core:
 	$(PYTHON) -m venv .venv-core
-	.venv-core/bin/pip install -q --disable-pip-version-check --no-compile -e .
+	.venv-core/bin/pip install -q --disable-pip-version-check --no-compile -e '.[studio]'
 	folder=$$(mktemp -d) && .venv-core/bin/python tests/core/verbs.py $$folder && rm -r $$folder
 
 bench: $(VENV)/installed

@@ -6,6 +6,7 @@ import json
 import resource
 import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from celesta.errors import CelestaError
 from celesta.latents import CelReader, Latent, verify
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "attacks"))
-from audio_mutations import MEMORY, mutate
+from audio_mutations import HANG, MEMORY, mutate
 
 
 def windows(path: Path) -> None:
@@ -38,6 +39,7 @@ def main(source: Path, first: int, count: int) -> int:
             print(seed, end=" ", file=sys.stderr, flush=True)
             damaged = mutate(data, seed)
             path.write_bytes(damaged)
+            began = time.monotonic()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 for use in (verify, Latent.load, windows):
@@ -52,6 +54,8 @@ def main(source: Path, first: int, count: int) -> int:
                             bad.append(f"seed {seed}: message {error!r}")
                     except Exception as error:
                         bad.append(f"seed {seed}: {use.__name__}: {type(error).__name__}: {error}")
+            if (spent := time.monotonic() - began) > HANG:
+                bad.append(f"seed {seed}: took {spent:.1f} s")
     print(json.dumps({**seen, "bad": bad}))
     return 1 if bad else 0
 

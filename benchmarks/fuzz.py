@@ -1,10 +1,11 @@
 """Read many damaged audio and .cel files: no crash, no hang over 10 s, no memory over 1 GB, no error but Celesta's.
 
-Run: python benchmarks/fuzz.py [--files 100000] [--first 0] [--json FILE]
+Run: python benchmarks/fuzz.py [--files 100000] [--first 0] [--minutes M] [--json FILE]
 
 One second of music is written in every format, and damaged in eight ways (flipped bits, changed headers, cuts, zeros,
 repeated, inserted and swapped parts, fields of lies); a copy is a function of its number, so that a failure can be read
-again: --first NUMBER --files 1. Copies are read in processes of their own, 250 at a time. Exits with 1 on a failure.
+again: --first NUMBER --files 1. Copies are read in processes of their own, 250 at a time, one format after the other;
+--minutes ends the run early, and the table says how many were read. Exits with 1 on a failure.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ def sources(folder: Path) -> list[tuple[str, Path, Path]]:
     """Write the sound files; return for each a name, the file and the script that damages and reads it."""
     clip = celesta.read(Path(celesta.__file__).parent / "clips" / "rock.ogg")
     x = Audio(np.ascontiguousarray(clip.samples[:, : clip.sample_rate]), clip.sample_rate)
-    coded = next(entry.name for entry in registry.shipped() if entry.capabilities.codes_to_bitrate)
+    everything = (*registry.shipped(), *registry.IN_TRAINING)
+    coded = [entry.name for entry in everything if entry.capabilities.codes_to_bitrate]
     made = []
     for suffix in FORMATS:
         write(folder / f"song.{suffix}", x)
         made.append((suffix, folder / f"song.{suffix}", AUDIO))
     for name, model, options in (
-        ("cel coded", coded, {"kbps": 12}), ("cel bits", "cel-3", {"bits": 6}), ("cel float", "linear-8", {}),
+        *((f"cel {name}", name, {"kbps": 12}) for name in coded),
+        ("cel bits", "cel-3", {"bits": 6}),
+        ("cel float", "linear-8", {}),
     ):  # fmt: skip
         file = folder / f"{name.replace(' ', '-')}.cel"
         celesta.load(model).encode_file(x, file, **options)
@@ -72,33 +76,47 @@ def batch(script: Path, file: Path, first: int, count: int) -> dict[str, object]
     return found
 
 
+def run(made: list[tuple[str, Path, Path]], files: int, begin: int, end: float) -> list[dict[str, object]]:
+    """Read copies of every format in turn, until there are so many or the time is over."""
+    rows = [
+        {"format": name, "files": 0, "read": 0, "refused": 0, "bad": [], "seconds": 0.0,
+         "wanted": -(-files // sum(other is script for _, _, other in made))}
+        for name, _, script in made
+    ]  # fmt: skip
+    while time.monotonic() < end and any(row["files"] < row["wanted"] for row in rows):
+        for row, (_, file, script) in zip(rows, made, strict=True):
+            count = min(BATCH, row["wanted"] - row["files"])
+            if count <= 0:
+                continue
+            began = time.monotonic()
+            found = batch(script, file, begin + row["files"], count)
+            for line in found["bad"]:
+                print(f"{row['format']}: {line}", flush=True)
+            row["files"] += count
+            row["seconds"] += time.monotonic() - began
+            for key in ("read", "refused", "bad"):
+                row[key] += found[key]
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000, help="of audio, and as many .cel files")
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    rows, failed = [], 0
+    end = time.monotonic() + 60 * args.minutes
     with tempfile.TemporaryDirectory() as folder:
-        made = sources(Path(folder))
-        for name, file, script in made:
-            count = -(-args.files // sum(other is script for _, _, other in made))
-            row: dict[str, object] = {"format": name, "files": 0, "read": 0, "refused": 0, "bad": []}
-            began = time.monotonic()
-            for first in range(args.first, args.first + count, BATCH):
-                found = batch(script, file, first, min(BATCH, args.first + count - first))
-                row["files"] += min(BATCH, args.first + count - first)
-                for key in ("read", "refused", "bad"):
-                    row[key] += found[key]
-            row["seconds"] = time.monotonic() - began
-            rows.append(row)
-            failed += len(row["bad"])
-            print(
-                f"{name:10} {row['files']:7} files {row['read']:7} read {row['refused']:7} refused "
-                f"{len(row['bad']):3} failures {row['seconds']:7.0f} s", flush=True,
-            )  # fmt: skip
-            for line in row["bad"][:10]:
-                print(f"  {line}", flush=True)
+        rows = run(sources(Path(folder)), args.files, args.first, end)
+    for row in rows:
+        print(
+            f"{row['format']:10} {row['files']:7} files {row['read']:7} read {row['refused']:7} refused "
+            f"{len(row['bad']):3} failures {row['seconds']:7.0f} s"
+        )
+        for line in row["bad"][:10]:
+            print(f"  {line}")
+    failed = sum(len(row["bad"]) for row in rows)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     print(f"largest memory of a process: {peak / 1e6:.0f} MB (bound {MEMORY / 1e6:.0f})")
     if args.json:

@@ -11,10 +11,10 @@ Names are imported when first used, so that ``import celesta`` is quick and does
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from celesta import _extras
 from celesta._version import __version__
 from celesta.errors import CelestaError
 
@@ -87,9 +87,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
+        return getattr(_extras.import_module(_WHERE[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"celesta.{name}")
+        return _extras.import_module(f"celesta.{name}")
     raise AttributeError(f"module 'celesta' has no attribute {name!r}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import platform
 import sys
@@ -13,7 +12,8 @@ from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from celesta.errors import MissingExtraError, UsageError
+from celesta import _extras
+from celesta.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -27,12 +27,7 @@ _limits: list[int] = []
 
 def has_torch() -> bool:
     """Whether torch is installed; does not import it."""
-    if "torch" in sys.modules:
-        return sys.modules["torch"] is not None
-    try:
-        return importlib.util.find_spec("torch") is not None
-    except ImportError:
-        return False
+    return _extras.installed("torch")
 
 
 def import_with_torch(module: str, what: str = "this") -> ModuleType:
@@ -59,7 +54,7 @@ def require_torch(what: str) -> None:
         MissingExtraError: it is not.
     """
     if not has_torch():
-        raise MissingExtraError(f"{what} needs PyTorch, the extra [train]; pip install 'celesta[train]'")
+        raise _extras.missing("torch", what)
 
 
 def name(device: str = "auto") -> str:

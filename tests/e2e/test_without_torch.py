@@ -1,4 +1,5 @@
-"""The main verbs and the Python API where torch cannot be imported; .ci/run does the same where it is not installed."""
+"""The verbs and the Python API where torch, scikit-learn and matplotlib cannot be imported; .ci/run does the same
+where torch is not installed."""
 
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "onnx"):
+        if name.partition(".")[0] in ("torch", "onnx", "sklearn", "matplotlib"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())

@@ -67,7 +67,7 @@ def test_from_pretrained_is_load():
 def test_arrays_and_tensors_of_one_and_two_dimensions(linear, music):
     x = music(30_000, channels=2, sample_rate=RATE)
     whole = linear.encode(Audio(x, RATE))
-    for given in (x, torch.from_numpy(x), x.astype(np.float64), torch.from_numpy(x).requires_grad_()):
+    for given in (x, x[None], torch.from_numpy(x), x.astype(np.float64), torch.from_numpy(x).requires_grad_()):
         assert same(linear.encode(given, sample_rate=RATE), whole)
         assert same(linear.encode(given, RATE), whole)
     mono = linear.encode(Audio(x[:1], RATE))
@@ -79,7 +79,7 @@ def test_arrays_and_tensors_of_one_and_two_dimensions(linear, music):
     ("given", "rate", "said"),
     [
         (np.zeros(9, np.float32), None, "sample_rate=44100"),
-        (np.zeros((1, 2, 9), np.float32), RATE, "shape"),
+        (np.zeros((2, 2, 9), np.float32), RATE, "shape"),
         (np.zeros((9_000, 2), np.float32), RATE, "transpose"),
         (np.ones(9, np.int16), RATE, "32768"),
         (np.array(["a"]), RATE, "floats"),

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
 from celesta import _device
+from celesta.cli.main import app
 from celesta.errors import UsageError
 from celesta.models import registry
 from celesta.models.baselines import SparseBaseline
@@ -34,6 +37,40 @@ def test_a_device_that_is_not_here_is_refused():
             _device.resolve("cuda")
     with pytest.raises(UsageError, match="not available"):
         _device.resolve("cuda:99")
+
+
+VERBS = {
+    ("encode",): ("song.wav",),
+    ("decode",): ("song.cel",),
+    ("train",): ("-m", "cel-3", "--data", "music", "-o", "run"),
+    ("cluster",): ("--data", "music"),
+    ("classify", "train"): ("--data", "music"),
+    ("classify", "evaluate"): ("genre", "--data", "music"),
+    ("classify", "predict"): ("song.wav",),
+}
+
+
+def test_a_wrong_device_is_one_line_before_any_work(tmp_path, monkeypatch):
+    """Of every verb that has --device; neither the music nor the models are looked at."""
+
+    def verbs(command, path=()):
+        for name, one in getattr(command, "commands", {}).items():
+            yield from verbs(one, (*path, name))
+        if any("--device" in option.opts for option in command.params):
+            yield path
+
+    assert set(verbs(typer.main.get_command(app))) == set(VERBS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for verb, words in VERBS.items():
+        for device, said in (
+            ("abacus", "device must be one of auto, cpu, cuda, mps"),
+            ("cuda:7", "not available here"),
+        ):
+            made = CliRunner().invoke(app, [*verb, *words, "--device", device])
+            assert made.exit_code == 2, (verb, made.output)
+            assert said in " ".join(made.output.split()), (verb, made.output)
+            assert list(tmp_path.iterdir()) == []
 
 
 def test_float32_is_float32_and_bfloat16_is_asked_for():

@@ -28,6 +28,7 @@ EXECUTED = (
     "docs/how-to/install.md",
     "docs/how-to/gpu.md",
     "docs/how-to/pytorch.md",
+    "docs/how-to/hugging-face.md",
     "docs/tutorial/musician.md",
     "docs/tutorial/researcher.md",
 )

@@ -25,7 +25,7 @@ from celesta.evaluation.reconstruction import reconstruct
 from celesta.models import registry
 from celesta.report import compare as comparing
 from celesta.report.demo import CLIPS, PLAYED, VARIED_SECONDS, build_demo
-from celesta.report.figures import curves, envelope, png, svg
+from celesta.report.figures import curves, png, svg
 from celesta.report.media import height_of, line_path, opus_uri, spectrogram_uri, waveform_path
 from celesta.report.page import Link, Page, clean, relative_url
 from celesta.report.player import Track, player
@@ -293,11 +293,6 @@ def test_pictures_of_audio_of_any_length(n, music):
     for path in (waveform_path(x, peak, 300), line_path(x, peak, 300)):
         assert path.startswith("M")
         assert all(0 <= level <= 200 for level in levels(path))
-    t, low, high = envelope(x, RATE)
-    assert len(t) == len(low) == len(high)
-    assert low.min() >= x.min()
-    assert high.max() <= x.max()
-    assert (low <= high).all()
 
 
 def test_pictures_of_silence_are_dark_and_flat():

@@ -60,4 +60,4 @@ def test_a_part_of_the_fuzz_benchmark():
     command = [sys.executable, str(ROOT / "benchmarks" / "fuzz.py"), "--files", "60", "--first", "7000"]
     made = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert made.returncode == 0, made.stdout + made.stderr
-    assert made.stdout.count(" 0 failures") == 8
+    assert made.stdout.count(" 0 failures") == len(made.stdout.splitlines()) - 1 >= 8

@@ -41,6 +41,15 @@ class Audio(NamedTuple):
     samples: np.ndarray
     sample_rate: int
 
+    @property
+    def audio_values(self) -> np.ndarray:
+        """The samples as ``(1, channels, n)``, a batch of one: what ``decode`` of the audio codecs of transformers has.
+
+        >>> Audio(np.zeros((2, 44_100), np.float32), 44_100).audio_values.shape
+        (1, 2, 44100)
+        """
+        return np.atleast_2d(self.samples)[None]
+
     def __repr__(self) -> str:
         channels, n = (np.atleast_2d(self.samples)).shape[-2:]
         many = "1 channel" if channels == 1 else f"{channels} channels"

@@ -50,16 +50,22 @@ def check_features(name: str) -> None:
         check_model(model, f"--features {kind}")
 
 
-def check_compute(device: str, precision: str) -> None:
-    """Refuse a device or a precision that does not exist, or is not there.
+def check_compute(device: str, precision: str = "float32", backend: str = "auto") -> None:
+    """Refuse a device, a precision or an inference engine that does not exist, or is not there.
 
     Raises:
         UsageError: with those that are there.
+        MissingExtraError: torch is needed and not installed.
     """
     _device.name(device)
     if precision not in _device.PRECISIONS:
         given, those = printable(precision), ", ".join(_device.PRECISIONS)
         raise UsageError(f"--precision {given}: give one of {those}")
+    if backend not in _device.BACKENDS:
+        raise UsageError(f"--backend {printable(backend)}: give one of {', '.join(_device.BACKENDS)}")
+    if backend == "torch":
+        _device.require_torch("--backend torch")
+    _device.backend(backend, device, precision, True)
 
 
 def check_sizes(model: str, **given: Any) -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from celesta import _extras
 from celesta._files import atomic
 from celesta.cli import console
-from celesta.cli.checks import check_features
+from celesta.cli.checks import check_compute, check_features
 from celesta.cli.files import free, output_folder
-from celesta.cli.options import Cache, Encoding, Features, Force, Json, Lists, Seed, Strict, Workers, cache_of
+from celesta.cli.options import Cache, Device, Encoding, Features, Force, Json, Lists, Seed, Strict, Workers, cache_of
 from celesta.cli.progress import working
 from celesta.errors import UsageError
 
@@ -50,6 +51,7 @@ def cluster(
     lists: Lists = None,
     encoding: Encoding = None,
     workers: Workers = 1,
+    device: Device = "auto",
     force: Force = False,
     strict: Strict = False,
     as_json: Json = False,
@@ -63,10 +65,12 @@ def cluster(
 
     Example: `celesta cluster --data music/ --groups 8 -f latent:cel-3`
     """
+    _extras.require("sklearn", "celesta cluster")
     from celesta.probes.song_clusters import cluster_songs
     from celesta.report.clusters import score_table, write_page
     from celesta.report.page import Link
 
+    check_compute(device)
     check_features(features)
     output_folder(output)
     page, table, saved = (free(output / f"clusters.{suffix}", force) for suffix in ("html", "csv", "json"))
@@ -74,7 +78,7 @@ def cluster(
     with working("cluster", "looking for files", parts=True) as meter:
         found = cluster_songs(
             data, features=features, groups=groups, seed=seed, cache=cache_of(cache), lists=lists, encoding=encoding,
-            workers=workers, progress=lambda done, total: meter.steps("features", done, total),
+            workers=workers, device=device, progress=lambda done, total: meter.steps("features", done, total),
         )  # fmt: skip
         meter.doing(f"writing {len(found.songs)} songs")
         document = found.to_dict()

@@ -13,7 +13,7 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute, check_model
 from celesta.cli.files import WRITABLE, Kind, find_cel, plan
-from celesta.cli.options import CelFiles, Device, Force, Json, Precision, Strict, seconds
+from celesta.cli.options import Backend, CelFiles, Device, Force, Json, Precision, Strict, seconds
 from celesta.cli.progress import working
 from celesta.cli.standard import STANDARD, opened_input, opened_output
 from celesta.errors import UsageError
@@ -61,6 +61,7 @@ def decode(
     ] = None,
     device: Device = "auto",
     precision: Precision = "float32",
+    backend: Backend = "auto",
     force: Force = False,
     strict: Strict = False,
     as_json: Json = False,
@@ -84,14 +85,14 @@ def decode(
     if suffix not in WRITABLE:
         raise UsageError(f"--format must be one of {', '.join(s[1:] for s in WRITABLE)}, got {suffix[1:]}")
     console.be_strict(strict)
-    check_compute(device, precision)
+    check_compute(device, precision, backend)
     if model is not None:
         check_model(model)
     with working("decode", "looking for files") as meter:
         targets = plan(sources, output, Kind(WRITABLE, suffix, find_cel), force=force).targets
         from celesta.latents import CelReader
 
-        codec = _loader(model, device, precision)
+        codec = _loader(model, device=device, precision=precision, backend=backend)
         stretch: dict[str, Any] = {"sample_rate": sample_rate, "start": start, "stop": stop}
 
         def work(file: Path) -> None:
@@ -113,12 +114,12 @@ def decode(
         each_file(meter, targets, work, single=len(sources) == 1 and sources == list(targets), as_json=as_json)
 
 
-def _loader(model: str | None, device: str, precision: str) -> Callable[[str], Codec]:
+def _loader(model: str | None, **compute: str) -> Callable[[str], Codec]:
     """Return a function that loads each model once: the one of a file, or always the one that was asked for."""
     from celesta import codec as codecs
 
     @functools.cache
     def load(name: str) -> Codec:
-        return codecs.load(name, device=device, precision=precision)
+        return codecs.load(name, **compute)
 
     return lambda name: load(model or name)

@@ -19,10 +19,15 @@ from celesta.cli.progress import Meter, working
 from celesta.errors import CelestaError
 
 OK = "ok"
-PACKAGES = ("celesta", "torch", "numpy", "scipy", "soundfile", "soxr", "safetensors", "scikit-learn")
-EXTRAS = (("av", "av"), ("probes", "xgboost"), ("quality", "zimtohrli"))
+PACKAGES = ("celesta", "numpy", "scipy", "onnxruntime", "soundfile", "soxr", "safetensors")
+EXTRAS = (
+    ("train", "torch"), ("science", "sklearn"), ("studio", "starlette"), ("av", "av"), ("probes", "xgboost"),
+    ("quality", "zimtohrli"),
+)  # fmt: skip
 PROGRAMS = (("ffmpeg", "the curves of Opus and MP3 in compare"), ("c++", "training with --compile"))
 FORMATS = ("wav", "flac", "ogg", "opus", "mp3")
+
+_ENGINES = {"onnx": "ONNX Runtime and NumPy", "torch": "PyTorch"}
 
 Row = tuple[str, str, str]
 
@@ -74,7 +79,9 @@ def _extras() -> list[Row]:
     rows: list[Row] = []
     for extra, module in EXTRAS:
         there = importlib.util.find_spec(module) is not None
-        rows.append((f"extra [{extra}]", "", OK if there else f"optional, not installed: pip install {module}"))
+        rows.append(
+            (f"extra [{extra}]", "", OK if there else f"optional, not installed: pip install 'celesta[{extra}]'")
+        )
     for program, use in PROGRAMS:
         there = shutil.which(program) is not None
         rows.append((program, "", OK if there else f"optional, not installed; only for {use}"))
@@ -113,12 +120,13 @@ def _models(meter: Meter) -> list[Row]:
             back = codec.decode(codec.encode(Audio(tone, 22_050)))
             mse = float(np.mean((back.samples - tone) ** 2))
             what = " (the default)" if name == DEFAULT_MODEL else ""
-            rows.append((f"{name}{what}", f"MSE {mse:.5f} on a tone", OK))
+            rows.append(
+                (f"{name}{what}", f"{_ENGINES[codec.backend]} on {codec.network.device}, MSE {mse:.5f} on a tone", OK)
+            )
         except CelestaError as error:
             rows.append((name, "", str(error)))
     return rows
 
 
 def _tone() -> np.ndarray:
-
     return (0.3 * np.sin(np.arange(22_050) / 10, dtype=np.float32))[None]

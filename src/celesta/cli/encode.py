@@ -16,6 +16,7 @@ from celesta.cli.checks import check_compute, check_sizes
 from celesta.cli.files import Kind, plan
 from celesta.cli.options import (
     DEFAULT_MODEL,
+    Backend,
     BaseChannels,
     Device,
     Engine,
@@ -88,6 +89,7 @@ def encode(
     tags: Tags = True,
     device: Device = "auto",
     precision: Precision = "float32",
+    backend: Backend = "auto",
     engine: Engine = "loky",
     workers: EncodeWorkers = None,
     manifest: ManifestFile = None,
@@ -112,11 +114,12 @@ def encode(
     Example: `celesta encode albums/ -o latents/ --workers 4 --manifest latents.jsonl`
     """
     console.be_strict(strict)
-    check_compute(device, precision)
+    check_compute(device, precision, backend)
     sizes = {"kbps": kbps, "quality": quality, "channels": channels, "detail": detail, "dtype": dtype, "bits": bits}
     check_sizes(model, **sizes)
     options: dict[str, Any] = {**sizes, "mono": mono, "verify": verify, "tags": tags}
-    chosen = _Job(sources, output, model, options, {"device": device, "precision": precision}, force, as_json)
+    compute = {"device": device, "precision": precision, "backend": backend}
+    chosen = _Job(sources, output, model, options, compute, force, as_json)
     with working("encode", f"loading {model}") as meter:
         if engine == "loky" and workers is None and manifest is None:
             _encode_here(meter, chosen)

@@ -34,6 +34,10 @@ Precision = Annotated[
     typer.Option(metavar="TYPE", help="Arithmetic of the network: float32, bfloat16 (faster on some CPUs) or auto."),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where the network computes: auto, cpu, cuda or mps.")]
+Backend = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="What computes the network: torch, onnx, or auto for the model's faster one."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 at any warning about audio, such as damage that can be read past.")

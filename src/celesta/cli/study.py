@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from celesta import _device
+from celesta import _extras
 from celesta.cli import console
 from celesta.cli.checks import check_features
 from celesta.cli.files import free, output_folder
@@ -46,18 +46,19 @@ def study(
 ) -> None:
     """Measure what features say about labelled music: classifiers, boosted trees, clusters, with controls.
 
-    A study that was interrupted continues where it was: features and probes are saved in the cache.
+    A study that was interrupted continues where it was: features and probes are saved in the cache. What needs
+    PyTorch is left out where that is not installed.
 
     Example: `celesta study --data gtzan --data 4qaed -o study`
 
     Example: `celesta study --data music/ -f latent:cel-3 -f handcrafted --no-classifier`
     """
-    _device.require_torch("celesta study")
+    _extras.require("sklearn", "celesta study")
     from celesta.report.figures import png
     from celesta.report.study import cluster_figure, summary_figure, write_page
     from celesta.study import DEFAULT_FEATURES
     from celesta.study import study as run_study
-    from celesta.study.finetuned_heads import MODELS
+    from celesta.study.methods import CLASSIFIED
 
     console.be_strict(strict)
     for name in features or ():
@@ -71,7 +72,7 @@ def study(
             cache=cache_of(cache),
             lists=lists,
             seeds=range(seeds),
-            classifier=MODELS if classifier else (),
+            classifier=CLASSIFIED if classifier else (),
             folds=folds,
             encoding=encoding,
             workers=workers,

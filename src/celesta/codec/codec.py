@@ -74,8 +74,8 @@ class Codec(Pretrained):
         """Encode an audio file, or audio in memory.
 
         Args:
-            source: path, :class:`~celesta.audio.Audio`, or array or tensor of shape ``(n,)`` or ``(channels, n)``,
-                full scale at +-1.
+            source: path, :class:`~celesta.audio.Audio`, or array or tensor of shape ``(n,)``, ``(channels, n)`` or
+                ``(1, channels, n)``, full scale at +-1.
             sample_rate: Hz, of an array or tensor.
             mono: average the channels first. Otherwise each channel has a latent of its own.
 

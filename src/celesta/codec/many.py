@@ -120,7 +120,7 @@ class _Task:
 
     source: Path
     target: Path
-    codec: tuple[str, str, str]
+    codec: tuple[str, str, str, str]
     options: tuple[tuple[str, Any], ...]
 
 
@@ -132,6 +132,7 @@ def encode_files(
     workers: int | None = None,
     device: str = "auto",
     precision: str = "float32",
+    backend: str = "auto",
     manifest: Manifest | None = None,
     **options: Any,
 ) -> Iterator[EncodedFile]:
@@ -147,6 +148,7 @@ def encode_files(
         workers: processes; by default as many as there are.
         device: see :func:`celesta.load`.
         precision: see :func:`celesta.load`.
+        backend: see :func:`celesta.load`.
         manifest: gets a line for each song that is done.
         options: of :meth:`celesta.codec.Codec.encode_file`.
 
@@ -156,7 +158,7 @@ def encode_files(
     Raises:
         UsageError: there is no such engine, or it is not installed.
     """
-    how = (model, device, precision)
+    how = (model, device, precision, backend)
     given = tuple(sorted(options.items()))
     tasks = [_Task(Path(os.path.abspath(a)), Path(os.path.abspath(b)), how, given) for a, b in targets.items()]
     names = dict(zip(tasks, targets.items(), strict=True))
@@ -176,8 +178,8 @@ def encode_files(
 
 
 @functools.lru_cache(maxsize=1)
-def _codec(model: str, device: str, precision: str) -> Codec:
-    return load(model, device=device, precision=precision)
+def _codec(model: str, device: str, precision: str, backend: str) -> Codec:
+    return load(model, device=device, precision=precision, backend=backend)
 
 
 def _encode(task: _Task) -> EncodedFile:

@@ -23,7 +23,8 @@ _BLOCK = 1 << 16
 _MOST_CHANNELS = 8
 
 AudioLike = Any
-"""A path, an :class:`~celesta.audio.Audio`, or an array or tensor of shape ``(n,)`` or ``(channels, n)``."""
+"""A path, an :class:`~celesta.audio.Audio`, or an array or tensor ``(n,)``, ``(channels, n)`` or
+``(1, channels, n)``."""
 
 
 class SongSource:
@@ -32,7 +33,8 @@ class SongSource:
     Used with ``with``, or closed.
 
     Args:
-        source: path, :class:`~celesta.audio.Audio`, array or tensor ``(n,)`` or ``(channels, n)``, full scale at +-1.
+        source: path, :class:`~celesta.audio.Audio`, array or tensor ``(n,)``, ``(channels, n)`` or
+            ``(1, channels, n)``, full scale at +-1.
         sample_rate: Hz, of an array or tensor.
         mono: average the channels.
 
@@ -166,6 +168,8 @@ def _checked(samples: Any) -> np.ndarray:
     if x.dtype.kind != "f" and not (x.dtype.kind in "iu" and not x.any()):
         hint = "; divide integer samples by their full scale, such as x / 32768" if x.dtype.kind in "iu" else ""
         raise UsageError(f"audio in memory must be floats with full scale at +-1, got {x.dtype}{hint}")
+    if x.ndim == 3 and len(x) == 1:  # a batch of one, as other codecs take it
+        x = x[0]
     x = x[None] if x.ndim == 1 else x
     if x.ndim != 2:
         raise UsageError(

@@ -28,7 +28,8 @@ class Entry:
         create: file in this folder and function in it, ``file.function``; "" for a fused one.
         parts: of a fused one: the features, or one part of them after a slash, and their weight in a probe's distance.
         rows: whether it has several rows for each song, as many as it is long: not for :func:`extract`.
-        network: whether a network of torch computes it, on a device.
+        network: whether a network computes it, on a device.
+        needs_torch: whether it cannot be computed without torch.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     parts: dict[str, float] = field(default_factory=dict)
     rows: bool = False
     network: bool = False
+    needs_torch: bool = False
 
 
 TABLE = (
@@ -68,12 +70,26 @@ TABLE = (
     Entry("musicnn-mtt", "layers of MusiCNN, trained on MagnaTagATune", "musicnn.create"),
     Entry("celesta-ssl", "trained by contrast between songs, without labels", "contrastive.create", network=True),
     Entry("latent:MODEL", "statistics over time of a model's latent", "latents.create", network=True),
-    Entry("latent-random:MODEL", "control: the same model before training", "latents.create_random", network=True),
     Entry(
-        "layers:MODEL", "statistics over time of each layer of a model's encoder", "encoder_layers.create", network=True
+        "latent-random:MODEL",
+        "control: the same model before training",
+        "latents.create_random",
+        network=True,
+        needs_torch=True,
     ),
     Entry(
-        "layers-random:MODEL", "control: the same layers before training", "encoder_layers.create_random", network=True
+        "layers:MODEL",
+        "statistics over time of each layer of a model's encoder",
+        "encoder_layers.create",
+        network=True,
+        needs_torch=True,
+    ),
+    Entry(
+        "layers-random:MODEL",
+        "control: the same layers before training",
+        "encoder_layers.create_random",
+        network=True,
+        needs_torch=True,
     ),
     Entry("patches:TAGGER", "pooled layers of a tagger, a row for each patch", "musicnn.create_patches", rows=True),
     Entry(

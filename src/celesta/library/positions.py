@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from celesta import _extras
 from celesta.errors import UsageError
 from celesta.library import layout
 from celesta.library.analysis import analysis_version
@@ -54,7 +55,9 @@ def make_map(store: Store, space: SongSpace, *, refit: bool = False, seed: int =
 
     Raises:
         UsageError: the seed is negative.
+        MissingExtraError: scikit-learn is not installed.
     """
+    _extras.require("sklearn", "the map of a library")
     if seed < 0:
         raise UsageError(f"seed must be 0 or more, got {seed}")
     positions = layout.empty(len(space.ids)) if refit else _read(store, space)

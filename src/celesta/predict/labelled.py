@@ -75,6 +75,7 @@ def train_on(
     encoding: str | None = None,
     folds: int | None = None,
     workers: int = 1,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Trained:
     """Train a predictor on labelled music, and score its kind of classifier by folds that keep groups whole.
@@ -87,6 +88,7 @@ def train_on(
         encoding: of CSV files.
         folds: number of folds; None for 5, or as many as the class with the fewest groups allows.
         workers: number of threads or processes that extract features.
+        device: of the networks, see :func:`celesta.features.extract`.
         progress: see :data:`Progress`.
 
     Raises:
@@ -94,7 +96,7 @@ def train_on(
         UsageError, ModelError: the feature is unknown or its weights are missing.
     """
     tell = progress or (lambda *_: None)
-    songs = _collect(data, features, cache, lists, encoding, workers, tell)
+    songs = _collect(data, features, cache, lists, encoding, workers, device, tell)
     labels, groups = songs.labels, songs.groups
     count = splits.fitting_folds(labels, groups, FOLDS) if folds is None else folds
     tell(f"scoring {len(labels)} songs", 0, 1)
@@ -119,6 +121,7 @@ def evaluate_on(
     lists: str | Path | None = None,
     encoding: str | None = None,
     workers: int = 1,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Evaluated:
     """Score a predictor on labelled music; songs that it was trained on are counted.
@@ -130,6 +133,7 @@ def evaluate_on(
         lists: folder of GTZAN's lists.
         encoding: of CSV files.
         workers: number of threads or processes that extract features.
+        device: of the networks, see :func:`celesta.features.extract`.
         progress: see :data:`Progress`.
 
     Warns:
@@ -140,7 +144,8 @@ def evaluate_on(
     """
     if not predictor.exclusive:
         raise DataError("this predictor gives several labels a song; only predictors of one class are scored")
-    songs = _collect(data, predictor.features, cache, lists, encoding, workers, progress or (lambda *_: None))
+    tell = progress or (lambda *_: None)
+    songs = _collect(data, predictor.features, cache, lists, encoding, workers, device, tell)
     contents = _contents(songs, cache)
     result = evaluate(predictor, songs.X, songs.labels, songs.groups, contents)
     return Evaluated(result, songs, sum(song_hash(content) in predictor.trained_on for content in contents))
@@ -153,12 +158,15 @@ def _collect(
     lists: str | Path | None,
     encoding: str | None,
     workers: int,
+    device: str,
     tell: Progress,
 ) -> Collection:
     def report(done: int, total: int) -> None:
         tell("features", done, total)
 
-    return collect(data, features, cache=cache, lists=lists, encoding=encoding, workers=workers, progress=report)
+    return collect(
+        data, features, cache=cache, lists=lists, encoding=encoding, workers=workers, device=device, progress=report
+    )
 
 
 def _contents(songs: Collection, cache: str | Path | None) -> list[str]:

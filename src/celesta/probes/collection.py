@@ -64,6 +64,7 @@ def collect(
     labelled: bool = True,
     faulty: bool = True,
     workers: int = 1,
+    device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Collection:
     """Extract one feature of every song of folders, files or CSV lists.
@@ -77,6 +78,7 @@ def collect(
         labelled: leave songs without a label out, with that reason.
         faulty: take songs that GTZAN's lists leave out.
         workers: number of threads or processes.
+        device: of the networks, see :func:`celesta.features.extract`.
         progress: called with songs done and their number.
 
     Raises:
@@ -96,7 +98,12 @@ def collect(
     if not tracks:
         raise DataError(f"{printable(data[0])}: every song is left out; the first: {next(iter(left_out.values()))}")
     found = extract(
-        [t.path for t in tracks], needed([features]), FeatureCache(cache or cache_folder()), progress, workers
+        [t.path for t in tracks],
+        needed([features]),
+        FeatureCache(cache or cache_folder()),
+        progress,
+        workers,
+        device=device,
     )
     readable = set(found.paths)
     tracks = [t for t in tracks if t.path in readable]

@@ -139,6 +139,7 @@ def cluster_songs(
     lists: str | Path | None = None,
     encoding: str | None = None,
     workers: int = 1,
+    device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> SongClusters:
     """Cluster the songs of any folder of music; labels are optional and only score the clusters.
@@ -153,6 +154,7 @@ def cluster_songs(
         lists: folder of GTZAN's lists.
         encoding: of CSV files, see :func:`celesta.datasets.load`.
         workers: number of threads or processes that extract features.
+        device: of the networks, see :func:`celesta.features.extract`.
         progress: called with songs done and their number.
 
     Raises:
@@ -161,7 +163,7 @@ def cluster_songs(
     """
     songs = collect(
         data, features, cache=cache, lists=lists, encoding=encoding, labelled=False, faulty=False, workers=workers,
-        progress=progress,
+        device=device, progress=progress,
     )  # fmt: skip
     if len(songs.tracks) < clustering.LEAST_SONGS:
         unreadable = f" ({len(songs.left_out)} left out)" if songs.left_out else ""

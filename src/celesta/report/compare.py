@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celesta._files import printable
 from celesta.evaluation import comparison
 from celesta.evaluation.comparison import MEASURES
 from celesta.evaluation.rate_distortion import RatePoint
-from celesta.report.figures import curves
 from celesta.report.page import Page
 from celesta.report.player import Track
 from celesta.report.tables import SCORE_HEAD, mean_rows, note, size_notes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,7 @@ class Comparison(comparison.Comparison):
         panels = [
             {name: [(found[name][0].floats_per_second, means[name][key][0])] for name in found} for key, _ in MEASURES
         ]
-        page.figure(
-            curves({}, "floats/s", [label for _, label in MEASURES], panels), "quality against floats per second"
-        )
+        page.chart(lambda: _curves("floats/s", panels), "quality against floats per second")
         page.text("Left is small. Good is low MSE, high SI-SDR and a low mel distance.")
         if self.curves:
             self._add_rates(page)
@@ -66,7 +66,7 @@ class Comparison(comparison.Comparison):
             {name: [(p.kbps, getattr(p, field)) for p in points] for name, points in grouped.items()}
             for field, _ in MEASURES
         ]
-        page.figure(curves({}, "kbit/s", [label for _, label in MEASURES], panels), "quality against kbit/s")
+        page.chart(lambda: _curves("kbit/s", panels), "quality against kbit/s")
         page.text(
             "Each latent is quantised at several steps (relative to each row's standard deviation for trained models,"
             " one step for all rows for the baselines) and range-coded with static tables fitted on other music; the"
@@ -83,6 +83,12 @@ class Comparison(comparison.Comparison):
             ],
         )
         page.end_details()
+
+
+def _curves(xlabel: str, panels: list[dict[str, list[tuple[float, float]]]]) -> Figure:
+    from celesta.report.figures import curves
+
+    return curves({}, xlabel, [label for _, label in MEASURES], panels)
 
 
 def compare(models: Sequence[str], data: str | Path | Sequence[str | Path], **options: Any) -> Comparison:

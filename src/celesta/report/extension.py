@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from celesta._files import printable
 from celesta.audio import Audio
-from celesta.report.figures import CHANGED, ORIGINAL
 from celesta.report.page import Page
 from celesta.report.player import Track, clock
 from celesta.report.variation import audio_link
@@ -20,6 +19,9 @@ from celesta.variations.loop import Loop
 from celesta.variations.material import Material
 from celesta.variations.splice import Piece, crossfaded
 from celesta.variations.structure import Section, find_sections, self_similarity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _PLAYED = 6
 """Joins that a page plays."""
@@ -139,7 +141,8 @@ def _add_structure(page: Page, analysis: SongAnalysis, jumps: Sequence[tuple[flo
     page.section("Structure")
     beat = f"{analysis.tempo:.1f} beats a minute, {analysis.metre} to the bar" if analysis.clear else "no clear beat"
     page.text(f"{beat[:1].upper()}{beat[1:]}; clarity of the pulse {analysis.clarity:.2f}.")
-    page.figure(_matrix(analysis, sections, jumps), "Self-similarity of the song with its sections and the jumps")
+    alt = "Self-similarity of the song with its sections and the jumps"
+    page.chart(lambda: _matrix(analysis, sections, jumps), alt)
     page.table(
         ["section", "from", "to", "seconds"],
         [[s.letter, clock(s.start), clock(s.stop), f"{s.stop - s.start:.1f}"] for s in sections],
@@ -148,6 +151,10 @@ def _add_structure(page: Page, analysis: SongAnalysis, jumps: Sequence[tuple[flo
 
 
 def _matrix(analysis: SongAnalysis, sections: Sequence[Section], jumps: Sequence[tuple[float, float]]) -> Figure:
+    from matplotlib.figure import Figure
+
+    from celesta.report.figures import CHANGED, ORIGINAL
+
     figure = Figure(figsize=(7.2, 6.6), layout="constrained")
     axes = figure.subplots()
     end = analysis.duration

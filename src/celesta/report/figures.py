@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -51,13 +50,6 @@ def png(figure: Figure, dpi: int = 84) -> bytes:
     FigureCanvasAgg(figure)
     figure.savefig(out, format="png", dpi=dpi)
     return out.getvalue()
-
-
-def envelope(x: np.ndarray, sample_rate: int, points: int = 900) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return times, minima and maxima of ``(n,)`` samples in about ``points`` pieces."""
-    size = max(1, len(x) // points)
-    whole = x[: len(x) // size * size].reshape(-1, size)
-    return np.arange(len(whole)) * size / sample_rate, whole.min(axis=1), whole.max(axis=1)
 
 
 def curves(

@@ -7,22 +7,24 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
+from celesta import _extras
 from celesta._files import atomic, printable
 from celesta._version import __version__
 from celesta.errors import UsageError
-from celesta.report.figures import POINTS_PER_INCH, svg
 from celesta.report.player import Track, player
 from celesta.report.terms import explained, meaning
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NUMBER = re.compile(r"(\d+:)?[-+−]?[\d,\u2009]*\.?\d+(e[-+]?\d+)?( ?%| \[.*\]| ±.*)?")
 _NO_NUMBER = ("", "-", "–")
@@ -111,9 +113,18 @@ class Page:
 
     def figure(self, figure: Figure, alt: str) -> None:
         """Add a matplotlib figure as SVG."""
+        from celesta.report.figures import POINTS_PER_INCH, svg
+
         uri = "data:image/svg+xml;base64," + base64.b64encode(svg(figure)).decode()
         width, height = (round(inches * POINTS_PER_INCH) for inches in figure.get_size_inches())
         self.add("figure.html", uri=uri, alt=alt, width=width, height=height)
+
+    def chart(self, draw: Callable[[], Figure], alt: str) -> None:
+        """Add a figure that is drawn by a function; where matplotlib is not installed, a note says so."""
+        if _extras.installed("matplotlib"):
+            self.figure(draw(), alt)
+        else:
+            self.note(f"{alt[:1].upper()}{alt[1:]}: {_extras.missing('matplotlib', 'this chart')}")
 
     def player(self, tracks: Sequence[Track], label: str = "", *, compact: bool = False) -> None:
         """Add a player that switches between versions of one clip while it plays.

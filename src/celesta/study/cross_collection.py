@@ -23,9 +23,9 @@ from celesta.predict import training as predictors
 from celesta.probes.cross_validation import Result, run
 from celesta.probes.late_layers import LateConfig, train_late
 from celesta.probes.protocols import Protocol
-from celesta.study.late_layers import PATCHES, TAGGER, columns
+from celesta.study.late_layers import columns
 from celesta.study.memo import PROBES_VERSION, digest, pack_choices, remember, unpack_choices
-from celesta.study.methods import Method
+from celesta.study.methods import PATCHES, TAGGER, Method
 
 _CONSTANT = 1e-6
 """Standard deviation below which a feature of a collection counts as constant."""

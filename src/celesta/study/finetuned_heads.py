@@ -23,8 +23,6 @@ from celesta.probes.protocols import Protocol
 from celesta.study.memo import remember
 from celesta.study.methods import Method
 
-MODELS = ("cel-lr", "cel-silu", "cel-2")
-"""The 2024 report's models with a dense latent, the one that trains longest last."""
 CONFIG = finetune.NeuralConfig(steps=60, tune_batch=8, valid_every=20, crop_seconds=5.0)
 
 

@@ -22,10 +22,8 @@ from celesta.probes.late_layers import LateConfig, train_late
 from celesta.probes.protocols import Protocol
 from celesta.probes.splits import Split
 from celesta.study.memo import remember
-from celesta.study.methods import Method
+from celesta.study.methods import PATCHES, TAGGER, Method
 
-TAGGER = "musicnn-msd"
-PATCHES = f"patches:{TAGGER}"
 CONFIG = LateConfig()
 
 

@@ -18,5 +18,10 @@ class Method(StrEnum):
     TRANSDUCTIVE = "chosen, transductive"
 
 
+CLASSIFIED = ("cel-lr", "cel-silu", "cel-2")
+"""The 2024 report's models with a dense latent, which its classifier reads; the one that trains longest last."""
+TAGGER = "musicnn-msd"
+PATCHES = f"patches:{TAGGER}"
+"""What late layers read."""
 HEADS = (Method.HEAD_FROZEN, Method.HEAD_TUNED)
 """The 2024 report's classifier."""

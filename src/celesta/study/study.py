@@ -30,14 +30,13 @@ from celesta.probes.clustering import Clustering
 from celesta.probes.cross_validation import SEEDS, Result, compare, run
 from celesta.probes.estimators import probe as make_probe
 from celesta.probes.protocols import PROTOCOLS, Entry, Protocol
-from celesta.study import cross_collection, finetuned_heads, late_layers
 from celesta.study.memo import PROBES_VERSION, digest, pack_choices, remember, unpack_choices
+from celesta.study.methods import CLASSIFIED, PATCHES
+from celesta.study.optional import LEADER, computable
 from celesta.study.result import CHOSEN, Study, controls_of
 
-_TRAINED = [entry.name for entry in registry.shipped() if entry.model.capabilities.has_weights]
+_TRAINED = [entry.name for entry in registry.shipped() if entry.capabilities.has_weights]
 CONTROLS = ("handcrafted", *(f"latent-random:{name}" for name in _TRAINED), "layers-random:nested")
-LEADER = "celesta-features"
-"""The features that late layers are averaged with, and that train across collections."""
 DEFAULT_FEATURES = (
     *(f"latent:{entry.name}" for entry in registry.shipped()),
     "layers:nested",
@@ -62,7 +61,7 @@ def study(
     cache: str | Path | None = None,
     lists: str | Path | None = None,
     seeds: Sequence[int] = SEEDS,
-    classifier: Sequence[str] = finetuned_heads.MODELS,
+    classifier: Sequence[str] = CLASSIFIED,
     folds: int | None = None,
     encoding: str | None = None,
     workers: int = 0,
@@ -70,7 +69,9 @@ def study(
 ) -> Study:
     """Run every protocol that fits the data on every feature.
 
-    Features and predictions are cached, so that a study that was interrupted continues where it stopped.
+    Features and predictions are cached, so that a study that was interrupted continues where it stopped. Without torch
+    the features of untrained networks and of layers, the classifier and the late layers are left out, which the result
+    says.
 
     Args:
         data: folders: GTZAN, 4QAED, or any with one sub-folder a class; CSV files of labels.
@@ -87,11 +88,16 @@ def study(
     Raises:
         DataError: no protocol fits the data.
         UsageError, ModelError: a feature is unknown or its weights are missing.
+        MissingExtraError: all of the features need torch, and it is not installed.
     """
+    names, absent = computable(features, classifier)
+    if absent:
+        classifier = ()
     steps = _Steps(
-        features, FeatureCache(cache or cache_folder()), workers or os.cpu_count() or 1, progress or (lambda *_: None)
+        names, FeatureCache(cache or cache_folder()), workers or os.cpu_count() or 1, progress or (lambda *_: None)
     )
-    return steps.run(datasets.load(data, lists=lists, encoding=encoding), seeds, classifier, folds)
+    made = steps.run(datasets.load(data, lists=lists, encoding=encoding), seeds, classifier, folds)
+    return replace(made, skipped=absent | made.skipped)
 
 
 @dataclass
@@ -126,8 +132,8 @@ class _Steps:
 
     def extract(self, tracks: Sequence[Track], classifier: Sequence[str]) -> Features:
         """Extract all features, and what late layers and the report's classifier read, in one pass over the songs."""
-        late = LEADER in self.names and any(t.dataset != "folder" for t in tracks)
-        rows = [late_layers.PATCHES] if late else []
+        late = _device.has_torch() and LEADER in self.names and any(t.dataset != "folder" for t in tracks)
+        rows = [PATCHES] if late else []
         if any(t.dataset == "gtzan" for t in tracks):
             rows += [f"windows:{model}" for model in classifier if f"latent:{model}" in self.names]
         paths = [t.path for t in tracks]
@@ -153,6 +159,8 @@ class _Steps:
         if published is None or not classifier:
             return []
 
+        from celesta.study import finetuned_heads
+
         def tell(text: str) -> None:
             self.tell(text, 0, 1)
 
@@ -161,6 +169,10 @@ class _Steps:
     def late_layers(self, protocols: Sequence[Protocol], results: Sequence[Result]) -> list[Result]:
         """Train a tagger's late layers under the protocols of the table that ask for it."""
         found: list[Result] = []
+        if not _device.has_torch():
+            return found
+        from celesta.study import late_layers
+
         chosen = {(r.task.name, r.features): r for r in results if r.probe == CHOSEN}
         for protocol in protocols:
             leader = chosen.get((protocol.name, LEADER))
@@ -172,8 +184,10 @@ class _Steps:
     def across_collections(self, protocols: Sequence[Protocol], features: Features) -> list[Result]:
         """Train on one collection, with copies and late layers, and score the other."""
         crossed = next((p for p in protocols if p.name == "cross"), None)
-        if crossed is None or LEADER not in self.names:
+        if crossed is None or LEADER not in self.names or not _device.has_torch():
             return []
+        from celesta.study import cross_collection
+
         self.tell("from one collection to another", 0, 1)
         return cross_collection.results(crossed, features, LEADER, self.cache, self.workers)
 

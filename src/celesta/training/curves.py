@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from celesta import _extras
+
 
 def draw_curves(run: Path) -> Path | None:
     """Draw ``curves.png`` from ``log.jsonl``: training and validation error against the step, logarithmic."""
+    if not _extras.installed("matplotlib"):
+        return None
     from matplotlib.figure import Figure  # slow to import, needed once at the end
 
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from celesta import _extras
 from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.options import Cache, Data, Encoding, Json, Lists, Strict, Workers, cache_of
+from celesta.cli.checks import check_compute
+from celesta.cli.options import Cache, Data, Device, Encoding, Json, Lists, Strict, Workers, cache_of
 from celesta.cli.progress import working
 
 
@@ -21,6 +23,7 @@ def evaluate(
     lists: Lists = None,
     encoding: Encoding = None,
     workers: Workers = 1,
+    device: Device = "auto",
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -30,6 +33,8 @@ def evaluate(
 
     Example: `celesta classify evaluate mine.safetensors --data other-music/`
     """
+    _extras.require("sklearn", "celesta classify evaluate")
+    check_compute(device)
     console.be_strict(strict)
     with working("evaluate", "loading") as meter:
         from celesta.predict.labelled import evaluate_on
@@ -38,7 +43,7 @@ def evaluate(
 
         scored = evaluate_on(
             Predictor.load(model), data, cache=cache_of(cache), lists=lists, encoding=encoding, workers=workers,
-            progress=meter.steps,
+            device=device, progress=meter.steps,
         )  # fmt: skip
     console.left_out(scored.songs.left_out)
     result = scored.result

@@ -13,9 +13,10 @@ import typer
 from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.batch import each_file
+from celesta.cli.checks import check_compute
 from celesta.cli.classify.results import Results
 from celesta.cli.files import inputs, output_folder
-from celesta.cli.options import Json, Songs, Strict
+from celesta.cli.options import Device, Json, Songs, Strict
 from celesta.cli.progress import working
 from celesta.errors import UsageError
 
@@ -41,6 +42,7 @@ def predict(
     force: Annotated[
         bool, typer.Option("--force", help="Predict songs again that are in the results already.")
     ] = False,
+    device: Device = "auto",
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
@@ -55,6 +57,7 @@ def predict(
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json contradict each other; give one of them")
+    check_compute(device)
     console.be_strict(strict)
     with working("predict", "looking for files") as meter:
         files = [file for file, _ in inputs(sources)]
@@ -64,7 +67,7 @@ def predict(
         from celesta.predict.predictor import SHIPPED
         from celesta.report.predictions import write_page
 
-        predictor = SongPredictor(models or SHIPPED)
+        predictor = SongPredictor(models or SHIPPED, device=device)
         names = list(predictor.predictors)
         results = Results(output / RESULTS, names, force=force)
         show = _printer(names, as_csv=as_csv, as_json=as_json)

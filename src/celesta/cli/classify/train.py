@@ -7,11 +7,25 @@ from typing import Annotated
 
 import typer
 
+from celesta import _extras
 from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.checks import check_features
+from celesta.cli.checks import check_compute, check_features
 from celesta.cli.files import free, ready_folder
-from celesta.cli.options import Cache, Data, Encoding, Features, Folds, Force, Json, Lists, Strict, Workers, cache_of
+from celesta.cli.options import (
+    Cache,
+    Data,
+    Device,
+    Encoding,
+    Features,
+    Folds,
+    Force,
+    Json,
+    Lists,
+    Strict,
+    Workers,
+    cache_of,
+)
 from celesta.cli.progress import working
 
 
@@ -26,6 +40,7 @@ def train(
     lists: Lists = None,
     encoding: Encoding = None,
     workers: Workers = 1,
+    device: Device = "auto",
     force: Force = False,
     strict: Strict = False,
     as_json: Json = False,
@@ -38,6 +53,8 @@ def train(
 
     Example: `celesta classify train --data labels.csv -f handcrafted --folds 3`
     """
+    _extras.require("sklearn", "celesta classify train")
+    check_compute(device)
     check_features(features)
     free(output, force)
     ready_folder(output.parent)
@@ -47,7 +64,7 @@ def train(
 
         trained = train_on(
             data, features=features, cache=cache_of(cache), lists=lists, encoding=encoding, folds=folds,
-            workers=workers, progress=meter.steps,
+            workers=workers, device=device, progress=meter.steps,
         )  # fmt: skip
         trained.predictor.save(output)
     console.left_out(trained.songs.left_out)

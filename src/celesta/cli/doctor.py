@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from celesta import _device
+from celesta import _device, _extras
 from celesta.cli import console
 from celesta.cli.options import DEFAULT_MODEL, Json
 from celesta.cli.progress import Meter, working
@@ -41,7 +40,7 @@ def doctor(as_json: Json = False) -> None:
     """
     with working("doctor", "checking packages") as meter:
         rows, needed = _packages()
-        rows += _extras()
+        rows += _optional()
         needed += _formats() + _models(meter)
     broken = [name for name, _, state in needed if state != OK]
     console.problems.extend(broken)
@@ -74,11 +73,11 @@ def _packages() -> tuple[list[Row], list[Row]]:
     return rows, needed
 
 
-def _extras() -> list[Row]:
+def _optional() -> list[Row]:
     """Return optional packages and programs."""
     rows: list[Row] = []
     for extra, module in EXTRAS:
-        there = importlib.util.find_spec(module) is not None
+        there = _extras.installed(module)
         rows.append(
             (f"extra [{extra}]", "", OK if there else f"optional, not installed: pip install 'celesta[{extra}]'")
         )

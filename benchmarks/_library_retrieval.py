@@ -23,14 +23,14 @@ from celesta.probes.statistics import bootstrap_weights, central_95
 
 NEIGHBOURS = 5
 SYSTEMS = {
-    "celesta, usual weights": DEFAULT_WEIGHTS.of,
+    "default weights": DEFAULT_WEIGHTS.of,
     "musicnn alone (style)": {"style": 1.0},
     "hand-crafted (timbre, rhythm, harmony, loudness)": {
         "timbre": 1.0, "rhythm": 0.5, "harmony": 0.5, "loudness": 0.2,
     },
     "timbre alone": {"timbre": 1.0},
 }  # fmt: skip
-"""Name to weights of the blocks; next to them: random vectors, and the usual weights without mutual proximity."""
+"""Name to weights of the blocks; next to them: random vectors, and the default weights without mutual proximity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def report(songs: Collection, seed: int) -> None:
     rng = np.random.default_rng(seed)
     noise = Space({"random": rng.standard_normal((space.songs, 64)).astype(np.float32)})
     systems = {name: ranked(space, Weights(of)) for name, of in SYSTEMS.items()}
-    systems["usual weights, plain distances"] = ranked(space, DEFAULT_WEIGHTS, mutual=False)
+    systems["default weights, plain distances"] = ranked(space, DEFAULT_WEIGHTS, mutual=False)
     systems["random vectors"] = ranked(noise, Weights({"random": 1.0}))
     groups = np.array([artist or f"song {i}" for i, artist in enumerate(songs.artists)])
     print(f"\n{songs.name}: {space.songs} songs, {len(set(groups))} artists, seed {seed}")

@@ -16,7 +16,7 @@ from celesta.library.segments import read_segments, spans
 from celesta.library.space import Placed, Space, Weights, top
 from celesta.library.store import Store
 
-DEFAULT_WEIGHTS = Weights({"style": 1.0, "timbre": 0.5, "mood": 0.25, "rhythm": 0.25, "harmony": 0.25, "loudness": 0.1})
+DEFAULT_WEIGHTS = Weights({"style": 1.0, "timbre": 0.1})  # chosen by benchmarks/library.py weights
 _PULL = 0.5  # weight of songs that the answers should be more, or less, like
 _CANDIDATES = 1000  # songs whose segments are compared with a stretch
 
@@ -201,7 +201,7 @@ def _span(parts: Mapping[int, tuple[float, int, int]], row: int, duration: float
 
 
 def parse_weights(by: str | Mapping[str, float] | None) -> Weights:
-    """Read ``timbre,mood:2``: names of blocks, each with its weight where it is not 1; None for the usual weights.
+    """Read ``timbre,mood:2``: names of blocks, each with its weight where it is not 1; None for the default weights.
 
     Raises:
         UsageError: a block does not exist, or a weight is no number.

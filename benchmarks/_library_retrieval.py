@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +38,14 @@ class Collection:
 
     Attributes:
         name: of the collection.
+        paths: of the songs.
         blocks: name to ``(songs, D)``.
         labels: of each song: genres, or what stands for them; two songs agree where one is shared.
         artists: of each song; "" where unknown.
     """
 
     name: str
+    paths: list[Path]
     blocks: Mapping[str, np.ndarray]
     labels: list[set[str]]
     artists: list[str]
@@ -67,7 +68,7 @@ def collection(name: str, judged: Mapping[Path, tuple[set[str], str]], vectors: 
     paths = [path for path in sorted(judged) if os.path.abspath(path) in vectors]
     rows = [vectors[os.path.abspath(path)] for path in paths]
     blocks = {block: np.stack([row[block] for row in rows]) for block in BLOCKS}
-    return Collection(name, blocks, [judged[path][0] for path in paths], [judged[path][1] for path in paths])
+    return Collection(name, paths, blocks, [judged[path][0] for path in paths], [judged[path][1] for path in paths])
 
 
 def judged_gtzan(folder: Path, lists: Path | None) -> dict[Path, tuple[set[str], str]]:
@@ -165,6 +166,7 @@ def few_songs(songs: Collection, count: int, draws: int, seed: int) -> None:
         rows = np.sort(rng.choice(len(songs.artists), min(count, len(songs.artists)), replace=False))
         part = Collection(
             songs.name,
+            [songs.paths[row] for row in rows],
             {name: block[rows] for name, block in songs.blocks.items()},
             [songs.labels[row] for row in rows],
             [songs.artists[row] for row in rows],
@@ -180,45 +182,26 @@ def few_songs(songs: Collection, count: int, draws: int, seed: int) -> None:
         print(f"| statistics: {name} | {np.mean(values):.3f} [{low:.3f}, {high:.3f}] |")
 
 
-def cache_file(path: Path, cache: Path) -> Path:
-    """Return the file of a song's blocks, which ``strides`` wrote."""
-    return cache / f"{hashlib.sha1(os.fsencode(os.path.abspath(path))).hexdigest()[:20]}.npz"
-
-
-def cached_blocks(files: Iterable[Path], cache: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Return path to block to its numbers, of the files that are in the cache of ``strides``."""
-    found: dict[str, dict[str, np.ndarray]] = {}
-    for path in files:
-        if (file := cache_file(path, cache)).exists():
-            with np.load(file) as known:
-                found[os.path.abspath(path)] = {name: known[f"0.{name}"] for name in BLOCKS}
-    return found
-
-
 def collections(args: argparse.Namespace) -> list[Collection]:
-    """Return the collections: from the cache of ``strides``, and what is not there from a library.
+    """Analyse the collections into a library, which goes on where it ended, and return them.
 
-    Songs are analysed into the library, which goes on where it ended; of a folder, at most ``args.most`` songs drawn
-    at random.
+    Of a folder, at most ``args.most`` songs drawn at random are analysed.
     """
+    with Library(args.library) as library:
+        for folder in (args.gtzan, args.qaed, args.free) if not args.as_is else ():
+            if folder:
+                files = find_audio(folder)
+                library.add(*random.Random(args.seed).sample(files, min(args.most, len(files))), workers=args.workers)
+        known = {str(song.path): song for song in library.search()} if args.free else {}
+    with Store(args.library) as store:
+        vectors = read_blocks(store)
     judged: dict[str, dict[Path, tuple[set[str], str]]] = {}
     if args.gtzan:
         judged["GTZAN, fault-filtered"] = judged_gtzan(args.gtzan, args.lists)
     if args.qaed:
         judged["4QAED"] = judged_qaed(args.qaed)
-    vectors = {} if args.cache is None else cached_blocks([p for files in judged.values() for p in files], args.cache)
-    folders = [folder for folder in (args.gtzan, args.qaed) if folder and args.cache is None]
-    folders += [args.free] if args.free else []
-    if folders:
-        with Library(args.library) as library:
-            for folder in folders if not args.as_is else []:
-                files = find_audio(folder)
-                library.add(*random.Random(args.seed).sample(files, min(args.most, len(files))), workers=args.workers)
-            if args.free:
-                known = {str(song.path): song for song in library.search()}
-                judged["free music (genre: the package)"] = judged_free(args.free, known)
-        with Store(args.library) as store:
-            vectors |= read_blocks(store)
+    if args.free:
+        judged["free music (genre: the package)"] = judged_free(args.free, known)
     return [collection(name, files, vectors) for name, files in judged.items()]
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import itertools
+import hashlib
+import os
 import random
-import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import joblib
 import numpy as np
-from _library_retrieval import Collection, cache_file, interval, judged_gtzan, judged_qaed
-from _library_weights import Scorer
+from _library_retrieval import NEIGHBOURS, Collection, collections, interval
 
 from celesta._files import atomic
 from celesta.errors import DataError
@@ -21,8 +20,9 @@ from celesta.features import musicnn, registry
 from celesta.features.analyse import analyse
 from celesta.features.base import Extractor
 from celesta.features.extract import gathered
-from celesta.library.analysis import BLOCKS, EXTRACTORS, analyser
+from celesta.library.analysis import BLOCKS, EXTRACTORS, analyser, references
 from celesta.library.neighbours import DEFAULT_WEIGHTS
+from celesta.library.space import Space, top
 
 STRIDES = (1, 2, 3, 5)
 
@@ -54,7 +54,7 @@ def strided_blocks(path: Path, strides: Sequence[int] = STRIDES) -> list[dict[st
 
 def stored_blocks(path: Path, cache: Path) -> list[dict[str, np.ndarray]]:
     """Return the blocks of a song for each stride, from the cache where they are there."""
-    file = cache_file(path, cache)
+    file = cache / f"{hashlib.sha1(os.fsencode(os.path.abspath(path))).hexdigest()[:20]}.npz"
     if not file.exists():
         made = {f"{number}.{name}": row for number, of in enumerate(strided_blocks(path)) for name, row in of.items()}
         with atomic(file, DataError) as temporary, temporary.open("wb") as opened:
@@ -64,30 +64,36 @@ def stored_blocks(path: Path, cache: Path) -> list[dict[str, np.ndarray]]:
 
 
 def strides(args: argparse.Namespace) -> None:
-    """Print precision of neighbours by genre for each stride, and its difference from that of all patches."""
+    """Ask the library with songs of which some patches are pooled, and print precision by genre for each stride."""
     args.cache.mkdir(parents=True, exist_ok=True)
-    judged: dict[str, Mapping[Path, tuple[set[str], str]]] = {}
-    if args.gtzan:
-        judged["GTZAN, fault-filtered"] = judged_gtzan(args.gtzan, args.lists)
-    if args.qaed:
-        judged["4QAED"] = judged_qaed(args.qaed)
-    chosen = {name: random.Random(args.seed).sample(sorted(f), min(args.most, len(f))) for name, f in judged.items()}
-    every = [path for pair in itertools.zip_longest(*chosen.values()) for path in pair if path]
-    for first in range(0, len(every), 50):
-        some = every[first : first + 50]
-        joblib.Parallel(args.workers)(joblib.delayed(stored_blocks)(path, args.cache) for path in some)
-        print(f"{min(first + 50, len(every))} of {len(every)} songs", file=sys.stderr, flush=True)
-    for name, files in judged.items():
-        paths = chosen[name]
-        found = [stored_blocks(path, args.cache) for path in paths]
-        print(f"\n{name}: {len(paths)} clips of 30 s\n| patches | precision@5, genre | less that of all |")
-        print("| --- | --- | --- |")
-        whole = np.zeros(0)
+    for songs in collections(args):
+        rows = random.Random(args.seed).sample(range(len(songs.paths)), min(args.most, len(songs.paths)))
+        found = joblib.Parallel(args.workers)(
+            joblib.delayed(stored_blocks)(songs.paths[row], args.cache) for row in rows
+        )
+        values = queried(songs, rows, found)
+        groups = np.array([songs.artists[row] or f"song {row}" for row in rows])
+        print(
+            f"\n{songs.name}: {len(rows)} queries among {len(songs.paths)} songs\n| patches | precision@5, genre |",
+            end="",
+        )
+        print(" less that of all patches |\n| --- | --- | --- |")
         for number, stride in enumerate(STRIDES):
-            blocks = {block: np.stack([one[number][block] for one in found]) for block in BLOCKS}
-            scorer = Scorer(Collection(name, blocks, [files[p][0] for p in paths], [files[p][1] for p in paths]))
-            values = scorer(DEFAULT_WEIGHTS.of)
-            whole = whole if len(whole) else values
-            mean, low, high = interval(values, scorer.groups, args.seed)
-            change, least, most = interval(values - whole, scorer.groups, args.seed)
+            mean, low, high = interval(values[:, number], groups, args.seed)
+            change, least, most = interval(values[:, number] - values[:, 0], groups, args.seed)
             print(f"| 1 of {stride} | {mean:.3f} [{low:.3f}, {high:.3f}] | {change:+.3f} [{least:+.3f}, {most:+.3f}] |")
+
+
+def queried(songs: Collection, rows: Sequence[int], found: Sequence[Sequence[Mapping[str, np.ndarray]]]) -> np.ndarray:
+    """Return the precision ``(queries, strides)`` of the five songs nearest to each query, its artist left out."""
+    space, artists = Space(songs.blocks, references()), np.array(songs.artists)
+    values = np.zeros((len(rows), len(STRIDES)))
+    for place, row in enumerate(rows):
+        out = (artists == artists[row]) & (artists[row] != "")
+        out[row] = True
+        for number, blocks in enumerate(found[place]):
+            similar = np.array(space.similarities(blocks, DEFAULT_WEIGHTS), np.float64)
+            similar[out] = -np.inf
+            near = top(similar, NEIGHBOURS).tolist()
+            values[place, number] = np.mean([not songs.labels[row].isdisjoint(songs.labels[other]) for other in near])
+    return values

@@ -33,6 +33,7 @@ def half_of(songs: Collection, which: int) -> Collection:
     rows = [i for i, name in enumerate(names) if hashlib.sha256(name.encode()).digest()[0] % 2 == which]
     return Collection(
         f"{songs.name}, half {which + 1}",
+        [songs.paths[row] for row in rows],
         {name: block[rows] for name, block in songs.blocks.items()},
         [songs.labels[row] for row in rows],
         [songs.artists[row] for row in rows],

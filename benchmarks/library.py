@@ -6,15 +6,14 @@ python benchmarks/library.py moves --songs 1000
 python benchmarks/library.py scale --songs 100000
 python benchmarks/library.py speed --data FOLDER --songs 40 --workers 2
 python benchmarks/library.py map --songs 100000        # needs playwright and chromium
-python benchmarks/library.py strides --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed --cache CACHE [--most N]
 python benchmarks/library.py retrieval --library BENCH.db --gtzan ../shared/data/gtzan --qaed ../shared/data/4qaed \
-    [--cache CACHE] [--free FOLDER]
-python benchmarks/library.py weights --library BENCH.db --gtzan ... --qaed ... [--cache CACHE] [--free FOLDER]
+    [--free FOLDER]
+python benchmarks/library.py weights --library BENCH.db --gtzan ... --qaed ... [--free FOLDER]
+python benchmarks/library.py strides --library BENCH.db --as-is --gtzan ... --qaed ... --cache CACHE --most 100
 
-``strides`` compares neighbours where the taggers see all patches of 3 s and some; its numbers stay in CACHE.
-``retrieval`` and ``weights`` analyse music into BENCH.db and go on where they ended, or score what it holds
-(``--as-is``); GTZAN and 4QAED come from CACHE where it is named. ``weights`` chooses the weights of the blocks on half
-of the artists and scores them on the other half. FOLDER: see scripts/unpack_music.py.
+``retrieval``, ``weights`` and ``strides`` analyse music into BENCH.db and go on where they ended, or take what it holds
+(``--as-is``). ``weights`` chooses the weights of the blocks on half of the artists and scores them on the other half.
+``strides`` asks with songs of which the taggers see some patches of 3 s. FOLDER: see scripts/unpack_music.py.
 """
 
 from __future__ import annotations
@@ -233,7 +232,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--functions", type=int, default=12, help="lines of the profile")
     parser.add_argument("--library", type=Path, default=Path("cache/bench-library.db"))
-    parser.add_argument("--cache", type=Path, help="folder of the songs' numbers, written by strides")
+    parser.add_argument("--cache", type=Path, help="folder for what strides computes")
     parser.add_argument("--most", type=int, default=1_000_000, help="songs of a collection, drawn at random")
     parser.add_argument("--as-is", action="store_true", help="score what the library holds; analyse nothing")
     parser.add_argument("--gtzan", type=Path)

@@ -40,13 +40,14 @@ def effects(x: np.ndarray, rate: int) -> dict[str, float]:
     }
 
 
-def cards(files: Sequence[Path], model: str, seconds: float, target: Path | None) -> None:
+def cards(files: Sequence[Path], model: str, seconds: float, target: Path | None, names: Sequence[str]) -> None:
     """Measure all sliders and print their cards; write them where a target is given."""
     codec = celesta.load(model)
     found: dict[str, Any] = {}
     latents = [codec.encode(celesta.read(file, start=5, duration=seconds)) for file in files]
     plain = [effects(codec.decode(z).samples, z.source_rate) for z in latents]
-    for name, slider in SLIDERS.items():
+    for name in names:
+        slider = SLIDERS[name]
         settings = np.linspace(slider.minimum, slider.maximum, SETTINGS)
         rows = [
             [effects(codec.decode(slider(z, float(v))).samples, z.source_rate) if v else p for v in settings]
@@ -71,7 +72,6 @@ def cards(files: Sequence[Path], model: str, seconds: float, target: Path | None
             "songs_at_least_0.8": int(sum(r >= 0.8 for r in each)),
             "songs": len(each),
             "cross_talk": {key: round(value, 4) for key, value in others.items()},
-            "model": codec.name,
         }
     show(
         f"Sliders on {codec.name}: {SETTINGS} settings of {len(files)} songs",
@@ -88,7 +88,10 @@ def cards(files: Sequence[Path], model: str, seconds: float, target: Path | None
         [[n, *(f"{c['cross_talk'].get(m, c['slope']):+.3f}" for m in measures)] for n, c in found.items()],
     )
     if target is not None:
-        target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        every = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+        measured = {**every.get(codec.name, {}), **found}
+        every[codec.name] = {name: measured[name] for name in SLIDERS if name in measured}
+        target.write_text(json.dumps(every, indent=1) + "\n", encoding="utf-8")
 
 
 def _share(card: dict[str, Any]) -> str:

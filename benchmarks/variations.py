@@ -22,6 +22,7 @@ from celesta import variations
 from celesta.audio import Audio
 from celesta.variations.extend import plan_extension
 from celesta.variations.material import Material
+from celesta.variations.sliders import SLIDERS
 
 PARTS = ("beats", "joins", "bridges", "lengths", "gaps", "mosaics", "sliders", "speed")
 
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=50, help="of each part; fewer where a part needs fewer")
     parser.add_argument("--targets", type=int, default=100, help="random lengths")
     parser.add_argument("--model", default="nested")
+    parser.add_argument("--sliders", nargs="*", choices=SLIDERS, default=list(SLIDERS), help="of the part sliders")
     parser.add_argument("--write-cards", action="store_true", help="write the sliders' cards into the package")
     options = parser.parse_args()
     whole = songs_of(options.music, options.songs, shortest=40)
@@ -54,7 +56,7 @@ def main() -> None:
             mosaics([(excerpts[i], excerpts[-1 - i]) for i in range(min(20, len(excerpts) // 2))])
         elif part == "sliders":
             target = Path(variations.__file__).with_name("slider-cards.json") if options.write_cards else None
-            cards(whole[:10], options.model, 4.0, target)
+            cards(whole[:10], options.model, 4.0, target, options.sliders)
         elif part == "speed":
             speed(whole[0])
         print(f"\n({part}: {time.perf_counter() - began:.0f} s)", flush=True)

@@ -30,17 +30,17 @@ class Candidates:
     place: np.ndarray
 
 
-def search(found: Candidates, frames: np.ndarray, variety: int, jump: float) -> list[tuple[int, int, int, bool]]:
+def search(found: Candidates, frames: np.ndarray, variety: int, jump: np.ndarray) -> list[tuple[int, int, int, bool]]:
     """Choose a window for each grain.
 
-    The cost of a grain is its distance from what is wanted; ``jump`` comes on top where it does not continue the grain
-    before it.
+    The cost of a grain is its distance from what is wanted; its ``jump`` comes on top where it does not continue the
+    grain before it.
 
     Args:
         found: the candidates.
         frames: ``(grains,)`` frame at which each grain begins in the target.
         variety: no window near one of the last so many, unless it continues the last one.
-        jump: cost of leaving a source's own order.
+        jump: ``(grains,)`` cost of leaving a source's own order.
 
     Returns:
         Source, frame, semitones, and whether it continues the grain before, for each grain.
@@ -54,7 +54,7 @@ def search(found: Candidates, frames: np.ndarray, variety: int, jump: float) -> 
         options = _options(found, found.nearest[k], last, step)
         distance = np.sqrt(np.sum((found.points[options] - found.wanted[k]) ** 2, axis=1))
         follows = (last[:, None] >= 0) & (options == last[:, None] + step) & _same(found, options, last)
-        total = score[:, None] + distance + np.where(follows, 0.0, jump if k else 0.0)
+        total = score[:, None] + distance + np.where(follows, 0.0, jump[k] if k else 0.0)
         if variety and chosen.shape[1]:
             near = np.abs(found.place[options] - found.place[chosen][..., None]) <= _NEAR
             near &= found.source[options] == found.source[chosen][..., None]

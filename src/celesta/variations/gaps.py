@@ -14,15 +14,15 @@ from celesta.variations.analysis import FRAME_RATE, SongAnalysis
 from celesta.variations.joins import correlation_curve, level_of
 from celesta.variations.material import Material
 
-CONTEXT = 1.5  # seconds on either side that are compared
-_DECAY = 0.5  # seconds in which their weight falls to a third
+_DECAY = 0.5, 2.0  # seconds in which the weight of the context falls to a third: as long as the gap, in these bounds
+_CONTEXT = 2.5  # times as much on either side is compared
 _EDGE = 0.008  # seconds of linear prediction at each border
 _PREDICTED = 0.025  # seconds of gap that linear prediction alone fills
 _PAST = 0.1  # seconds that it learns from
 _CANDIDATES = 24
 _WAVE = 0.06  # seconds on either side whose waveform is compared
-_WAVE_DB = 4.0  # cost in dB of a waveform that does not fit at all
-_GAIN_DB = 6.0  # most by which a fill is made louder or softer
+_WAVE_DB = 1.0  # cost in dB of a waveform that does not fit at all
+_GAIN_DB = 2.0  # most by which a fill is made louder or softer
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,14 @@ class GapSearch:
         """Return shifts in samples at which what is around the gap fits, with the difference in dB, best first."""
         frames = len(self.mel)
         first, last = int(gap.start / self.rate), int(np.ceil(gap.stop / self.rate))
-        reach = round(CONTEXT * FRAME_RATE)
+        decay = float(np.clip((gap.stop - gap.start) / self.song.sample_rate, *_DECAY))
+        reach = round(_CONTEXT * decay * FRAME_RATE)
         around = [k for k in range(first - reach, last + reach + 1) if 0 <= k < frames and self.good[k]]
         shifts = np.arange(last - frames + 1, first + 1)  # source frame = frame - shift
         total, weights = np.zeros(len(shifts)), np.zeros(len(shifts))
         for k in around:
             distance = (first - k if k <= first else k - last) / FRAME_RATE
-            weight = float(np.exp(-max(distance, 0) / _DECAY))
+            weight = float(np.exp(-max(distance, 0) / decay))
             source = k - shifts
             there = (source >= 0) & (source < frames)
             there[there] &= self.good[source[there]]

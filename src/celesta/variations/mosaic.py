@@ -28,6 +28,7 @@ from celesta.variations.material import Material, part_of
 
 _SHORTEST, _LONGEST = 0.09, 0.37  # seconds of a grain
 _NEAREST = 24
+_AT_ATTACK, _BETWEEN = 1.0, 1.0  # factors of the cost of a jump where the target has an onset, and where it has none
 _CHUNK = 4096  # windows that are projected at once
 _FITTED = 4000  # windows that the projection is fitted to
 
@@ -210,10 +211,11 @@ def choose_grains(
     frames = np.round(borders[:-1] / scale).astype(np.int64)
     pool = _Pool(sources, transpose)
     wanted = windows(frame_rows(goal), frames)
-    chosen = search(pool.candidates(wanted, frames, _NEAREST), frames, variety, jump)
+    attacks = np.isin(borders[:-1], goal.onsets)
+    costs = jump * np.where(attacks, _AT_ATTACK, _BETWEEN)
+    chosen = search(pool.candidates(wanted, frames, _NEAREST), frames, variety, costs)
     level = 10 ** (goal.level / 10)
     powers = [10 ** (one.level / 10) for one in sources]
-    onsets = set(goal.onsets.tolist())
     grains: list[Grain] = []
     for k, (frame, (source, place, semitones, follows)) in enumerate(zip(frames, chosen, strict=True)):
         at, n = int(borders[k]), int(borders[k + 1] - borders[k])
@@ -224,7 +226,7 @@ def choose_grains(
             there = float(powers[source][place : place + count].mean()) if place < len(powers[source]) else 1e-9
             gain = float(np.clip(10 * np.log10(max(here, 1e-9) / max(there, 1e-9)), -90, GAIN_DB))
         start = round(place * scale + (at - frame * scale))
-        grains.append(Grain(at, n, source, start, gain, semitones, follows, at in onsets, follow))
+        grains.append(Grain(at, n, source, start, gain, semitones, follows, bool(attacks[k]), follow))
     return grains
 
 

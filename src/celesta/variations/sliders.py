@@ -50,10 +50,9 @@ class Slider:
     effect: str
 
     @property
-    def card(self) -> dict[str, Any]:
-        """What was measured: slope, rank correlation, effect on other measures, songs, model; empty if nothing."""
-        found: dict[str, Any] = _cards().get(self.name, {})
-        return found
+    def cards(self) -> dict[str, dict[str, Any]]:
+        """What was measured, by model: slope, rank correlation, effect on other measures, songs."""
+        return {model: cards[self.name] for model, cards in _cards().items() if self.name in cards}
 
     def __call__(self, z: Latent, value: float) -> Latent:
         """Apply the slider.
@@ -197,6 +196,8 @@ def sliders() -> list[Slider]:
     Example:
         >>> [s.name for s in sliders()][:3]
         ['loudness', 'brightness', 'low-end']
+        >>> sliders()[0].cards["nested"]["unit"]
+        'dB'
     """
     return list(SLIDERS.values())
 

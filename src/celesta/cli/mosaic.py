@@ -28,7 +28,10 @@ def mosaic(
         int, typer.Option(min=0, max=1000, metavar="N", help="No grain from the place of one of the last N.")
     ] = 8,
     jump: Annotated[
-        float, typer.Option(min=0, max=1000, metavar="DB", help="Cost of leaving a source's own order; 0: jump freely.")
+        float,
+        typer.Option(
+            min=0, max=1000, metavar="X", help="Cost of a jump in a source between two onsets; 0: jump freely."
+        ),
     ] = 3.0,
     transpose: Annotated[
         int, typer.Option(min=0, max=2, metavar="N", help="Semitones by which grains may be transposed.")

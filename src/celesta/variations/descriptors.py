@@ -13,7 +13,7 @@ from celesta.variations.bars import unit
 WINDOW = 8
 """Frames of a window: 186 ms."""
 _COEFFICIENTS = 14  # of the cosine transform of the mel spectrum; the first, the level, is left out
-_TIMBRE, _ATTACK, _HARMONY, _LEVEL = 1.0, 40.0, 9.0, 0.35
+_TIMBRE, _ATTACK, _HARMONY, _LEVEL = 0.5, 400.0, 60.0, 0.35
 """Weights: timbre and level in dB; attack for an onset strength of 1; harmony for opposite pitch classes."""
 _RANGE_DB = 60.0  # below the loudest frame of the song, levels make no difference
 _DIMENSIONS = 48

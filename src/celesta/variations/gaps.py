@@ -137,7 +137,11 @@ class GapSearch:
         clean = np.concatenate([[0], np.cumsum(~self.good)])
         begin = np.clip(first - shifts, 0, frames)
         damaged = clean[np.clip(last - shifts, 0, frames)] - clean[begin]
-        enough = (weights > 0.5 * weights.max(initial=0)) & (damaged == 0)
+        intact = (damaged == 0) & (first - shifts >= 0) & (last - shifts <= frames)
+        least = 0.5 * weights.max(initial=0)
+        if not (intact & (weights > least)).any():  # a short song: less context must do
+            least *= 0.2
+        enough = intact & (weights > least)
         cost = np.where(enough, np.sqrt(total / np.maximum(weights, 1e-9)), np.inf)
         found: list[tuple[int, float]] = []
         while len(found) < _CANDIDATES and np.isfinite(cost).any():

@@ -28,7 +28,7 @@ from celesta.variations.material import Material, part_of
 
 _SHORTEST, _LONGEST = 0.09, 0.37  # seconds of a grain
 _NEAREST = 24
-_AT_ATTACK, _BETWEEN = 1.0, 1.0  # factors of the cost of a jump where the target has an onset, and where it has none
+_AT_ATTACK, _BETWEEN = 0.0, 3.0  # factors of the cost of a jump where the target has an onset, and where it has none
 _CHUNK = 4096  # windows that are projected at once
 _FITTED = 4000  # windows that the projection is fitted to
 
@@ -81,7 +81,8 @@ def mosaic(
         target: path of an audio or .cel file, or :class:`~celesta.audio.Audio`, to rebuild.
         sources: the same, to take grains from.
         variety: no grain is taken from the place of one of the last so many.
-        jump: cost in dB of leaving a source's own order; 0 for what is nearest at every moment.
+        jump: cost of leaving a source's own order between two onsets of the target, where a jump would be an attack
+            too many; 0 for what is nearest at every moment.
         transpose: semitones up and down by which grains may be moved, 0 to 2.
         follow: whether grains are made as loud as the target.
         cache: where analyses are saved.

@@ -20,12 +20,12 @@ from celesta.variations.mosaic import mosaic, segments
 from celesta.variations.repair import fill_gaps
 
 
-def gaps(files: Sequence[Path], seed: int = 0) -> None:
+def gaps(files: Sequence[Path], lengths: Sequence[float] = (0.1, 0.5, 2.0), seed: int = 0) -> None:
     """Print the mel distance of filled stretches to the truth."""
-    rng = np.random.default_rng(seed)
     names = ("this", "linear prediction", "previous bar", "silence")
     rows = []
-    for seconds in (0.1, 0.5, 2.0):
+    for seconds in lengths:
+        rng = np.random.default_rng([seed, round(1000 * seconds)])
         found = []
         for file in files:
             x, rate = celesta.read(file, duration=60)

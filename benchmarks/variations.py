@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=50, help="of each part; fewer where a part needs fewer")
     parser.add_argument("--targets", type=int, default=100, help="random lengths")
     parser.add_argument("--model", default="nested")
+    parser.add_argument("--gaps", nargs="*", type=float, default=[0.1, 0.5, 2.0], help="seconds of gaps")
     parser.add_argument("--sliders", nargs="*", choices=SLIDERS, default=list(SLIDERS), help="of the part sliders")
     parser.add_argument("--write-cards", action="store_true", help="write the sliders' cards into the package")
     options = parser.parse_args()
@@ -51,7 +52,7 @@ def main() -> None:
         elif part == "lengths":
             lengths(whole[: max(5, options.songs // 5)], options.targets)
         elif part == "gaps":
-            gaps(excerpts)
+            gaps(excerpts, options.gaps)
         elif part == "mosaics":
             mosaics([(excerpts[i], excerpts[-1 - i]) for i in range(min(20, len(excerpts) // 2))])
         elif part == "sliders":

@@ -3,7 +3,7 @@ import { get, listen } from "./api";
 import { App } from "./parts/app";
 import { compareDeck } from "./views/compare";
 import { twinDeck } from "./views/twins";
-import { latency, ready, varyDeck } from "./views/vary";
+import { coming, latency, ready, varyDeck } from "./views/vary";
 import { player } from "./player";
 import { fail, server, start } from "./state";
 import type { State } from "./types";
@@ -14,7 +14,7 @@ declare global {
   }
 }
 
-window.celesta = { compareDeck, varyDeck, twinDeck, player, latency, ready }; // for tests of the clock
+window.celesta = { compareDeck, varyDeck, twinDeck, player, latency, ready, coming }; // for tests of the clock
 
 render(<App />, document.getElementById("app")!);
 get<State>("/state").then((found) => {

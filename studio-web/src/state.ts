@@ -144,7 +144,6 @@ export async function open(ref: string, keep = false): Promise<void> {
     const found = await get<SongInfo>("/song", { song: ref });
     if (mine !== opening) return;
     song.value = found;
-    command.value = found.command;
     viewport.value = wantedViewport ?? { start: 0, stop: Math.max(found.seconds, 0.01) };
     wantedViewport = null;
     const recent = recall<{ ref: string; name: string }[]>("recent", []);

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from celesta import codec
-from celesta.audio import read
+from celesta.audio import Audio, read, write
 from celesta.variations import Step, transform_file
 from celesta.variations.recipes import parse_recipe
 
@@ -39,7 +39,7 @@ def open_page(browser, library_studio):
     server, _ = library_studio
     contexts, problems = [], []
 
-    def opened(hash_="", **options):
+    def opened(hash_="", server=server, **options):
         context = browser.new_context(viewport={"width": 1400, "height": 900}, **options)
         context.set_default_timeout(60_000)
         contexts.append(context)
@@ -90,6 +90,22 @@ def drag(page, start, stop):
     page.mouse.up()
 
 
+COLOURS = """() => {
+  const canvas = document.querySelector('.wave-picture'), h = canvas.height;
+  const data = canvas.getContext('2d').getImageData(canvas.width / 2, Math.round(h * 0.5), canvas.width / 2, Math.round(h * 0.4)).data;
+  const seen = new Set();
+  for (let i = 0; i < data.length; i += 4) seen.add(data[i] << 16 | data[i + 1] << 8 | data[i + 2]);
+  return seen.size;
+}"""  # noqa: E501
+
+
+def test_the_spectrogram_of_a_song_appears_when_it_has_been_read(open_page, run_studio, tmp_path, music):
+    write(tmp_path / "new.wav", Audio(music(40 * 44_100, 2), 44_100), subtype="PCM_16")
+    page = open_page(server=run_studio(tmp_path)[0])
+    song(page, "0/new.wav")
+    until(page, f"({COLOURS})() > 40")
+
+
 def test_a_song_is_played_zoomed_selected_looped_and_survives_a_reload(open_page):
     page = open_page()
     song(page, "0/long.wav")
@@ -105,7 +121,7 @@ def test_a_song_is_played_zoomed_selected_looped_and_survives_a_reload(open_page
     for _ in range(2):
         page.keyboard.press("+")
     page.keyboard.press("l")
-    page.wait_for_timeout(250)
+    until(page, "/right=/.test(location.hash)")
     text = page.url.partition("#")[2]
     query = dict(part.split("=") for part in text.partition("?")[2].split("&"))
     assert float(query["from"]) == pytest.approx(4, abs=0.1)
@@ -118,19 +134,14 @@ def test_a_song_is_played_zoomed_selected_looped_and_survives_a_reload(open_page
     page.reload()
     page.wait_for_selector(".wave")
     until(page, "document.querySelector('.bar-selection') !== null")
-    page.wait_for_timeout(250)
-    assert page.url.partition("#")[2] == text
+    until(page, f"location.hash === {json.dumps('#' + text)}")
 
 
 def test_the_buttons_of_the_browser_go_back(open_page):
     page = open_page()
-    song(page, "0/long.wav")
-    page.wait_for_timeout(300)
-    song(page, "0/short.flac", view="compare")
-    page.wait_for_timeout(300)
-    song(page, "0/long.wav")
-    page.get_by_role("heading", name="long.wav").wait_for()
-    page.wait_for_timeout(300)
+    for ref, view in (("0/long.wav", "song"), ("0/short.flac", "compare"), ("0/long.wav", "song")):
+        song(page, ref, view=view)
+        until(page, f"location.hash === '#/{view}?song={ref.replace('/', '%2F')}'")  # the page has written it
     page.go_back()
     page.get_by_role("heading", name="short.flac").wait_for()
     page.get_by_role("button", name="Compare 0:00.0").wait_for()
@@ -143,23 +154,23 @@ def test_the_wheel_zooms_at_the_pointer_down_to_samples(open_page):
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 50)
     for _ in range(24):
         page.mouse.wheel(0, -200)
-    page.wait_for_timeout(400)
+    until(page, "(() => { const q = new URLSearchParams(location.hash.split('?')[1]);"
+                " return q.get('right') && q.get('right') - q.get('left') < 0.01; })()")  # fmt: skip
     query = dict(part.split("=") for part in page.url.partition("?")[2].split("?")[-1].split("&"))
     left, right = float(query["left"]), float(query["right"])
     assert right - left < 0.01
     assert left - 0.04 < 12 < right + 0.04  # two pixels at the beginning
 
 
-def test_formats_that_browsers_lack_are_played_as_wav(open_page, songs, music):
+def test_formats_that_browsers_lack_are_played_as_wav(open_page, run_studio, tmp_path, music):
     import soundfile
 
-    soundfile.write(songs / "apple.aiff", music(44_100).T, 44_100)
-    page = open_page()
+    soundfile.write(tmp_path / "apple.aiff", music(44_100).T, 44_100)
+    page = open_page(server=run_studio(tmp_path)[0])
     song(page, "0/apple.aiff")
     until(page, "celesta.player.element.readyState >= 1")
     assert "/api/wav" in page.evaluate("celesta.player.element.src")
     assert page.evaluate("celesta.player.element.duration") == pytest.approx(1, abs=0.001)
-    (songs / "apple.aiff").unlink()
 
 
 SWITCHING = """
@@ -213,7 +224,6 @@ def test_versions_are_compared_and_switched_while_playing_without_a_jump(open_pa
         page.keyboard.press(key)
         page.wait_for_timeout(40)
         assert abs(page.evaluate(drift) - before) < 0.01
-    assert page.locator("tr.chosen").inner_text().split("\n")[0].strip().endswith("original") or True
     page.keyboard.press("w")
     assert page.evaluate("celesta.compareDeck.chosen.value") == "linear-64"
     found = page.evaluate(SWITCHING)
@@ -289,7 +299,7 @@ def test_previews_have_the_audio_of_the_package(open_page, songs):
     until(page, "celesta.varyDeck.tracks.size === 1")
     page.locator("fieldset", has_text="gain").get_by_role("slider").first.fill("0.5")
     until(page, "celesta.varyDeck.tracks.size === 2")
-    page.wait_for_timeout(300)
+    until(page, "!celesta.coming.value")
     got = page.evaluate("[...celesta.varyDeck.tracks.get('variation').buffer.getChannelData(0)]")
     model = codec.load("linear-64")
     z = model.encode(read(songs / "long.wav", start=1, duration=2))

@@ -150,6 +150,7 @@ def test_a_comparison_gives_audio_and_the_figures_of_the_package(studio, songs):
     assert "attachment" in flac[1]["content-disposition"]
 
 
+@pytest.mark.filterwarnings("ignore::celesta.errors.LatentWarning")
 @pytest.mark.parametrize("name", ["nested", "nested2"])
 def test_the_ladder_goes_from_the_base_alone_to_the_top(name, songs, need_weights):
     """The first step is the smallest file that there is, and each has the size that is shown."""

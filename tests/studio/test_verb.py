@@ -46,23 +46,21 @@ def studios(*calls):
             one.stdout.close()
 
 
-def test_files_folders_libraries_and_nothing_open(songs, library_file, tmp_path):
+def test_files_libraries_and_nothing_open(songs, library_file, tmp_path):
     (tmp_path / "empty").mkdir()
     nowhere = {"CELESTA_LIBRARY": str(tmp_path / "none.db"), "CELESTA_CACHE": str(tmp_path / "cache")}
     known = {**nowhere, "CELESTA_LIBRARY": str(library_file)}
     calls = (
         ([songs / "long.wav"], tmp_path, nowhere),
-        ([songs], tmp_path, nowhere),
         ([library_file], tmp_path, nowhere),
         ([], tmp_path / "empty", nowhere),
         ([], tmp_path / "empty", known),
     )
-    with studios(*calls) as (file, folder, library, clips, own):
+    with studios(*calls) as (file, library, clips, own):
         listed = file.json(file.get("/files"))["entries"]
         assert [one["name"] for one in listed] == ["long.wav"]
         assert file.json(file.get("/song", song=listed[0]["ref"]))["seconds"] == pytest.approx(16)
         assert "rock.ogg" in [one["name"] for one in clips.json(clips.get("/files", folder="0"))["entries"]]
-        assert [one["name"] for one in folder.json(folder.get("/files"))["entries"]] == [songs.name]
         for one in (library, own):
             rows = one.json(one.get("/library/songs"))["songs"]
             assert all(one.json(one.get("/song", song=row["ref"]))["library_id"] == row["id"] for row in rows)

@@ -102,8 +102,8 @@ export class Tiles {
       const complete = response.headers.get("x-celesta-complete") === "1";
       this.tiles.set(key, { data: new Uint8Array(await response.arrayBuffer()), complete, picture: null, shade: "" });
       while (this.tiles.size > MOST_TILES) this.tiles.delete(this.tiles.keys().next().value!);
-      if (!complete) setTimeout(() => this.asked.delete(key), 1_500);
-      else this.asked.delete(key);
+      if (complete) this.asked.delete(key);
+      else setTimeout(() => (this.asked.delete(key), this.changed()), 700); // asks again, if it is still in view
       this.changed();
     } catch {
       setTimeout(() => this.asked.delete(key), 5_000);

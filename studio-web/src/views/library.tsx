@@ -198,7 +198,7 @@ function Head() {
       <div>
         <h2>Library</h2>
         <p class="muted">
-          {found ? `${found.songs} songs, ${number(found.hours)} h` : "…"}
+          {found ? `${found.songs} songs, ${found.hours < 1 ? clock(found.hours * 3600, 0) : `${number(found.hours)} h`}` : "…"}
           {found?.waiting ? `, ${found.waiting} to analyse` : ""}
           {found?.errors ? `, ${found.errors} with errors (celesta library errors)` : ""}
         </p>

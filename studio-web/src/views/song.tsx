@@ -13,6 +13,7 @@ export function NoSong() {
     return (
       <Empty title="This song cannot be opened">
         <p role="alert">{songError.value}</p>
+        <p>Choose another one from the list, or drop a file on this page.</p>
       </Empty>
     );
   }
@@ -28,7 +29,7 @@ export function SongView() {
   useEffect(() => take(player), []);
   const info = song.value;
   useEffect(() => {
-    if (info) command.value = info.command;
+    command.value = info?.command ?? "";
   }, [info]);
   if (!info) return <NoSong />;
   return (
@@ -87,7 +88,7 @@ export function SongHead() {
   return (
     <div class="song-head">
       <div>
-        <h2>{info.tags.title ?? info.name}</h2>
+        <h2 title={info.name}>{info.tags.title ?? info.name}</h2>
         <p class="muted">
           {info.tags.artist ? `${info.tags.artist} · ` : ""}
           {facts.join(" · ")}

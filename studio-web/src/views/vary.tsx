@@ -130,13 +130,16 @@ function begun(): void {
   void preview(since);
 }
 
+/** For tests: whether audio is still coming. */
+export const coming = signal(false);
+
 /** Fetch the changed selection; its audio is exchanged as soon as there is some, and again as more comes. */
 export async function preview(since = performance.now()): Promise<void> {
   if (!song.value) return;
   stopPreview?.abort();
   const stop = (stopPreview = new AbortController());
   const part = stretch.value;
-  silent = true;
+  silent = coming.value = true;
   sent = JSON.stringify(steps.value);
   try {
     await prepare(part, stop.signal);
@@ -149,7 +152,10 @@ export async function preview(since = performance.now()): Promise<void> {
   } catch (error) {
     fail(error);
   } finally {
-    if (stopPreview === stop) begun();
+    if (stopPreview === stop) {
+      coming.value = false;
+      begun();
+    }
   }
 }
 

@@ -110,14 +110,15 @@ def resolve(device: str | torch.device = "auto") -> torch.device:
     return torch.device(device)
 
 
-def backend(wanted: str, device: str, precision: str, exported: bool) -> str:
+def backend(wanted: str, device: str, precision: str, exported: bool, faster: str = "onnx") -> str:
     """Choose the inference engine of a network.
 
     Args:
-        wanted: ``torch``, ``onnx`` or ``auto``: ``onnx`` where it can compute what is asked for, else ``torch``.
+        wanted: ``torch``, ``onnx`` or ``auto``: the faster one where it can compute what is asked for, else ``torch``.
         device: see :func:`resolve`; ``onnx`` computes on the CPU.
         precision: see :func:`dtype`; ``onnx`` computes in float32.
         exported: whether the network can be run without torch.
+        faster: engine that is the faster one for this network on CPUs, in float32.
 
     Raises:
         UsageError: an argument is unknown, or they contradict each other.
@@ -133,7 +134,8 @@ def backend(wanted: str, device: str, precision: str, exported: bool) -> str:
         return wanted
     if not has_torch() and exported and precision != "bfloat16":
         return "onnx" if name(device) == "cpu" else "torch"
-    return "onnx" if exported and precision == "float32" and name(device) == "cpu" else "torch"
+    on_cpu = exported and precision == "float32" and name(device) == "cpu"
+    return faster if on_cpu else "torch"
 
 
 def dtype(precision: str) -> torch.dtype:

@@ -158,8 +158,11 @@ def test_damaged_exports_are_one_line(tmp_path, fault):
 
 def test_the_backend_is_chosen_by_what_it_can_compute(monkeypatch):
     monkeypatch.setattr(_device, "_may_have_gpu", lambda: False)
-    assert celesta.load("cel-3").backend == "onnx"
+    assert celesta.load("cel-3").backend == registry.entry("cel-3").backend
     assert celesta.load("cel-3", precision="bfloat16").backend == "torch"
+    for faster in ("onnx", "torch"):
+        assert _device.backend("auto", "cpu", "float32", True, faster) == faster
+    assert _device.backend("auto", "cpu", "float32", False, "onnx") == "torch"
     assert celesta.load("linear-8").backend == "onnx"
     assert isinstance(celesta.load("linear-8", backend="torch").torch_model, LinearBaseline)
     with pytest.raises(UsageError, match="backend='torch'"):

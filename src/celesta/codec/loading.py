@@ -24,8 +24,8 @@ def load(name: str | Path, *, device: str = "auto", precision: str = "float32", 
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``: where the network computes.
         precision: ``float32``; ``bfloat16``: up to twice as fast on processors that have it, at an error far below the
             model's own, and slower on others; ``auto``: bfloat16 where the processor has it.
-        backend: ``torch``; ``onnx``: ONNX Runtime and NumPy, on the CPU in float32; ``auto``: ``onnx`` where it can
-            compute what is asked for, because it is faster on CPUs and starts faster, else ``torch``.
+        backend: ``torch``; ``onnx``: ONNX Runtime and NumPy, on the CPU in float32; ``auto``: on the CPU in float32
+            the model's faster one (:attr:`celesta.models.registry.Entry.backend`), else ``torch``.
 
     Raises:
         ModelError: there is no such model, or its weights are missing, damaged or do not fit.
@@ -55,7 +55,7 @@ def load(name: str | Path, *, device: str = "auto", precision: str = "float32", 
     entry = registry.entry(str(name))
     _check_weights(entry)
     exported = entry.sized is not None or entry.exported.is_file()
-    if _device.backend(backend, device, precision, exported) == "torch":
+    if _device.backend(backend, device, precision, exported, entry.backend) == "torch":
         return _with_torch(entry.name, entry.weights_file, entry, device, precision)
     if entry.sized is not None:
         return _baseline(entry, entry.weights_file)

@@ -50,6 +50,8 @@ class Entry:
         weights_licence: terms of use of the weights, "" where there are none.
         preset: constant of the module that is the configuration; "" for the defaults.
         objective: training objective, a key of :data:`celesta.training.objectives.OBJECTIVES`.
+        backend: inference engine that is the faster one on CPUs in float32, ``onnx`` or ``torch``, where both are
+            installed: by benchmarks/backends.py, starting the process included.
         sized: class that describes a family of sizes; the number at the end of the name is the configuration's
             ``size``.
     """
@@ -62,6 +64,7 @@ class Entry:
     weights_licence: str = ""
     preset: str = ""
     objective: str = "reconstruction"
+    backend: str = "onnx"
     sized: type[BaselineInfo] | None = None
 
     @property

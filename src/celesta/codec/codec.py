@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Codec(Pretrained):
     """Encode and decode songs of any length, sample rate and number of channels with one model.
 
-    Every window goes through the model alone and channel by channel, so that the same audio gives the same latent
-    whatever the file's neighbours, the order or the number of workers.
+    On the CPU every window goes through the model alone and channel by channel, so that the same audio gives the same
+    latent whatever the file's neighbours, the order or the number of workers. GPUs take several windows at once.
 
     Made by :meth:`from_pretrained`, which is :func:`celesta.load`.
 

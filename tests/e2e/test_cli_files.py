@@ -130,7 +130,7 @@ def test_songs_of_one_name_from_several_folders(tmp_path, music, call):
 
 
 @pytest.mark.parametrize("name", ["out.wav", "out.FLAC", "out.cel", "out.html"])
-@pytest.mark.parametrize("verb", ["reconstruct", "transform", "compare", "cluster"])
+@pytest.mark.parametrize("verb", ["reconstruct", "transform", "compare", "cluster", "train"])
 def test_a_folder_does_not_get_the_name_of_a_file(verb, name, song, tmp_path, call):
     """Item 15."""
     words = {
@@ -138,9 +138,32 @@ def test_a_folder_does_not_get_the_name_of_a_file(verb, name, song, tmp_path, ca
         "transform": (song, *MODEL, "--gain", 2),
         "compare": ("linear-8", "--data", song),
         "cluster": ("--data", song),
+        "train": ("-m", "pca-8", "--data", song),
     }[verb]
     assert "a folder" in call(verb, *words, "-o", tmp_path / name, code=2).stderr
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("encode", "", "-o", "a.cel"),
+        ("encode", "a.wav", "-o", ""),
+        ("classify", "train", "--data", "", "-o", "x"),
+        ("library", "add", ""),
+    ],
+)
+def test_an_empty_argument_is_not_the_current_folder(words, album, call, monkeypatch):
+    """As a path, the value of a shell variable that is not set would be everything below the current folder."""
+    monkeypatch.chdir(album)
+    assert "an argument is empty" in call(*words, code=2).stderr
+    assert names(album) == ["a.wav", "sub/b.wav"]
+
+
+def test_a_classifier_does_not_get_the_name_of_another_file(album, tmp_path, call):
+    """Item 15."""
+    words = ("classify", "train", "--data", album, "-o", tmp_path / "x.wav")
+    assert "ends in .safetensors" in call(*words, code=2).stderr
 
 
 def test_reconstruct_mirrors_the_folders(tmp_path, music, call):

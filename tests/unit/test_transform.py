@@ -229,3 +229,27 @@ def test_a_variation_of_one_function_is_enough_for_files(tmp_path, monkeypatch):
             _, blocks = opened.decode([Step("flip", 0.5)])
             made = np.concatenate(list(blocks), axis=1)
         np.testing.assert_allclose(made, -0.5 * codec.decode(z).samples, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "stretch"),
+    [
+        ([Step("gain", 0.5)], {}),
+        ([Step("gain", 0.5)], {"start": 20.0, "stop": 24.0}),
+        ([Step("reverse")], {}),
+    ],
+)
+def test_progress_begins_at_once_and_goes_on_to_the_end(tmp_path, music, steps, stretch):
+    """Item 24: nothing was said while a song was read, and while all before a stretch was encoded."""
+    celesta.write(tmp_path / "a.wav", celesta.Audio(music(30 * 22_050, sample_rate=22_050), 22_050))
+    seen = []
+    codec = celesta.load("linear-8")
+    transform_file(
+        codec, tmp_path / "a.wav", tmp_path / "b.wav", steps, **stretch, progress=lambda *at: seen.append(at)
+    )
+    assert seen[0][0] < 2
+    assert len(seen) >= 8
+    assert {total for _, total in seen} == {stretch.get("stop", 30.0)}
+    done = [one for one, _ in seen]
+    assert done == sorted(done)
+    assert done[-1] == pytest.approx(seen[-1][1], abs=0.1)

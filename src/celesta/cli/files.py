@@ -19,7 +19,7 @@ from celesta.errors import CelestaError, DataError, UsageError
 
 WRITABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 """Suffixes of the audio files that can be written."""
-_FILES = AUDIO_SUFFIXES | {".cel", ".html", ".json", ".jsonl", ".csv", ".safetensors"}
+_FILES = AUDIO_SUFFIXES | {".cel", ".html", ".json", ".jsonl", ".csv", ".safetensors", ".onnx"}
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")
 
 
@@ -153,10 +153,33 @@ def output_folder(folder: Path) -> Path:
         UsageError: it is not there, and its name is that of a file.
         DataError: files cannot be written into it.
     """
+    return ready_folder(folder_name(folder))
+
+
+def file_name(target: Path, suffix: str) -> Path:
+    """Return a target whose name is not that of a file of another kind.
+
+    Raises:
+        UsageError: it is.
+    """
+    found = target.suffix.lower()
+    if found in _FILES - {suffix}:
+        raise UsageError(
+            f"{printable(target)}: cannot write {printable(found)} here; name a file that ends in {suffix}"
+        )
+    return target
+
+
+def folder_name(folder: Path) -> Path:
+    """Return a folder whose name is not that of a file.
+
+    Raises:
+        UsageError: it is not there, and its name is that of a file.
+    """
     suffix = folder.suffix.lower()
     if suffix in _FILES and not folder.exists():
         raise UsageError(f"{printable(folder)}: the output is a folder; give it a name without {printable(suffix)}")
-    return ready_folder(folder)
+    return folder
 
 
 def ready_folder(folder: Path) -> Path:

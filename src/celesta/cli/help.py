@@ -24,7 +24,12 @@ class Verb(TyperCommand):
     """A verb whose help shows each option's name in full, and examples on lines of their own."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments; where a verb takes words, ``-word`` is one of them and no option."""
+        """Read the arguments; where a verb takes words, ``-word`` is one of them and no option.
+
+        An empty argument is refused: as a path it would be the current folder, with all that is in it.
+        """
+        if "" in args:
+            raise typer.BadParameter("an argument is empty, as of a shell variable that is not set", ctx)
         if any(p.metavar == "WORDS" for p in self.params):
             args = [*(one for one in args if not _WORD.fullmatch(one)), "--", *filter(_WORD.fullmatch, args)]
         return super().parse_args(ctx, args)

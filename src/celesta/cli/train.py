@@ -11,6 +11,7 @@ from celesta import _device
 from celesta.cli import console
 from celesta.cli.checks import check_model
 from celesta.cli.dataclass_options import with_options
+from celesta.cli.files import folder_name
 from celesta.cli.options import Json, Lists
 from celesta.cli.process import SAVED
 from celesta.cli.progress import Meter, working
@@ -67,6 +68,8 @@ def train(
     if resume is not None and ignored:
         name = ignored[0].replace("_", "-")
         raise UsageError(f"--resume: of the settings only --steps can be changed, not --{name}")
+    if resume is None:
+        folder_name(run)
     _device.require_torch("celesta train")
     if model is not None:
         check_model(model)

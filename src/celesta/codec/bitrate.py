@@ -6,7 +6,8 @@ is met by a search for that step, first on windows spread over the song.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -201,25 +202,26 @@ class Survey:
     ) -> None:
         progress(0.0, song.seconds)
         self._network, self._blocks = network, blocks
-        self._sampled, self.stride = _sampled(network.coding_model(), blocks)
-        self._count, seconds = len(self._sampled), song.n_samples / song.sample_rate
-        self.mid_side = song.channels == 2 and _cheaper_as_mid_side(network, self._sampled, tables)
-        self.sample = Replay(self._analyse_sample)
-        self.windows = self.sample if self.stride == 1 else Replay(self._analyse_all)
+        count = sum(1 for _ in self._cut(1))
+        self.stride = 1
+        while -(-count // self.stride) > SAMPLED_WINDOWS:
+            self.stride *= 2
+        self._count, seconds = -(-count // self.stride), song.n_samples / song.sample_rate
+        compared = self._cut(self.stride * -(-self._count // _COMPARED))
+        self.mid_side = song.channels == 2 and _cheaper_as_mid_side(network, compared, tables)
+        self.sample = Replay(lambda: self._analysed(self.stride))
+        self.windows = self.sample if self.stride == 1 else Replay(lambda: self._analysed(1))
         for i, _ in enumerate(self.sample, start=1):  # analysed and stored here, read when the step is chosen
             progress(self.share * seconds * i / self._count, seconds)
 
-    def _analyse_sample(self) -> Iterator[list[np.ndarray]]:
-        """Analyse the sampled windows and let each go; they are read again where there was no room to store them."""
-        waiting = self._sampled or _sampled(self._network.coding_model(), self._blocks)[0]
-        taken = (waiting.pop(0) for _ in range(len(waiting)))
-        yield from map(_arrays, self._network.analyse(taken, self.mid_side))
-
-    def _analyse_all(self) -> Iterator[list[np.ndarray]]:
-        model = self._network.model
+    def _cut(self, every: int) -> Iterator[windowing.Window]:
+        """Cut the song into windows, and give every so many of them."""
+        model = self._network.coding_model()
         parts = (block for (block,) in self._blocks)
-        windows = windowing.cut(parts, model.window, model.context, model.overlap)
-        yield from map(_arrays, self._network.analyse(windows, self.mid_side))
+        return itertools.islice(windowing.cut(parts, model.window, model.context, model.overlap), 0, None, every)
+
+    def _analysed(self, every: int) -> Iterator[list[np.ndarray]]:
+        yield from map(_arrays, self._network.analyse(self._cut(every), self.mid_side))
 
     def close(self) -> None:
         """Remove the temporary files."""
@@ -269,23 +271,9 @@ def _later(progress: Progress, share: float) -> Progress:
     return lambda done, total: progress(share * (total or 0) + (1 - share) * done, total)
 
 
-def _sampled(model: Any, blocks: Replay) -> tuple[list[windowing.Window], int]:
-    """Read a song to its end; keep a few windows spread over it: every one, or every second, fourth, ..."""
-    kept: list[windowing.Window] = []
-    stride = 1
-    parts = (block for (block,) in blocks)
-    for i, window in enumerate(windowing.cut(parts, model.window, model.context, model.overlap)):
-        if i % stride == 0:
-            kept.append(windowing.Window(window.samples.copy(), window.left, window.right))
-        if len(kept) > SAMPLED_WINDOWS:
-            kept, stride = kept[::2], 2 * stride
-    return kept, stride
-
-
-def _cheaper_as_mid_side(network: WindowNetwork, sampled: list[windowing.Window], tables: Tables) -> bool:
+def _cheaper_as_mid_side(network: WindowNetwork, some: Iterable[windowing.Window], tables: Tables) -> bool:
     """Whether two channels take fewer bits as mid and side."""
-    some = sampled[:: -(-len(sampled) // _COMPARED)]
-    pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE] for window in some], axis=1)
+    pairs = np.concatenate([network.coefficients(window.samples)[:, :, ::_SPARSE].copy() for window in some], axis=1)
     spread = tables.spread[::_SPARSE]
     turned = np.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]]) * HALF_POWER
     plain, other = (np.abs(c / spread).ravel() for c in (pairs, turned))

@@ -70,7 +70,14 @@ class Codec(Pretrained):
 
     # ---- in memory
 
-    def encode(self, source: AudioLike, sample_rate: int | None = None, *, mono: bool = False) -> Latent:
+    def encode(
+        self,
+        source: AudioLike,
+        sample_rate: int | None = None,
+        *,
+        mono: bool = False,
+        progress: Progress | None = None,
+    ) -> Latent:
         """Encode an audio file, or audio in memory.
 
         Args:
@@ -78,6 +85,7 @@ class Codec(Pretrained):
                 ``(1, channels, n)``, full scale at +-1.
             sample_rate: Hz, of an array or tensor.
             mono: average the channels first. Otherwise each channel has a latent of its own.
+            progress: called with the seconds of audio done and in all.
 
         Raises:
             AudioError: the file cannot be read, or samples are not finite.
@@ -87,7 +95,7 @@ class Codec(Pretrained):
             z = codec.encode("song.mp3")
         """
         with SongSource(source, sample_rate, mono) as song:
-            windows = list(encoding.encode_windows(self, song))
+            windows = list(encoding.encode_windows(self, song, progress))
             n_samples, about = song.n_samples, song_metadata(self, song)
         columns = zip(*windows, strict=True)
         base, places, values, gain, envelope = (None if part[0] is None else np.stack(part) for part in columns)

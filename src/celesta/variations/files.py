@@ -18,6 +18,8 @@ from celesta.latents import CelReader, Latent, Progress
 from celesta.variations.registry import Step, apply, apply_stream
 from celesta.variations.stream import InOrder, WindowStream
 
+_READING, _ENCODED = 0.05, 0.5  # shares of the work: reading a song once, and encoding it before it is decoded
+
 
 @dataclass(frozen=True)
 class OpenedSong:
@@ -74,8 +76,16 @@ class OpenedSong:
 
 
 @contextlib.contextmanager
-def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
+def open_song(
+    codec: Codec, source: str | Path, progress: Progress | None = None, stop: float | None = None
+) -> Iterator[OpenedSong]:
     """Open an audio file or a .cel file.
+
+    Args:
+        codec: with which an audio file is encoded.
+        source: the file.
+        progress: called with the seconds of an audio file that are read and then encoded, and in all.
+        stop: seconds of the song behind which nothing is decoded, which is where the progress ends; None for its end.
 
     Raises:
         AudioError, LatentError: it cannot be read, is damaged, or is a latent of another model or other weights.
@@ -92,15 +102,39 @@ def open_song(codec: Codec, source: str | Path) -> Iterator[OpenedSong]:
         return
     with SongSource(source) as song:
         model = codec.model
-        blocks = song.blocks(model.sample_rate)
-        # What decodes is the truth, not what the header says: the song is read once to count.
-        count = sum(1 for _ in windowing.cut(blocks, model.window, model.context, model.overlap))
+        count = _count_windows(codec, song, _part(progress, 0, _READING, stop))
+        encoding_it, before = _part(progress, _READING, 1, stop), _part(progress, _READING, _ENCODED)
         stream = WindowStream(
-            lambda: encoding.encode_windows(codec, song), codec.name, model.latent_dim, model.overlap == 0,
-            model.capabilities.has_detail,
+            lambda: encoding.encode_windows(codec, song, encoding_it), codec.name, model.latent_dim,
+            model.overlap == 0, model.capabilities.has_detail,
         )  # fmt: skip
-        whole = functools.partial(codec.encode, source)
+        whole = functools.partial(codec.encode, source, progress=before)
         yield OpenedSong(codec, stream, count, song.channels, song.sample_rate, song.n_samples, whole)
+
+
+def _count_windows(codec: Codec, song: SongSource, progress: Progress) -> int:
+    """Read a song to its end to count its windows: what decodes is the truth, not what the header says."""
+    model = codec.model
+    stride, count = (model.window - model.overlap) / model.sample_rate, 0
+    for _ in windowing.cut(song.blocks(model.sample_rate), model.window, model.context, model.overlap):
+        count += 1
+        progress(count * stride, song.seconds)
+    return count
+
+
+def _part(progress: Progress | None, begin: float, end: float, stop: float | None = None) -> Progress:
+    """Return the progress of a part of the work that goes from one share to another of all, up to ``stop`` seconds."""
+
+    def report(done: float, total: float | None) -> None:
+        if progress is None:
+            return
+        if total is None:
+            progress(done, None)
+            return
+        whole = total if stop is None else min(total, stop)
+        progress(whole * (begin + (end - begin) * min(1.0, done / max(whole, 1e-9))), whole)
+
+    return report
 
 
 def write_latent(codec: Codec, z: Latent, target: str | Path, progress: Progress | None = None) -> None:
@@ -167,6 +201,10 @@ def transform_file(
     Example:
         transform_file(codec, "song.mp3", "rough.flac", [Step("noise", 0.1, seed=7)])
     """
-    with open_song(codec, source) as song:
+    whole = any(step.variation.stream is None for step in steps)
+    with open_song(codec, source, progress, None if whole else stop) as song:
         wanted, blocks = song.decode(steps, start, stop)
-        _write(target, song.channels, wanted, blocks, progress)
+        decoded: Progress | None = progress
+        if Path(source).suffix.lower() != ".cel":  # encoding reports: window by window, or before all decoding
+            decoded = _part(progress, _ENCODED, 1) if whole else None
+        _write(target, song.channels, wanted, blocks, decoded)

@@ -11,7 +11,7 @@ from celesta import _extras
 from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.checks import check_compute, check_features
-from celesta.cli.files import free, ready_folder
+from celesta.cli.files import file_name, free, ready_folder
 from celesta.cli.options import (
     Cache,
     Data,
@@ -56,7 +56,7 @@ def train(
     _extras.require("sklearn", "celesta classify train")
     check_compute(device)
     check_features(features)
-    free(output, force)
+    free(file_name(output, ".safetensors"), force)
     ready_folder(output.parent)
     console.be_strict(strict)
     with working("train", "loading", parts=True) as meter:

@@ -67,6 +67,9 @@ SPECIAL = (
     Golden("nested", "rock", 12, 1, kbps=3),  # two windows
     Golden("nested", "reggae", 4, 2, kbps=24),
     Golden("nested", "orchestral", 2, 1),
+    Golden("nested2", "rock", 12, 1, kbps=3),
+    Golden("nested2", "reggae", 4, 2, kbps=24),
+    Golden("nested2", "orchestral", 2, 1),
 )
 """Files that cover what one file for each model does not: windows that join, stereo, types, bits, bitrates."""
 

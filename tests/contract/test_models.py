@@ -10,12 +10,12 @@ import torch
 
 from celesta.errors import LatentError, ModelError
 from celesta.models.base import Model, Parts, parameter_count
-from celesta.models.registry import IN_TRAINING, Role, create, shipped
+from celesta.models.registry import FORMER, Role, create, shipped
 
 CEL = tuple(one.name for one in shipped(Role.REPORT))
 SIZES = ("linear-1", "linear-512", "sparse-2", "sparse-1024", "pca-1", "pca-32", "pca-512")
 BASELINES = tuple(one.name for one in shipped() if one.sized) + SIZES
-EVERY = tuple(one.name for one in (*shipped(), *IN_TRAINING)) + SIZES
+EVERY = tuple(one.name for one in (*shipped(), *FORMER)) + SIZES
 PERFECT = ("linear-512", "sparse-1024", "pca-512")
 REPORT_SHAPES = {"cel-lr": (512, 6890), "cel-silu": (512, 6890), "cel-2": (512, 13781), "cel-3": (256, 861)}
 SHORT = (1, 2, 3, 127, 128, 129, 511, 512, 513, 2047, 2048, 2049, 6889)

@@ -53,7 +53,7 @@ def verbs(song: Path, folder: Path) -> None:
     done("library", "add", folder, "--library", folder / "l.db")
     assert "a.wav" in done("similar", song, "--library", folder / "l.db")
     assert "reggae" in done("classify", "predict", song, "-o", folder / "predictions")
-    assert "nested" in done("models")
+    assert "nested2" in done("models")
     done("models", "--licence", "commercial")
     assert "onnx" in done("doctor").lower()
     refused("PyTorch, the extra [train]", "train", "-m", "cel-3", "--data", folder, "-o", folder / "run")

@@ -135,7 +135,7 @@ def test_tags_leave_the_bitrate_to_the_audio(
     kbps: float, most: float, made: tuple[Path, dict[str, Case]], tmp_path: Path, need_weights: Call, call: Call
 ) -> None:
     """Item 6: long tags in other alphabets; what is left out is said; truncate keeps to the bitrate too."""
-    need_weights("nested")
+    need_weights("nested2")
     done = call("encode", made[0] / "tags.flac", "--kbps", kbps, "-o", tmp_path / "t.cel")
     assert "left out" in done.stderr
     small = call("truncate", tmp_path / "t.cel", "--kbps", 1.5, "-o", tmp_path / "s.cel", "--json")

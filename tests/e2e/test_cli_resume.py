@@ -71,7 +71,7 @@ def test_predictions_that_are_interrupted_lose_one_song_at_most(how, code, model
 )
 def test_a_name_that_is_no_text_in_training_and_evaluation(env, labelled, model, tmp_path, need_weights):
     """Item 4: evaluate and truncate in every locale; train, study and the library in the one that holds least."""
-    need_weights("nested")
+    need_weights("nested2")
     song = labelled / os.fsdecode(b"x\xe9") / NAME
     cache = ("--cache", labelled.parent / "cache")
     cel, library = tmp_path / f"{NAME[:-4]}.cel", ("--library", tmp_path / f"{NAME}.db")

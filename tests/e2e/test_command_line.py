@@ -34,7 +34,7 @@ def test_encode_verify_info_decode(song, tmp_path, call):
 
 
 def test_the_codec_is_the_default_and_its_files_shrink(song, tmp_path, need_weights, call):
-    need_weights("nested")
+    need_weights("nested2")
     call("encode", song, "-o", tmp_path / "song.cel")
     assert "coded-2" in call("info", tmp_path / "song.cel").stdout
     call("truncate", tmp_path / "song.cel", "--kbps", 12, "-o", tmp_path / "small.cel")
@@ -128,7 +128,7 @@ def test_compare_with_rates(tmp_path, music, call):
 def test_models_and_version(need_weights, call):
     assert re.match(r"celesta \d", call("--version").stdout)
     lines = call("models").stdout.splitlines()
-    shipped = ("nested", "cel-lr", "cel-silu", "cel-2", "cel-3")
+    shipped = ("nested2", "cel-lr", "cel-silu", "cel-2", "cel-3")
     found = {name: [line for line in lines if name in line] for name in (*shipped, "linear-", "pca-", "sparse-")}
     assert all(found.values()), found
     assert max(map(len, lines)) <= 100
@@ -139,11 +139,11 @@ def test_models_and_version(need_weights, call):
 
 
 def test_doctor_checks_the_default_model(need_weights, call):
-    need_weights("nested", "cel-lr", "cel-silu", "cel-2", "cel-3")
+    need_weights("nested2", "cel-lr", "cel-silu", "cel-2", "cel-3")
     document = json.loads(call("doctor", "--json").stdout)
     assert document["ok"]
     states = {part["part"]: part["state"] for part in document["parts"]}
-    assert states["nested (the default)"] == "ok"
+    assert states["nested2 (the default)"] == "ok"
     assert states["mp3"] == "ok"
 
 

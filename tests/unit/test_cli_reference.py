@@ -10,6 +10,7 @@ import typer
 
 from celesta.cli.main import app
 from celesta.cli.verbs import GROUPS
+from celesta.models import registry
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(REPOSITORY / "scripts" / "cli_reference.py"))
@@ -48,7 +49,7 @@ def test_words_mean_the_same_in_every_verb():
         "-K": {"--channels"},
         "-n": {"--number"},
     }
-    assert defaults == {"nested"}
+    assert defaults == {registry.DEFAULT}
 
 
 def commands(page):

@@ -36,6 +36,7 @@ def test_every_file_is_known_and_they_are_small():
     for model in ("linear", "sparse", "pca"):
         assert {(model, "float16"), (model, "float32"), (model, "bits")} <= kinds
     assert {("cel", "float16"), ("cel", "bits"), ("nested", "float16"), ("nested", "coded")} <= kinds
+    assert {("nested2", "float16"), ("nested2", "coded")} <= kinds
     assert {f["shape"][0] for f in FACTS.values()} == {1, 2}
 
 

@@ -100,7 +100,7 @@ def encode(
     """Encode audio files to latents (.cel files).
 
     Without --output, song.mp3 becomes song.cel next to it. In folders, files that are encoded already are skipped.
-    The model nested codes to quality 5 unless a bitrate, a quality or a size is given; other models store float16.
+    The model nested2 codes to quality 5 unless a bitrate, a quality or a size is given; other models store float16.
     The input - is standard input. Up to 2 GiB are kept in the folder for temporary files (TMPDIR) while a song is
     encoded; with less room it takes longer. With --engine dask, ray or spark, a cluster that sees the same files
     encodes them.

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_MODEL = "nested"
-"""Model of every verb that has ``-m``."""
+DEFAULT_MODEL = "nested2"
+"""Model of every verb that has ``-m``: ``celesta.models.registry.DEFAULT``, whose import takes long."""
 
 Songs = Annotated[
     list[Path],

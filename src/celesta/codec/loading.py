@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def load(name: str | Path, *, device: str = "auto", precision: str = "float32", backend: str = "auto") -> Codec:
-    """Load a codec by the name of a model (``nested``, ``cel-silu``, ``linear-64``, ...) or from a folder.
+    """Load a codec by the name of a model (``nested2``, ``cel-silu``, ``linear-64``, ...) or from a folder.
 
     Args:
         name: name of the model, or folder of a training run or of ``celesta export``.

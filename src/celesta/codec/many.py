@@ -18,6 +18,7 @@ from celesta.codec.codec import Codec
 from celesta.codec.loading import load
 from celesta.errors import CelestaError, DataError
 from celesta.latents import WrittenFile
+from celesta.models.registry import DEFAULT
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class _Task:
 
 def encode_files(
     targets: Mapping[Path, Path],
-    model: str = "nested",
+    model: str = DEFAULT,
     *,
     engine: str = "loky",
     workers: int | None = None,

@@ -34,10 +34,10 @@ class WeightsLicence:
 LICENCES = tuple(
     WeightsLicence(f"{name}.safetensors", use, licence)
     for name, use, licence in (
-        ("nested", "the codec, default model", APACHE),
-        ("nested-bits", "tables of the codec's entropy coding", APACHE),
-        ("nested2", "the next codec", APACHE),
-        ("nested2-bits", "tables of the next codec's entropy coding", APACHE),
+        ("nested2", "the codec, default model", APACHE),
+        ("nested2-bits", "tables of the codec's entropy coding", APACHE),
+        ("nested", "the codec before nested2", APACHE),
+        ("nested-bits", "tables of its entropy coding", APACHE),
         ("musicnn-msd", "features musicnn-msd and musicnn", ISC),
         ("musicnn-mtt", "features musicnn-mtt and musicnn", ISC),
         ("cel-lr", "model", RESEARCH),

@@ -70,7 +70,7 @@ class Comparison(comparison.Comparison):
         page.text(
             "Each latent is quantised at several steps (relative to each row's standard deviation for trained models,"
             " one step for all rows for the baselines) and range-coded with static tables fitted on other music; the"
-            " size is that of the bytes that were decoded again. For nested, Opus and MP3 it is the size of the files. "
+            " size is that of the bytes that were decoded again. For codecs, Opus and MP3 it is the size of the files. "
             f"{self.about.get('rate-distortion', '')}"
         )
         page.begin_details("The points of the curves")

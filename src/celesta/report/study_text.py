@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     "celesta-ssl": "trained here without labels and without outside weights",
     "celesta-unlabelled": "mean of celesta-ssl, and hand-crafted: no labels, no outside weights",
     "handcrafted": "control: MFCC, deltas, chroma, contrast, centroid, ...",
+    "latent:nested2": "base, band envelope and spectrum of the detail coefficients of the codec; free music only",
     "latent:nested": "the codec's base and the spectrum of its detail coefficients; trained on free music only",
     "latent:": "latent of a trained autoencoder",
     "latent-random:": "control: the same network before training",

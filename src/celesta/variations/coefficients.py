@@ -24,7 +24,7 @@ def check_detail(z: Latent, what: str) -> None:
         LatentError: it has none.
     """
     if not z.detail_size or z.hop_length != COEFFICIENTS:
-        raise LatentError(f"{z.model}: {what} needs a detail of MDCT coefficients, as the codec nested has")
+        raise LatentError(f"{z.model}: {what} needs a detail of MDCT coefficients, as the codec nested2 has")
 
 
 def dense(places: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Recipes: chains of variations as TOML files, and as the side files (JSON) of results.
 
-model = "nested"
+model = "nested2"
 seed = 7
 
 [[step]]

@@ -41,7 +41,7 @@ class Timeline:
         """
         if not z.continuous:
             raise LatentError(
-                f"{z.model}: its windows overlap, so its frames cannot be moved in time; use a model such as nested"
+                f"{z.model}: its windows overlap, so its frames cannot be moved in time; use a model such as nested2"
             )
         if not all(x is None or np.isfinite(x).all() for x in (z.base, z.values, z.gain, z.envelope)):
             raise LatentError(f"{z.model}: the latent holds values that are not finite; encode the song again")

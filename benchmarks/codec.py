@@ -41,7 +41,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="GTZAN with its lists")
     parser.add_argument("--stereo", type=Path, help=f"folder of shards with valid.pcm (default: {SHARDS}, if there)")
     parser.add_argument("--no-stereo", action="store_true", help="no stereo, even if the shards are there")
-    parser.add_argument("--model", default="nested", help="name, or folder of a run")
+    parser.add_argument("--model", default="nested2", help="name, or folder of a run")
     parser.add_argument("--clips", type=int, default=50, help="of each set")
     parser.add_argument("--seconds", type=float, default=15, help="of each clip")
     parser.add_argument("--visqol-clips", type=int, default=16, help="clips that ViSQOL is measured on")

@@ -96,7 +96,7 @@ def choose(points: list[Point], peer: Point | None) -> Point:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="nested", help="name, or folder of a run")
+    parser.add_argument("--model", default="nested2", help="name, or folder of a run")
     parser.add_argument("--data", type=Path, required=True, help="GTZAN with its lists")
     parser.add_argument("--stereo", type=Path, help="folder of shards: stereo of its validation packages")
     parser.add_argument("--clips", type=int, default=6)

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--songs", type=int, default=50, help="of each part; fewer where a part needs fewer")
     parser.add_argument("--targets", type=int, default=100, help="random lengths")
-    parser.add_argument("--model", default="nested")
+    parser.add_argument("--model", default="nested2")
     parser.add_argument("--gaps", nargs="*", type=float, default=[0.1, 0.5, 2.0], help="seconds of gaps")
     parser.add_argument("--sliders", nargs="*", choices=SLIDERS, default=list(SLIDERS), help="of the part sliders")
     parser.add_argument("--write-cards", action="store_true", help="write the sliders' cards into the package")

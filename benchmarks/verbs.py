@@ -52,7 +52,7 @@ VERBS = {
     "reconstruct": "reconstruct {song} -o {out}/reconstruct",
     "transform": "transform {song} --gain 0.8 --noise 0.1 --smooth 3 -o {out}/transform",
     "transform, .cel": "transform {out}/coded.cel --gain 0.8 --noise 0.1 -o {out}/transform-cel",
-    "compare": "compare nested linear-64 --data {folder} -o {out}/compare",
+    "compare": "compare nested2 linear-64 --data {folder} -o {out}/compare",
     "classify predict": "classify predict {song} -o {out}/predict",
     "classify train": "classify train --data {folder} --folds 2 --cache {out}/cache -o {out}/mine.safetensors",
     "classify evaluate": "classify evaluate {out}/mine.safetensors --data {folder} --cache {out}/cache-2",

@@ -1,7 +1,7 @@
 r"""Print the table of docs/results/models.md from the JSON that `celesta compare` writes, or put it into the document.
 
 Run:
-    celesta compare nested cel-lr cel-silu cel-2 cel-3 linear-64 pca-64 sparse-64 --data GTZAN --limit 40 \
+    celesta compare nested2 cel-lr cel-silu cel-2 cel-3 linear-64 pca-64 sparse-64 --data GTZAN --limit 40 \
         --sample-rate 22050 --no-rate-distortion -o comparison
     python scripts/models_table.py comparison/compare.json --write docs/results/models.md
 """

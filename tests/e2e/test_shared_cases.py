@@ -125,7 +125,7 @@ def test_damaged_counts_and_tags_change_nothing(made: Path, tmp_path: Path, call
     joined = audio.read(made / "joined.mp3").samples
     assert np.abs(joined[:, :176_400] - audio.read(made / "a.wav").samples).std() < 0.05
     assert np.abs(joined[:, 176_400:] - audio.read(made / "b.wav").samples).std() < 0.05
-    need_weights("nested")
+    need_weights("nested2")
     done = call("encode", made / "tags.flac", "--kbps", 3, "-o", tmp_path / "t.cel", "--json")
     assert 2.9 < json.loads(done.stdout)["kbps"] <= 3
     assert "left out" in done.stderr or "shortened" in done.stderr

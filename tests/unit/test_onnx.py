@@ -21,7 +21,7 @@ from celesta.models.mdct import Mdct
 from celesta.models.mdct_numpy import inverse_mdct, mdct
 from celesta.models.onnx_runtime import GraphNetwork
 
-ENTRIES = [entry for entry in (*registry.shipped(), *registry.IN_TRAINING) if entry.sized or entry.exported.is_file()]
+ENTRIES = [entry for entry in (*registry.shipped(), *registry.FORMER) if entry.sized or entry.exported.is_file()]
 NAMES = [entry.name for entry in ENTRIES if entry.name != "cel-lr"]  # cel-silu has the same layers
 CODED = [entry.name for entry in ENTRIES if entry.capabilities.codes_to_bitrate]
 NETWORKS = [entry.name for entry in ENTRIES if entry.sized is None]

@@ -38,7 +38,7 @@ def sources(folder: Path) -> list[tuple[str, Path, Path]]:
     """Write the sound files; return for each a name, the file and the script that damages and reads it."""
     clip = celesta.read(Path(celesta.__file__).parent / "clips" / "rock.ogg")
     x = Audio(np.ascontiguousarray(clip.samples[:, : clip.sample_rate]), clip.sample_rate)
-    everything = (*registry.shipped(), *registry.IN_TRAINING)
+    everything = (*registry.shipped(), *registry.FORMER)
     coded = [entry.name for entry in everything if entry.capabilities.codes_to_bitrate]
     made = []
     for suffix in FORMATS:

@@ -206,7 +206,7 @@ def table(args: argparse.Namespace) -> None:
         print(f"{method}: {len(known)} tracks")
         index = Index(list(known.values()))
         names = list(known)
-        for copy in COPIES:
+        for copy in args.copies or COPIES:
             made = load(args, aligner.method, copy, short + long)
             made = {track: prints for track, prints in made.items() if track in known}
             for kind, members in (
@@ -214,7 +214,8 @@ def table(args: argparse.Namespace) -> None:
                 ("songs", [t for t in long if t in made]),
             ):
                 if members:
-                    print(row(f"{copy}, {kind}", members, made, known, names, index, aligner, same), flush=True)
+                    title = f"{copy}, {kind}"
+                    print(row(title, members, made, known, names, index, aligner, same, args.others), flush=True)
 
 
 def row(
@@ -226,6 +227,7 @@ def row(
     index: Index,
     aligner: Aligner,
     same: list[list[str]],
+    others: bool,
 ) -> str:
     """One line of the table."""
     listed = found = alone = 0
@@ -236,7 +238,7 @@ def row(
         direct = aligner.align(made[track], known[track])
         alone += aligner.same(direct)
         errors.append(direct.error)
-        for candidate in candidates:
+        for candidate in candidates if others else [names.index(track)] * (names.index(track) in candidates):
             other = names[candidate]
             match = direct if other == track else aligner.align(made[track], known[other])
             if aligner.same(match):
@@ -266,6 +268,8 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=150, help="closest pairs to be checked")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no more copies after so long")
+    parser.add_argument("--copies", nargs="+", choices=tuple(COPIES), help="of the table; by default all")
+    parser.add_argument("--no-others", dest="others", action="store_false", help="do not align other candidates")
     parser.add_argument("--ours", action="store_true", help="leave Chromaprint out")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()

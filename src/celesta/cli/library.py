@@ -99,7 +99,7 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
             *(("folder", folder) for folder in found.folders),
             ("files", found.files),
             ("songs", found.songs),
-            ("analysed", f"{found.analysed}, {found.hours:.1f} h of music"),
+            ("analysed", f"{found.analysed}, {clock(3600 * found.hours)} of music"),
             ("waiting", found.waiting),
             ("failed", f"{found.failed}, see celesta library errors" if found.failed else 0),
             ("missing", found.missing),

@@ -79,9 +79,11 @@ def extend(
                 from celesta.report.extension import loop_page
                 from celesta.variations.loop import find_loops, write_loop
 
+                meter.doing("choosing loops")
                 loops = find_loops(song, analysis=analysis, shortest=shortest, longest=longest)
                 if not loops:
                     raise UsageError(f"{printable(source)}: no stretch of it loops; allow other lengths")
+                meter.doing(f"writing {target.name}")
                 write_loop(song, loops[0], target, intro=intro)
                 facts = {"loops": [one.to_dict(song.sample_rate) for one in loops]}
                 made = loop_page(song, analysis, loops, target.with_suffix(".html"), target) if page else None
@@ -93,10 +95,14 @@ def extend(
                 assert to is not None
                 meter.doing("choosing jumps")
                 plan = plan_extension(song, analysis, samples_of(to, song), seed=seed)
+                meter.doing(f"writing {target.name}")
                 write_extension(song, plan, target, meter.seconds)
                 facts = plan.to_dict()
+                if page:
+                    meter.doing("writing the page")
                 made = extension_page(song, analysis, plan, target.with_suffix(".html"), target) if page else None
-                text = f"{plan.n_samples} samples"
+                jumps = sum(join.kind == "jump" for join in plan.joins)
+                text = f"{clock(plan.n_samples / plan.sample_rate)}, {plan.n_samples} samples, {jumps} jumps"
                 for one in plan.notes:
                     console.note(one)
         sidecar = write_sidecar(target, "extend", source, {"to": to, "loop": loop, "seed": seed}, facts)

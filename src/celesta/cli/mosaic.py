@@ -88,3 +88,5 @@ def mosaic(
         console.emit({"target": target, "output": audio_file, "recipe": sidecar, **files, **grains})
         return
     console.say(f"{target} -> {audio_file}  {len(made.grains)} grains from {len(used)} of {len(found)} sources")
+    for file in files.values():
+        console.say(file)

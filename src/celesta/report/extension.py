@@ -131,7 +131,8 @@ def _jump_table(jumps: Sequence[PlayedJoin], rate: int) -> tuple[list[str], list
 
 def _spread(jumps: Sequence[PlayedJoin], most: int) -> list[PlayedJoin]:
     """Return different jumps from the whole result."""
-    different = list({(join.leave, join.enter): join for join in reversed(jumps)}.values())[::-1]
+    first = {(join.leave, join.enter): join for join in reversed(jumps)}
+    different = sorted(first.values(), key=lambda join: join.at)
     return [different[i] for i in np.unique(np.linspace(0, len(different) - 1, min(most, len(different))).astype(int))]
 
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Measure the studio: python benchmarks/studio.py {long,clients,random,preview,all} [--json FILE].
+"""Measure the studio: python benchmarks/studio.py {long,clients,random,preview,pieces,all} [--json FILE].
 
 long: a 3 h file, seconds until the first waveform is drawn, and the memory of the page (Chromium).
 clients: 20 clients for a minute: errors, times, memory of the server.
 random: 10 000 random requests from the interface's own description, of which none may end in a 5xx.
 preview: milliseconds from a moved slider to the first audio, for a selection of 5 s.
+pieces: CPU time of what a preview of such a selection computes, without server and browser.
 """
 
 from __future__ import annotations
@@ -255,10 +256,39 @@ def measure_preview(times: int, model: str) -> dict[str, Any]:
     return {"selection, s": 5, "times": times - 1, "model": model or "the default", **made}
 
 
+def measure_pieces(model: str) -> dict[str, Any]:
+    """CPU milliseconds, the least of five, of the steps of a preview of 5 s of stereo."""
+    from celesta import audio, codec
+    from celesta.models import registry
+    from celesta.studio.pieces import decode_in_pieces
+    from celesta.variations import Step, apply
+
+    loaded = codec.load(model or registry.shipped(registry.Role.CODEC)[0].name)
+    x = audio.read(CLIPS / "rock.ogg", start=2, duration=5)
+    z = loaded.encode(x)
+    changed = apply(z, [Step("noise", 0.1, 3)])
+    steps = {
+        "encode": lambda: loaded.encode(x),
+        "change": lambda: apply(z, [Step("noise", 0.1, 3)]),
+        "first piece": lambda: next(decode_in_pieces(loaded, changed)),
+        "first piece in the middle": lambda: next(decode_in_pieces(loaded, changed, 100_000)),
+        "all pieces": lambda: list(decode_in_pieces(loaded, changed)),
+    }
+    made: dict[str, Any] = {"model": loaded.name}
+    for name, step in steps.items():
+        times = []
+        for _ in range(5):
+            began = time.process_time()
+            step()
+            times.append(1000 * (time.process_time() - began))
+        made[f"{name}, ms"] = min(times)
+    return made
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["long", "clients", "random", "preview", "all"])
+    parser.add_argument("what", choices=["long", "clients", "random", "preview", "pieces", "all"])
     parser.add_argument("--hours", type=float, default=3)
     parser.add_argument("--suffix", default=".wav", choices=[".wav", ".flac", ".mp3"])
     parser.add_argument("--seconds", type=float, default=60)
@@ -273,6 +303,7 @@ def main() -> None:
         "clients": lambda: measure_clients(given.seconds),
         "random": lambda: measure_random(given.requests, given.seed),
         "preview": lambda: measure_preview(given.times + 1, given.model),
+        "pieces": lambda: measure_pieces(given.model),
     }
     results = {}
     for name, measure in parts.items():
@@ -280,7 +311,7 @@ def main() -> None:
             results[name] = measure()
             print(name)
             for fact, value in results[name].items():
-                print(f"  {fact:<24}{value:.2f}" if isinstance(value, float) else f"  {fact:<24}{value}")
+                print(f"  {fact:<28}{value:.2f}" if isinstance(value, float) else f"  {fact:<28}{value}")
     if given.json:
         given.json.write_text(json.dumps(results, indent=1) + "\n")
 

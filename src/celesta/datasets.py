@@ -261,20 +261,26 @@ def _columns(path: Path) -> set[str]:
 def _rows(path: Path, text: str, delimiter: str, quoted: bool = True) -> Iterator[tuple[int, dict[str, str]]]:
     """Number of the last line of each row, and its cells by the column's name in lower case."""
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    )
+        io.StringIO(text, newline=""), delimiter=delimiter, strict=True,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+    )  # fmt: skip
+    row = 1  # at which the next row begins
     try:
         head = [name.strip().lower() for name in next(reader, [])]
+        row = reader.line_num + 1
         for cells in reader:
             if any(cells):
                 padded = [*cells, *[""] * (len(head) - len(cells))]
                 yield reader.line_num, {name: cell.strip() for name, cell in zip(head, padded, strict=False) if name}
+            row = reader.line_num + 1
     except csv.Error as error:
         reason, remedy = str(error), "is a quote missing?"
         if "field limit" in reason:
             reason = f"a field of more than {csv.field_size_limit() // 1024} KiB"
         elif "NUL" in reason:
             reason, remedy = "a zero byte", "name the encoding with --encoding, such as utf-16"
+        elif "unexpected end" in reason:
+            reason, remedy = f"a quote that is open from line {row} on is not closed", "close it"
         raise DataError(f"{printable(path)}, line {reader.line_num}: {reason}; {remedy}") from None
 
 

@@ -181,6 +181,7 @@ LISTS = {
     "unknown.csv": (ROWS.encode("latin-1"), "klingon", 2, "no such encoding"),
     "utf16le.csv": (ROWS.encode("utf-16-le"), "", 1, "--encoding"),
     "field.csv": ((ROWS + "a.mp3,rock," + "x" * 200_000 + "\n").encode(), "", 1, "128 KiB"),
+    "quote.csv": (ROWS.replace("jazz,B", '"jazz,B').encode(), "", 1, "a quote that is open from line 4 on"),
     "column.csv": (b"path,genre\na.mp3,x\n", "", 1, "needs the columns path and label"),
     "none.csv": (b"", "", 1, "needs the columns path and label"),
     "head.csv": (b"path,label,group\n", "", 1, "no tracks in it"),

@@ -25,7 +25,7 @@ from celesta.entropy.table_file import Tables
 from celesta.entropy.window import NO_DETAIL, Numbers, Settings
 from celesta.errors import UsageError
 from celesta.latents.coded import WrittenFile
-from celesta.latents.coded_song import Progress, SongFile, ignore_progress
+from celesta.latents.coded_song import Progress, SongFile, ahead, ignore_progress
 from celesta.latents.programme_loudness import programme_loudness
 from celesta.latents.rate_control import base_channels, first_step, quality_step, step_of_count
 from celesta.latents.rate_control import settings as chosen_settings
@@ -211,7 +211,9 @@ class Survey:
         self.mid_side = song.channels == 2 and _cheaper_as_mid_side(network, compared, tables)
         self.sample = Replay(lambda: self._analysed(self.stride))
         self.windows = self.sample if self.stride == 1 else Replay(lambda: self._analysed(1))
-        for i, _ in enumerate(self.sample, start=1):  # analysed and stored here, read when the step is chosen
+        # Analysed and stored here, read when the step is chosen; by a second thread, as those that are written later:
+        # the system's allocator gives a thread only memory that threads of its kind have freed.
+        for i, _ in enumerate(ahead(iter(self.sample)), start=1):
             progress(self.share * seconds * i / self._count, seconds)
 
     def _cut(self, every: int) -> Iterator[windowing.Window]:

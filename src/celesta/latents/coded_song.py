@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from celesta._files import printable
 from celesta.entropy import window as bits
@@ -20,6 +20,7 @@ from celesta.latents.rate_control import next_step, search
 Progress = Callable[[float, float | None], None]
 """Called with the seconds of audio done and in all; None where that is not known."""
 
+Item = TypeVar("Item")
 _TRIES, _PASSES = 12, 4  # by what it would cost, and with all of it coded
 _AIM = 0.996  # of the bitrate: the estimate errs by so much
 _INDEX, _HEADER = 8 * 4 * INDEX, 8 * 480  # bits of a window's index in the file, and of its header
@@ -28,7 +29,7 @@ _INDEX, _HEADER = 8 * 4 * INDEX, 8 * 480  # bits of a window's index in the file
 _THREADS = 2
 
 
-def _ahead(items: Iterator[list[Numbers]]) -> Iterator[list[Numbers]]:
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield windows while a second thread makes the next one."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
@@ -128,7 +129,7 @@ class SongFile:
         tried: dict[int, float] = {}
         while True:
             with CodedWriter(self.path, self.meta, channels, tables, mid_side=self.mid_side) as writer:
-                for i, window in enumerate(_ahead(numbers(step)), start=1):
+                for i, window in enumerate(ahead(numbers(step)), start=1):
                     writer.append(window)
                     self.progress(min(i * self.window, self.seconds), self.seconds)
                 size = writer.size(self.n_samples)

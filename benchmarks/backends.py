@@ -90,7 +90,7 @@ def table(found: list[dict[str, object]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    everything = (*registry.shipped(), *(one for one in registry.IN_TRAINING if one.exported.is_file()))
+    everything = (*registry.shipped(), *registry.FORMER)
     parser.add_argument("models", nargs="*", default=[entry.name for entry in everything])
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--repeat", type=int, default=3)

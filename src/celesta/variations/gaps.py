@@ -21,7 +21,8 @@ _PREDICTED = 0.025  # seconds of gap that linear prediction alone fills
 _PAST = 0.1  # seconds that it learns from
 _CANDIDATES = 24
 _WAVE = 0.06  # seconds on either side whose waveform is compared
-_WAVE_DB = 1.0  # cost in dB of a waveform that does not fit at all
+_WAVE_DB = 0.5  # cost in dB of a waveform that does not fit at all
+_OFF_BEAT_DB = 2.0  # cost in dB of a shift by a beat more or less than whole beats, in gaps of half a second or more
 _GAIN_DB = 2.0  # most by which a fill is made louder or softer
 
 
@@ -95,6 +96,8 @@ class GapSearch:
         for gap in gaps:
             self.good[max(0, int(gap.start / self.rate) - 1) : int(gap.stop / self.rate) + 3] = False
         self.gaps = gaps
+        self.clear = analysis.clear and len(analysis.beats) > 2
+        self.period = float(np.median(np.diff(analysis.beats))) if self.clear else 0.0
 
     def fill(self, gap: Gap) -> Fill:
         """Return what fills a gap."""
@@ -131,8 +134,7 @@ class GapSearch:
             source = k - shifts
             there = (source >= 0) & (source < frames)
             there[there] &= self.good[source[there]]
-            squared = np.square(self.mel[source[there]] - self.mel[k]).mean(axis=1)
-            total[there] += weight * squared
+            total[there] += weight * np.abs(self.mel[source[there]] - self.mel[k]).mean(axis=1)
             weights[there] += weight
         clean = np.concatenate([[0], np.cumsum(~self.good)])
         begin = np.clip(first - shifts, 0, frames)
@@ -142,13 +144,22 @@ class GapSearch:
         if not (intact & (weights > least)).any():  # a short song: less context must do
             least *= 0.2
         enough = intact & (weights > least)
-        cost = np.where(enough, np.sqrt(total / np.maximum(weights, 1e-9)), np.inf)
+        cost = np.where(enough, total / np.maximum(weights, 1e-9) + self._off_beat(gap, shifts), np.inf)
         found: list[tuple[int, float]] = []
         while len(found) < _CANDIDATES and np.isfinite(cost).any():
             at = int(np.argmin(cost))
             found.append((round(shifts[at] * self.rate), float(cost[at])))
             cost[max(0, at - 2) : at + 3] = np.inf
         return found
+
+    def _off_beat(self, gap: Gap, shifts: np.ndarray) -> np.ndarray:
+        """Return the cost in dB of shifts (in frames) that are not whole beats; 0 where there is no clear beat."""
+        if not self.clear:
+            return np.zeros(len(shifts))
+        beats = shifts * self.rate / self.period
+        seconds = (gap.stop - gap.start) / self.song.sample_rate
+        off: np.ndarray = np.abs(beats - np.round(beats)) * _OFF_BEAT_DB * min(1.0, seconds / 0.5)
+        return off
 
     def _aligned(self, gap: Gap, shift: int) -> tuple[int, float]:
         """Return the shift near another one at which the waveforms on both sides fit best, and the correlation."""

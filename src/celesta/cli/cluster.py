@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from celesta.cli.files import free, output_folder
 from celesta.cli.options import Cache, Device, Encoding, Features, Force, Json, Lists, Seed, Strict, Workers, cache_of
 from celesta.cli.progress import working
 from celesta.errors import UsageError
+
+if TYPE_CHECKING:
+    from celesta.probes.song_clusters import SongClusters
 
 _SHOWN = 3
 """Songs of each cluster that the terminal names."""
@@ -67,7 +70,7 @@ def cluster(
     """
     _extras.require("sklearn", "celesta cluster")
     from celesta.probes.song_clusters import cluster_songs
-    from celesta.report.clusters import score_table, write_page
+    from celesta.report.clusters import write_page
     from celesta.report.page import Link
 
     check_compute(device)
@@ -89,7 +92,15 @@ def cluster(
     console.left_out(found.left_out)
     if as_json:
         console.emit({"page": page, "csv": table, **document}, indent=1)
-        return
+    else:
+        _print(found)
+        console.say(f"songs: {table}")
+        console.say(f"data: {saved}")
+        console.say(f"report: {page}")
+
+
+def _print(found: SongClusters) -> None:
+    """Print each cluster with a few of its songs, the scores where there are labels, and what was left out."""
     console.say(f"{len(found.songs)} songs in {found.groups} clusters by {found.features} ({found.main.name})")
     for number in range(found.groups):
         mine = [song for song, one in zip(found.songs, found.main.assignment, strict=True) if one == number]
@@ -97,9 +108,8 @@ def cluster(
         count = "1 song" if len(mine) == 1 else f"{len(mine)} songs"
         console.say(f"cluster {number}: {count}: {'; '.join(names)}{'; ...' if len(mine) > _SHOWN else ''}")
     if found.labelled:
+        from celesta.report.clusters import score_table
+
         console.table("", *score_table(found))
     for name, reason in found.skipped.items():
         console.say(f"left out: {name}: {reason}")
-    console.say(f"songs: {table}")
-    console.say(f"data: {saved}")
-    console.say(f"report: {page}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from celesta.cli.checks import check_features
 from celesta.cli.files import free, output_folder
 from celesta.cli.options import FEATURES, Cache, Data, Encoding, Folds, Force, Json, Lists, Strict, cache_of
 from celesta.cli.progress import working
+
+if TYPE_CHECKING:
+    from celesta.study.result import Study
 
 
 def study(
@@ -86,7 +89,14 @@ def study(
     console.left_out(made.failures)
     if as_json:
         console.emit({"page": page, **json.loads(json_file.read_text(encoding="utf-8"))}, indent=1)
-        return
+    else:
+        _print(made)
+        console.say(f"data: {json_file}")
+        console.say(f"report: {page}")
+
+
+def _print(made: Study) -> None:
+    """Print the scores of each feature, and what was left out."""
     rows = [r.row() for r in made.results if r.probe == "chosen"]
     console.say("The better of LR and SVM, chosen inside the training folds; 95 % intervals over artists")
     console.table(
@@ -94,8 +104,6 @@ def study(
     )
     for name, reason in made.skipped.items():
         console.say(f"left out: {name}: {reason}")
-    console.say(f"data: {json_file}")
-    console.say(f"report: {page}")
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

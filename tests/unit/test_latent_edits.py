@@ -235,3 +235,12 @@ def test_bad_recipes_get_one_clear_line(tmp_path: Path, text: str, words: str) -
         read_recipe(file)
     assert "\n" not in str(found.value)
     assert "bad.toml" in str(found.value)
+
+
+def test_cards_say_that_sliders_are_monotone() -> None:
+    """A slider whose measured effect is not monotone does not ship."""
+    for slider in SLIDERS.values():
+        for model, card in slider.cards.items():
+            assert card["range"] == [slider.minimum, slider.maximum], (slider.name, model)
+            assert card["spearman_of_mean"] >= 0.95, (slider.name, model)
+            assert card["songs_at_least_0.8"] >= 0.9 * card["songs"], (slider.name, model)

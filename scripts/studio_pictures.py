@@ -65,7 +65,7 @@ def views(page: Any, scheme: str, library: bool) -> None:
     page.evaluate("location.hash = location.hash.replace('#/vary', '#/insights')")
     if page.get_by_role("button", name="Predict", exact=True).count():
         page.get_by_role("button", name="Predict", exact=True).click()
-    wait(page, "document.querySelector('.mood') !== null")
+    wait(page, "document.querySelector('.mood') !== null && document.querySelector('.view .job') === null")
     shoot(page, f"insights-{scheme}")
     if library:
         page.evaluate("location.hash = '#/library'")

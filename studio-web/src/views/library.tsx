@@ -438,7 +438,11 @@ function Pieces({ one }: { one: SongRow }) {
             playSong(one, piece.start);
             void pick(one.id, piece);
           };
-          return <button key={piece.start} class="piece" aria-pressed={on} aria-label={`Part ${name}: play it, and find songs with a part like it`} title={name} style={{ flexGrow: (piece.stop - piece.start) / total }} onClick={choose} />;
+          return (
+            <button key={piece.start} class="piece" aria-pressed={on} aria-label={`Part ${name}: play it, and find songs with a part like it`} title={`Play ${name}, and find songs with a part like it`} style={{ flexGrow: (piece.stop - piece.start) / total }} onClick={choose}>
+              {segments.value.length <= 6 ? clock(piece.start, 0) : ""}
+            </button>
+          );
         })}
       </div>
     </div>

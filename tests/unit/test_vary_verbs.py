@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 import celesta
 from celesta.cli.main import app
+from celesta.cli.options import DEFAULT_MODEL
 from celesta.report.demo import CLIPS
 from celesta.variations import VARIATIONS
 
@@ -22,7 +23,7 @@ SECONDS = 1.6
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A song and another one, as audio and as .cel files."""
     made = tmp_path_factory.mktemp("songs")
-    codec = celesta.load("nested")
+    codec = celesta.load(DEFAULT_MODEL)
     for name in ("rock", "house"):
         x = celesta.read(CLIPS / f"{name}.ogg", duration=SECONDS, start=2, mono=True)
         celesta.write(made / f"{name}.wav", x.samples, x.sample_rate)
@@ -58,7 +59,7 @@ def test_each_variation_is_a_verb(folder: Path, tmp_path: Path, name: str) -> No
     made, plain = celesta.Latent.load(target), celesta.Latent.load(folder / "rock.cel")
     assert np.isfinite(made.values).all()
     wanted = {"crop": 0.5, "repeat": SECONDS + 1.0, "loop": 4 * SECONDS, "stretch": 1.25 * SECONDS}.get(name, SECONDS)
-    assert made.duration == pytest.approx(wanted, abs=0.06)
+    assert made.duration == pytest.approx(wanted, abs=0.4 if name in ("loop", "repeat") else 0.1)
     if name not in ("width", "smooth"):  # a mono song has no width; its coded base stays where it is quantised
         assert made.values.shape != plain.values.shape or not np.array_equal(made.values, plain.values)
     if name == "noise":
@@ -74,7 +75,7 @@ def test_the_side_file_is_a_recipe(folder: Path, tmp_path: Path) -> None:
     assert about["step"] == [{"name": "crop", "start": 0.5, "keep": 0.0}, {"name": "noise", "sigma": 0.1, "seed": 7}]
     again = facts("transform", folder / "rock.wav", "--recipe", about["recipe"], "-o", tmp_path / "out")
     made = celesta.read(target).samples
-    assert made.shape[1] == pytest.approx((SECONDS - 0.5) * 44_100, abs=1100)
+    assert made.shape[1] == pytest.approx((SECONDS - 0.5) * 44_100, abs=4_700)
     assert np.abs(made - celesta.read(again["audio"]).samples).max() < 1e-4
 
 
@@ -100,8 +101,8 @@ def test_a_recipe_on_a_folder_gives_the_same_bytes_twice(folder: Path, tmp_path:
 def test_songs_are_put_one_after_the_other(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "both.flac"
     about = facts("vary", "concat", folder / "rock.cel", folder / "house.wav", "-o", target)
-    assert about["seconds"] == pytest.approx(2 * SECONDS, abs=0.06)
-    assert celesta.info(target).duration == pytest.approx(2 * SECONDS, abs=0.06)
+    assert about["seconds"] == pytest.approx(2 * SECONDS, abs=0.2)
+    assert celesta.info(target).duration == pytest.approx(2 * SECONDS, abs=0.2)
 
 
 @pytest.mark.parametrize("verb", ["morph", "style"])
@@ -109,7 +110,7 @@ def test_two_songs_are_one(folder: Path, tmp_path: Path, verb: str) -> None:
     target = tmp_path / "made.flac"
     words = ["--mix", "0,1", "--path", "spherical"] if verb == "morph" else ["--strength", "0.5"]
     about = facts(verb, folder / "rock.wav", folder / "house.cel", *words, "--from", "0.2", "--to", "1", "-o", target)
-    assert about["seconds"] == pytest.approx(0.8, abs=0.06)
+    assert about["seconds"] == pytest.approx(0.8, abs=0.1)
     side = json.loads(Path(about["recipe"]).read_text())
     assert [source["name"] for source in side["sources"]] == ["rock.wav", "house.cel"]
     assert side["settings"]["from"] == 0.2
@@ -128,8 +129,8 @@ def test_two_songs_are_one(folder: Path, tmp_path: Path, verb: str) -> None:
         (("vary", "loop", "CEL", "--times", "2", "-o", "x.txt"), "name a file that ends in .wav, .flac"),
         (("vary", "gain", "CEL", "--factor", "2", "--kbps", "9"), "--kbps is the bitrate of a .cel file"),
         (("vary", "loop", "WAV", "--times", "2", "-m", "cel-silu"), "use a model such as nested"),
-        (("vary", "loudness", "WAV", "--value", "3", "-m", "linear-8"), "as the codec nested has"),
-        (("vary", "gain", "CEL", "--factor", "2", "-m", "linear-8"), "nested"),
+        (("vary", "loudness", "WAV", "--value", "3", "-m", "linear-8"), "needs a detail of MDCT coefficients"),
+        (("vary", "gain", "CEL", "--factor", "2", "-m", "linear-8"), "linear-8"),
         (("morph", "CEL", "CEL", "--mix", "x"), "--mix x: give a number from 0 to 1"),
         (("transform", "WAV", "--recipe", "WAV"), "is not UTF-8 text"),
     ],

@@ -98,6 +98,15 @@ def test_a_recipe_on_a_folder_gives_the_same_bytes_twice(folder: Path, tmp_path:
     assert again.read_bytes() == first[again.name]
 
 
+def test_a_file_of_another_model_is_decoded_by_it(tmp_path: Path) -> None:
+    x = celesta.read(CLIPS / "rock.ogg", duration=0.5, start=2, mono=True)
+    celesta.load("sparse-16").encode(x).save(tmp_path / "a.cel")
+    run("vary", "gain", tmp_path / "a.cel", "--factor", 0.5, "-o", tmp_path / "b.cel")
+    assert celesta.Latent.load(tmp_path / "b.cel").model == "sparse-16"
+    run("transform", tmp_path / "a.cel", "--gain", 0.5, "-o", tmp_path / "out")
+    run("vary", "concat", tmp_path / "a.cel", tmp_path / "a.cel", "-o", tmp_path / "c.flac")
+
+
 def test_songs_are_put_one_after_the_other(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "both.flac"
     about = facts("vary", "concat", folder / "rock.cel", folder / "house.wav", "-o", target)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from celesta import _device
 from celesta._files import printable
-from celesta.errors import ModelError, UsageError
+from celesta.cli.options import DEFAULT_MODEL
+from celesta.errors import CelestaError, ModelError, UsageError
 
 _RANGES = {"kbps": (0.5, 2_000.0), "quality": (0.0, 10.0), "detail": (0.0, 1_024.0)}
 
@@ -34,6 +37,24 @@ def check_model(name: str, option: str = "--model") -> None:
         if "/" in name or "\\" in name:
             raise UsageError(f"{option} {printable(name)}: no such folder of a training run; check the path") from None
         raise UsageError(f"{option} {printable(name)}: {error}") from None
+
+
+def model_of(sources: Sequence[Path], model: str) -> str:
+    """Return the model that a .cel file among the sources was encoded with, where the default model is asked for.
+
+    Args:
+        sources: audio files, .cel files or folders.
+        model: what was asked for.
+    """
+    if model != DEFAULT_MODEL:
+        return model
+    from celesta.latents import CelReader
+
+    for source in sources:
+        if source.suffix.lower() == ".cel":
+            with contextlib.suppress(CelestaError, OSError), CelReader(source) as reader:  # whoever reads it says why
+                return reader.meta.model
+    return model
 
 
 def check_features(name: str) -> None:

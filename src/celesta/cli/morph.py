@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from celesta.cli import console
-from celesta.cli.checks import check_model
+from celesta.cli.checks import check_model, model_of
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, Kbps, ModelName
 from celesta.cli.progress import working
 from celesta.cli.versions import (
@@ -140,6 +140,7 @@ def _two(
     target = result_file(output or first.with_name(f"{first.stem}.{name}.{second.stem}.flac"), force, cel=True)
     start, stop = stretch
     check_stretch(start, stop)
+    model = model_of([first, second], model)
     check_model(model)
     with working(name, f"loading {model}") as meter:
         from celesta import codec as codecs

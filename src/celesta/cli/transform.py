@@ -10,7 +10,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.batch import each_file
-from celesta.cli.checks import check_model
+from celesta.cli.checks import check_model, model_of
 from celesta.cli.files import inputs, output_folder
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict, seconds
 from celesta.cli.pages import SongPages
@@ -29,7 +29,7 @@ def transform(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE|FOLDER", help="Audio files, .cel files of the model, or folders of audio.", show_default=False
+            metavar="FILE|FOLDER", help="Audio files, .cel files, or folders of audio.", show_default=False
         ),
     ],
     model: ModelName = DEFAULT_MODEL,
@@ -83,7 +83,7 @@ def transform(
     Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --from 0:30 --to 1:00`
     """
     console.be_strict(strict)
-    steps, model = _chain(recipe, settings, model)
+    steps, model = _chain(recipe, settings, model_of(sources, model))
     check_model(model)
     with working("transform", "looking for files") as meter:
         found = inputs(sources)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from celesta.cli.checks import check_model
+from celesta.cli.checks import check_model, model_of
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, Kbps, ModelName
 from celesta.cli.progress import working
 from celesta.cli.variation_options import METAVARS
@@ -51,7 +51,7 @@ def verbs() -> dict[str, Callable[..., None]]:
 def concat(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="SONG", help="Audio files, or .cel files of the model, in order.", show_default=False),
+        typer.Argument(metavar="SONG", help="Audio files, or .cel files, in order.", show_default=False),
     ],
     output: AudioOrCel = None,
     kbps: Kbps = None,
@@ -67,6 +67,7 @@ def concat(
     """
     first = sources[0]
     target = result_file(output or first.with_name(f"{first.stem}.concat.flac"), force, cel=True)
+    model = model_of(sources, model)
     check_model(model)
     with working("vary concat", f"loading {model}") as meter:
         from celesta import codec as codecs
@@ -161,6 +162,7 @@ def _run(
 ) -> None:
     """Encode a song, apply a chain, and write the result."""
     target = result_file(output or source.with_name(f"{source.stem}.{name}.flac"), force, cel=True)
+    model = model_of([source], model)
     check_model(model)
     if kbps is not None and target.suffix.lower() != ".cel":
         raise UsageError("--kbps is the bitrate of a .cel file; name one with -o")

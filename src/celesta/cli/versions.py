@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from celesta.latents import Latent
 
 AnySong = Annotated[
-    Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file of the model.", show_default=False)
+    Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file.", show_default=False)
 ]
 OtherSong = Annotated[Path, typer.Argument(metavar="OTHER", help="The other song.", show_default=False)]
 AudioFile = Annotated[

@@ -18,6 +18,7 @@ SUFFIXES = {
     "weights": {".safetensors", ".md", ".json", ".onnx"},
     "clips": {".ogg", ".md"},
     "report": {".py", ".html", ".css", ".js"},
+    "variations": {".py", ".json"},  # the sliders' cards
 }
 LARGE = {"scikit-learn", "matplotlib"}  # of the extra science
 TORCH = {"torch", "onnx", "torchaudio", "torchvision"}

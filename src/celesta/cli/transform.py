@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 def transform(
     sources: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE|FOLDER", help="Audio files, .cel files, or folders of audio.", show_default=False
-        ),
+        typer.Argument(metavar="FILE|FOLDER", help="Audio files, .cel files, or folders of audio.", show_default=False),
     ],
     model: ModelName = DEFAULT_MODEL,
     output: Annotated[

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from celesta.codec import Codec
     from celesta.latents import Latent
 
-AnySong = Annotated[
-    Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file.", show_default=False)
-]
+AnySong = Annotated[Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file.", show_default=False)]
 OtherSong = Annotated[Path, typer.Argument(metavar="OTHER", help="The other song.", show_default=False)]
 AudioFile = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="The audio file.", show_default=False)

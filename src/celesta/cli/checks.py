@@ -39,14 +39,14 @@ def check_model(name: str, option: str = "--model") -> None:
         raise UsageError(f"{option} {printable(name)}: {error}") from None
 
 
-def model_of(sources: Sequence[Path], model: str) -> str:
-    """Return the model that a .cel file among the sources was encoded with, where the default model is asked for.
+def model_of(sources: Sequence[Path], model: str | None) -> str:
+    """Return the model that was asked for, or that of the first .cel file, or the default.
 
     Args:
         sources: audio files, .cel files or folders.
-        model: what was asked for.
+        model: what was asked for; None if nothing was.
     """
-    if model != DEFAULT_MODEL:
+    if model is not None:
         return model
     from celesta.latents import CelReader
 
@@ -54,7 +54,7 @@ def model_of(sources: Sequence[Path], model: str) -> str:
         if source.suffix.lower() == ".cel":
             with contextlib.suppress(CelestaError, OSError), CelReader(source) as reader:  # whoever reads it says why
                 return reader.meta.model
-    return model
+    return DEFAULT_MODEL
 
 
 def check_features(name: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.checks import check_model, model_of
-from celesta.cli.options import DEFAULT_MODEL, Force, Json, Kbps, ModelName
+from celesta.cli.options import Force, Json, Kbps, SourceModel
 from celesta.cli.progress import working
 from celesta.cli.versions import (
     AnySong,
@@ -45,7 +45,7 @@ def morph(
     stop: To = None,
     output: AudioOrCel = None,
     kbps: Kbps = None,
-    model: ModelName = DEFAULT_MODEL,
+    model: SourceModel = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +90,7 @@ def style(
     stop: To = None,
     output: AudioOrCel = None,
     kbps: Kbps = None,
-    model: ModelName = DEFAULT_MODEL,
+    model: SourceModel = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -129,7 +129,7 @@ def _two(
     stretch: tuple[float | None, float | None],
     output: Path | None,
     kbps: float | None,
-    model: str,
+    model: str | None,
     settings: Mapping[str, Any],
     change: Callable[[Latent, Latent], Latent],
     *,

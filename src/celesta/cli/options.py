@@ -21,6 +21,16 @@ CelFiles = Annotated[
 ModelName = Annotated[
     str, typer.Option("--model", "-m", metavar="MODEL", help="Name of a model, or the folder of a training run.")
 ]
+SourceModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Name of a model, or the folder of a training run. A .cel file is decoded by its own model.",
+        show_default=DEFAULT_MODEL,
+    ),
+]
 Mono = Annotated[bool, typer.Option("--mono", help="Mix all channels to one first.")]
 Kbps = Annotated[
     float | None, typer.Option(metavar="KBPS", help="Bitrate of the whole file, kbit/s.", show_default=False)

@@ -12,7 +12,7 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model, model_of
 from celesta.cli.files import inputs, output_folder
-from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Strict, seconds
+from celesta.cli.options import Force, Json, SourceModel, Strict, seconds
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
 from celesta.cli.variation_options import chosen_steps, with_variations
@@ -30,7 +30,7 @@ def transform(
         list[Path],
         typer.Argument(metavar="FILE|FOLDER", help="Audio files, .cel files, or folders of audio.", show_default=False),
     ],
-    model: ModelName = DEFAULT_MODEL,
+    model: SourceModel = None,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the pages and audio files.")
     ] = Path("variation"),
@@ -81,7 +81,8 @@ def transform(
     Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --from 0:30 --to 1:00`
     """
     console.be_strict(strict)
-    steps, model = _chain(recipe, settings, model_of(sources, model))
+    steps, named = _chain(recipe, settings)
+    model = model_of(sources, model or named)
     check_model(model)
     with working("transform", "looking for files") as meter:
         found = inputs(sources)
@@ -128,13 +129,13 @@ def _report(
         console.say(made.page)
 
 
-def _chain(recipe: Path | None, settings: Mapping[str, float | None], model: str) -> tuple[list[Step], str]:
-    """Return the variations and the model: of the recipe, or of the options."""
+def _chain(recipe: Path | None, settings: Mapping[str, float | None]) -> tuple[list[Step], str | None]:
+    """Return the variations, of the recipe or of the options, and the model that the recipe names."""
     if recipe is None:
-        return chosen_steps(settings), model
+        return chosen_steps(settings), None
     from celesta.variations.recipes import read_recipe
 
     if any(value is not None for value in settings.values()):
         raise UsageError("give either --recipe or variations, not both")
     found = read_recipe(recipe)
-    return list(found.steps), found.model or model
+    return list(found.steps), found.model or None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from celesta.cli.checks import check_model, model_of
-from celesta.cli.options import DEFAULT_MODEL, Force, Json, Kbps, ModelName
+from celesta.cli.options import Force, Json, Kbps, SourceModel
 from celesta.cli.progress import working
 from celesta.cli.variation_options import METAVARS
 from celesta.cli.versions import (
@@ -55,7 +55,7 @@ def concat(
     ],
     output: AudioOrCel = None,
     kbps: Kbps = None,
-    model: ModelName = DEFAULT_MODEL,
+    model: SourceModel = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +90,7 @@ def _verb(variation: Variation) -> Callable[..., None]:
         stop: To = None,
         output: AudioOrCel = None,
         kbps: Kbps = None,
-        model: ModelName = DEFAULT_MODEL,
+        model: SourceModel = None,
         force: Force = False,
         as_json: Json = False,
         **settings: Any,
@@ -155,7 +155,7 @@ def _run(
     steps: list[Step],
     output: Path | None,
     kbps: float | None,
-    model: str,
+    model: str | None,
     *,
     force: bool,
     as_json: bool,

@@ -106,13 +106,39 @@ def test_a_moved_and_tagged_folder_is_attached(store: Store, tmp_path: Path) -> 
     for i in range(0, 6, 2):
         tag(new / f"{i}.{FORMATS[i]}", f"title {i}")
     result = scan(store, [tmp_path])
-    assert (result.new, result.attached, result.missing) == (0, 6, 6)
+    assert (result.new, result.attached, result.moved, result.missing) == (0, 6, 6, 0)
     assert store.rows("SELECT count(*) FROM recordings") == [(6,)]
     assert store.rows("SELECT count(*) FROM files WHERE missing_since IS NULL") == [(6,)]
     shutil.move(new, old)
     back = scan(store, [tmp_path])
-    assert (back.new, back.attached, back.missing) == (0, 6, 6)
+    assert (back.new, back.attached, back.moved, back.missing) == (0, 6, 6, 0)
     assert store.rows("SELECT count(*) FROM files") == [(12,)]
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_files_that_move_between_folders_are_not_missing(store: Store, tmp_path: Path, last: bool) -> None:
+    """Whichever folder is scanned first. Of a copy that is deleted the path is missing; a tagged file moved nowhere."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    for i in range(3):
+        song(old / f"{i}.flac", seed=i)
+    shutil.copy(old / "0.flac", old / "copy.flac")
+    shutil.copy(old / "1.flac", old / "other copy.flac")
+    roots = [new, old] if last else [old, new]
+    scan(store, roots)
+    (old / "1.flac").rename(new / "2.flac")
+    (old / "copy.flac").unlink()
+    tag(old / "0.flac", "title")
+    result = scan(store, roots)
+    assert (result.new, result.attached, result.moved, result.missing) == (0, 2, 1, 1)
+    for file in old.iterdir():
+        file.rename(new / f"moved {file.name}")
+    old.rmdir()
+    result = scan(store, roots)
+    assert (result.new, result.attached, result.moved, result.missing, result.skipped) == (0, 3, 3, 0, [])
+    shutil.move(new, tmp_path / "unmounted")
+    assert [path for path, _ in scan(store, roots).skipped] == [new]
 
 
 def test_changed_audio_is_another_recording(store: Store, tmp_path: Path) -> None:

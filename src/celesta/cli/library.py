@@ -168,8 +168,8 @@ def report(result: AddResult, *, as_json: bool) -> None:
         return
     scan, done = result.scan, result.analysis
     console.say(
-        f"files: {scan.new} new, {scan.attached} moved, tagged or copied, {scan.unchanged} unchanged,"
-        f" {scan.missing} missing"
+        f"files: {scan.new} new, {scan.moved} moved, {scan.attached - scan.moved} tagged or copied,"
+        f" {scan.unchanged} unchanged, {scan.missing} missing"
     )
     line = f"songs: {done.analysed} analysed, {clock(done.seconds)} of music"
     console.say(line + (f"; {done.elsewhere} with another process" if done.elsewhere else ""))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from celesta._files import printable
@@ -13,6 +15,7 @@ from celesta.library.payload import FLAC, FLAC_BYTES, flac_bytes_id, flac_is_who
 from celesta.library.store import Store, now
 from celesta.library.tags import store_tags
 
+_AT = "SELECT 1 FROM files WHERE path = ? AND recording = ? AND missing_since IS NULL"
 _BATCH = 500
 """Files a transaction: long enough to be fast, short enough that other processes wait little."""
 
@@ -25,20 +28,22 @@ class ScanResult:
         unchanged: files that are as they were (size, modification time and inode).
         new: files of recordings that the library did not have.
         attached: files whose audio the library knew: moved, renamed, re-tagged or copied.
-        missing: files that were there at the last scan and are not now; their recordings are kept.
+        moved: of these, files that are at a new path and no longer at the old one.
+        missing: files that were there at the last scan and are nowhere now; their recordings are kept.
         skipped: path and reason of what could not be read.
     """
 
     unchanged: int = 0
     new: int = 0
     attached: int = 0
+    moved: int = 0
     missing: int = 0
     skipped: list[tuple[Path, str]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data, for JSON."""
         skipped = [{"path": printable(path), "reason": reason} for path, reason in self.skipped]
-        counts = {name: getattr(self, name) for name in ("unchanged", "new", "attached", "missing")}
+        counts = {name: getattr(self, name) for name in ("unchanged", "new", "attached", "moved", "missing")}
         return {**counts, "skipped": skipped}
 
 
@@ -55,6 +60,29 @@ class _Entry:
     def of(cls, path: bytes, found: os.stat_result) -> _Entry:
         """Make an entry of what the system says of a file."""
         return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@dataclass
+class _Tally:
+    """Counts of a scan while it runs: which recordings left a path, and which are at a path where no file was known.
+
+    A file that left one path and came to another was moved, whichever folder was looked at first.
+    """
+
+    result: ScanResult = field(default_factory=ScanResult)
+    left: Counter[int | None] = field(default_factory=Counter)
+    came: Counter[int | None] = field(default_factory=Counter)
+    lost: list[tuple[Path, str]] = field(default_factory=list)
+
+    def finish(self, store: Store) -> ScanResult:
+        """Count what moved and what is missing; a lost folder of which every file moved is no problem."""
+        self.result.moved = (self.left & self.came).total()
+        self.result.missing = self.left.total() - self.result.moved
+        for root, reason in self.lost:
+            known = [missing for *_, missing in _known(store, root).values()]
+            if not known or None in known:
+                self.result.skipped.append((root, reason))
+        return self.result
 
 
 def scan(
@@ -77,17 +105,16 @@ def scan(
     Raises:
         LibraryError: the library cannot be written.
     """
-    result = ScanResult()
+    tally = _Tally()
     for root in roots:
         where = Path(os.path.abspath(root))
-        if not where.exists():
-            if _is_lost_file(store, where):
-                result.missing += _mark_missing(store, [os.fsencode(where)])
-                continue
-            result.skipped.append((where, "no such file or folder; is its disk mounted?"))
-            continue
-        _scan_root(store, where, result, progress)
-    return result
+        if where.exists():
+            _scan_root(store, where, tally, progress)
+        elif _is_lost_file(store, where):
+            tally.left.update(_mark_missing(store, [os.fsencode(where)]))
+        else:
+            tally.lost.append((where, "no such file or folder; is its disk mounted?"))
+    return tally.finish(store)
 
 
 def _is_lost_file(store: Store, root: Path) -> bool:
@@ -97,20 +124,23 @@ def _is_lost_file(store: Store, root: Path) -> bool:
     return root.parent.is_dir() and any(root.parent.iterdir())
 
 
-def _mark_missing(store: Store, paths: list[bytes]) -> int:
-    """Mark files as missing, and return how many were not before."""
-    sql = "UPDATE files SET missing_since = ? WHERE path = ? AND missing_since IS NULL"
-    return sum(store.execute(sql, (now(), path)).rowcount for path in paths)
+def _mark_missing(store: Store, paths: list[bytes]) -> list[int | None]:
+    """Mark files as missing, and return the recordings of those that were not before."""
+    sql = "UPDATE files SET missing_since = ? WHERE path = ? AND missing_since IS NULL RETURNING recording"
+    return [recording for path in paths for (recording,) in store.rows(sql, (now(), path))]
 
 
-def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[[int, int | None], None]) -> None:
-    known = {
-        path: (size, mtime, inode, missing)
-        for path, size, mtime, inode, missing in store.rows(
-            "SELECT path, size, mtime_ns, inode, missing_since FROM files WHERE path = ? OR (path > ? AND path < ?)",
-            (os.fsencode(root), os.fsencode(root) + b"/", os.fsencode(root) + b"0"),
-        )
-    }
+def _known(store: Store, root: Path) -> dict[bytes, tuple[int, int, int, float | None]]:
+    """Size, modification time, inode and missing_since of each file at or below a path, by its path."""
+    rows = store.rows(
+        "SELECT path, size, mtime_ns, inode, missing_since FROM files WHERE path = ? OR (path > ? AND path < ?)",
+        (os.fsencode(root), os.fsencode(root) + b"/", os.fsencode(root) + b"0"),
+    )
+    return {path: (size, mtime, inode, missing) for path, size, mtime, inode, missing in rows}
+
+
+def _scan_root(store: Store, root: Path, tally: _Tally, progress: Callable[[int, int | None], None]) -> None:
+    known, result = _known(store, root), tally.result
     changed: list[_Entry] = []
     seen: set[bytes] = set()
     skipped: list[Skipped] = []
@@ -125,16 +155,16 @@ def _scan_root(store: Store, root: Path, result: ScanResult, progress: Callable[
     total, unreadable = len(seen), [os.fsencode(one.path) + b"/" for one in skipped]
     result.skipped += [(one.path, one.reason) for one in skipped]
     if known and not seen and not unreadable:
-        result.skipped.append((root, "none of its audio files is there; is its disk mounted?"))
+        tally.lost.append((root, "none of its audio files is there; is its disk mounted?"))
         return
     there = [path for path, (*_, missing) in known.items() if missing is None]
     gone = [path for path in there if path not in seen and not any((path + b"/").startswith(u) for u in unreadable)]
     # Recordings must be there before their old places are given up, so that a move never loses sight of one.
     for i in range(0, len(changed), _BATCH):
-        _store_files(store, _identified(store, changed[i : i + _BATCH]), result)
+        _store_files(store, _identified(store, changed[i : i + _BATCH]), tally)
         progress(total - len(changed) + min(len(changed), i + _BATCH), total)
     with store.transaction():
-        result.missing += _mark_missing(store, gone)
+        tally.left.update(_mark_missing(store, gone))
     progress(total, total)
 
 
@@ -152,17 +182,18 @@ def _identified(store: Store, entries: list[_Entry]) -> list[_Identified]:
     """Identify files; of FLAC files that claim to hold the same audio the damaged ones get identities of their own."""
     found: dict[bytes, _Identified] = {}
     first: dict[str, bytes] = {}
+    whole = lru_cache(maxsize=None)(flac_is_whole)  # of many copies the first is compared with each
     for entry in entries:
         path = Path(os.fsdecode(entry.path))
         try:
             payload = payload_id(path)
             if payload.startswith(FLAC):
                 other = first.setdefault(payload, entry.path)
-                if other != entry.path and not flac_is_whole(os.fsdecode(other)):
+                if other != entry.path and not whole(os.fsdecode(other)):
                     found[other] = replace(found[other], payload=flac_bytes_id(os.fsdecode(other)))
                     first[payload] = entry.path
                 if other != entry.path or _may_be_damaged(store, payload, entry):
-                    payload = payload if flac_is_whole(path) else flac_bytes_id(path)
+                    payload = payload if whole(path) else flac_bytes_id(path)
             found[entry.path] = _Identified(entry, payload, read_tags(path))
         except OSError as error:
             found[entry.path] = _Identified(entry, reason=error.strerror or str(error))
@@ -205,7 +236,8 @@ def give_up_md5(store: Store, recording: int, path: bytes) -> None:
         store.execute("UPDATE OR IGNORE recordings SET payload = ? WHERE id = ?", (flac_bytes_id(file), recording))
 
 
-def _store_files(store: Store, files: list[_Identified], result: ScanResult) -> None:
+def _store_files(store: Store, files: list[_Identified], tally: _Tally) -> None:
+    result = tally.result
     with store.transaction():
         for file in files:
             entry = file.entry
@@ -220,6 +252,8 @@ def _store_files(store: Store, files: list[_Identified], result: ScanResult) -> 
             result.new += made.rowcount
             result.attached += 1 - made.rowcount
             ((recording,),) = store.rows("SELECT id FROM recordings WHERE payload = ?", (file.payload,))
+            if not store.rows(_AT, (entry.path, recording)):
+                tally.came[recording] += 1
             store.execute(
                 "INSERT INTO files (path, recording, size, mtime_ns, inode) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (path) DO UPDATE SET recording = excluded.recording, size = excluded.size,"
@@ -227,13 +261,13 @@ def _store_files(store: Store, files: list[_Identified], result: ScanResult) -> 
                 (entry.path, recording, entry.size, entry.mtime_ns, entry.inode),
             )
             if not made.rowcount:
-                result.missing += _mark_moved(store, recording)
+                tally.left.update(_mark_moved(store, recording))
             store_tags(store, recording, entry.path, file.tags)
             store.execute("DELETE FROM errors WHERE path = ?", (entry.path,))
 
 
-def _mark_moved(store: Store, recording: int) -> int:
-    """Mark the places of a recording at which it is no more, whatever folder they are in; return their number."""
+def _mark_moved(store: Store, recording: int) -> list[int | None]:
+    """Mark the places of a recording at which it is no more, whatever folder they are in; see _mark_missing."""
     rows = store.rows("SELECT path FROM files WHERE recording = ? AND missing_since IS NULL", (recording,))
     return _mark_missing(store, [path for (path,) in rows if not os.path.exists(path)])
 

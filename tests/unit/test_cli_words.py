@@ -30,10 +30,15 @@ def song(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (("encode",), "missing argument 'FILE|FOLDER'; see "),
+        (("encode",), "missing argument 'FILE|FOLDER'; see celesta encode --help"),
+        (("library",), "name one of add, status, update, errors, backup; see celesta library --help"),
+        (("vary", "gain", "SONG", "-o"), "requires an argument; see celesta vary gain --help"),
         (("encod",), "no such command 'encod'. Did you mean 'encode', 'decode'? See "),
         (("encode", "SONG", "--kpbs", 3), "no such option: --kpbs (did you mean --bits, --kbps?)"),
-        (("encode", "SONG", "--kbps", "x"), "invalid value for '--kbps': it must be a valid number"),
+        (
+            ("encode", "SONG", "--kbps", "x"),
+            "invalid value for '--kbps': it must be a valid number; see celesta encode --help",
+        ),
         (("encode", "SONG", "-m", "nope"), "--model nope: unknown model 'nope'; there are nested2, "),
         (("encode", "SONG", "-m", "nestd"), "did you mean nested2?"),
         (("encode", "SONG", "-m", "runs/x"), "--model runs/x: no such folder of a training run"),

@@ -44,7 +44,7 @@ def added(made: Path) -> Path:
     assert out.splitlines() == [
         "files: 5 new, 0 moved, 0 tagged or copied, 0 unchanged, 0 missing", "songs: 4 analysed, 0:28 of music"
     ]  # fmt: skip
-    assert "not analysed: 1; list them with: celesta library errors" in err
+    assert "not analysed: 1; list them with: celesta library errors\n" in err
     return made
 
 
@@ -73,6 +73,7 @@ def test_similar(added: Path) -> None:
     assert found[0]["reasons"]
     assert "not a time" in run(added, "similar", rock, "--from", "x", code=2)[1]
     assert "no such block" in run(added, "similar", rock, "--by", "colour", code=2)[1]
+    assert "requires an argument; see celesta similar --help" in run(added, "similar", rock, "--by", code=2)[1]
 
 
 def test_search(added: Path) -> None:
@@ -80,6 +81,10 @@ def test_search(added: Path) -> None:
     assert len(json.loads(run(added, "search", "--tempo", "40..240", "-n", "2", "--json")[0])) == 2
     assert run(added, "search", "xyz")[1] == "nothing found\n"
     assert "not a key" in run(added, "search", "--key", "H", code=2)[1]
+    said = "nothing found: no song of the library has Metal as its most probable genre\n"
+    assert run(added, "search", "--genre", "Metal", "--mood", "calm")[1] == said
+    assert json.loads(run(added, "search", "--genre", "metal", "--json")[0]) == []
+    assert "unknown genre 'hip'; choose one of blues, classical, " in run(added, "search", "--genre", "hip", code=2)[1]
 
 
 def test_playlist(added: Path, tmp_path: Path) -> None:
@@ -92,6 +97,11 @@ def test_playlist(added: Path, tmp_path: Path) -> None:
     run(added, *words, "--force", "--absolute")
     assert target.read_text().splitlines()[2] == str(music / "house.flac")
     assert len(json.loads(run(added, "playlist", "--seed", music / "rock.flac", "-n", "2", "--json")[0])) == 2
+    assert "nix.mp3: there is no such file, and no such song" in run(added, "playlist", "--seed", "nix.mp3", code=1)[1]
+    said = run(added, "playlist", "--seed", CLIPS / "reggae.ogg", code=1)[1]
+    assert f"is not in the library; add it with: celesta library add {CLIPS / 'reggae.ogg'}\n" in said
+    assert "failed: celesta library errors" in run(added, "playlist", "--seed", music / "bad.mp3", code=1)[1]
+    assert "is a folder; name a song" in run(added, "playlist", "--seed", music, code=1)[1]
 
 
 def test_duplicates_and_backup(added: Path, tmp_path: Path) -> None:
@@ -125,7 +135,10 @@ def test_pruning_asks(added: Path, tmp_path: Path) -> None:
 
 def test_without_a_library_each_verb_says_so(tmp_path: Path) -> None:
     for words in (("similar", "a.mp3"), ("search", "x"), ("duplicates",), ("library", "status")):
-        assert "no such library" in run(tmp_path, *words, code=1)[1]
+        assert "make it with: celesta library add FOLDER\n" in run(tmp_path, *words, code=1)[1]
+        other = run(tmp_path, *words, "--library", tmp_path / "my nix.db", code=1)[1]
+        assert f"make it with: celesta library add FOLDER --library '{tmp_path / 'my nix.db'}'\n" in other
+    assert "needs both --from and --to" in run(tmp_path, "playlist", code=2)[1]
 
 
 def test_a_word_that_is_excluded_is_no_option(added: Path) -> None:
@@ -141,7 +154,9 @@ def test_a_playlist_says_where_it_is_not_as_asked(added: Path) -> None:
     songs, said = run(added, *seed, "-n", "30")
     assert f"{len(songs.splitlines())} songs instead of 30: the library has no more songs that fit" in said
     assert "instead of 5:00: the library has no more" in run(added, *seed, "--minutes", "5")[1]
-    assert "have no artist tag" in run(added, *seed, "-n", "2", "--no-repeat-artist")[1]
+    said = run(added, *seed, "-n", "30", "--no-repeat-artist")[1]
+    assert "instead of 30: the library has no more songs that fit" in said  # not because of artists: there are none
+    assert "have no artist tag" in said
     assert "instead of" not in run(added, *seed, "-n", "2")[1]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from celesta.errors import UsageError
 from celesta.library.block import Reference
+from celesta.library.playlist import Wish, why_no_more
 from celesta.library.playlists import Limits, around, path, worst_step
 from celesta.library.reasons import Facts, reasons
 from celesta.library.space import Space, Weights, occurrence_skew, top
@@ -173,6 +174,21 @@ def test_unknown_artists_are_not_one_artist_and_banned_songs_do_not_come() -> No
         path(0, 30, 12, similar, Limits([""] * 31, banned=banned)),
     ):
         assert banned.isdisjoint(found)
+
+
+@pytest.mark.parametrize(
+    ("artists", "wish", "why"),
+    [
+        (["", "", ""], Wish(once=True), "the library has no more songs that fit"),
+        (["a", "b", "c"], Wish(once=True), "the library has no more songs that fit"),
+        (["a", "b", "a"], Wish(once=True), "every artist comes once"),
+        (["a", "b", "b"], Wish(), "no artist comes twice in a row"),
+        (["a", "b", "b"], Wish(seconds=250.0), "the library has no more songs that fit"),
+    ],
+)
+def test_a_short_playlist_gives_the_reason(artists: list[str], wish: Wish, why: str) -> None:
+    """Artists were the reason also where no song names one."""
+    assert why_no_more([0, 1], set(), artists, [100.0] * 3, wish) == why
 
 
 def test_minutes_are_not_exceeded() -> None:

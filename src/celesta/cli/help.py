@@ -32,7 +32,11 @@ class Verb(TyperCommand):
             raise typer.BadParameter("an argument is empty, as of a shell variable that is not set", ctx)
         if any(p.metavar == "WORDS" for p in self.params):
             args = [*(one for one in args if not _WORD.fullmatch(one)), "--", *filter(_WORD.fullmatch, args)]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except ClickException as error:  # an option without its value knows no context
+            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write usage, text and options."""
@@ -103,12 +107,16 @@ def one_line() -> Iterator[None]:
         yield
     except ClickException as error:
         context: Any = getattr(error, "ctx", None)
+        said = error.format_message()  # type: ignore[attr-defined]
         if type(error).__name__ == "NoArgsIsHelpError":
-            typer.echo(context.get_help(), err=True)
-            raise typer.Exit(USAGE) from None
-        said = " ".join(error.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+            if context.parent is None:
+                typer.echo(context.get_help(), err=True)
+                raise typer.Exit(USAGE) from None
+            said = f"name one of {', '.join(context.command.list_commands(context))}"
+        said = " ".join(said.split()).rstrip(".")
         said = re.sub(r"Possible options: (.+)\)$", r"did you mean \1?)", said)
         said = re.sub(r"Input should be ", "it must be ", said)
+        said = re.sub(r", unable to parse .*", "", said)
         said = f"{said[:1].lower()}{said[1:]}" if said[1:2].islower() else said
         where = context.command_path if context is not None else "celesta"
         console.fail(f"{said} See {where} --help" if said.endswith("?") else f"{said}; see {where} --help")

@@ -48,7 +48,7 @@ def add(
 
     with Library(library) as opened, working("add", "looking for files") as meter:
         result = opened.add(*sources, workers=workers, retry=retry, engine=engine, progress=shown(meter))
-    report(result, as_json=as_json)
+    report(result, opened.path, as_json=as_json)
 
 
 def update(
@@ -67,16 +67,18 @@ def update(
 
     Example: `celesta library update`
     """
-    from celesta.library import Library
+    from celesta.library import Library, command_for
 
     with Library(library, create=False) as opened:
         with working("update", "looking for files") as meter:
             result = opened.update(workers=workers, retry=retry, engine=engine, progress=shown(meter))
-        report(result, as_json=as_json)
+        report(result, opened.path, as_json=as_json)
         found = opened.status()
         missing = found.missing
         if found.errors and not result.analysis.failed:
-            console.fail(f"still not analysed: {found.errors}; list them with: celesta library errors")
+            console.fail(
+                f"still not analysed: {found.errors}; list them with: {command_for(opened.path, 'library errors')}"
+            )
         if prune and missing and typer.confirm(f"Songs whose files have vanished: {missing}. Forget them?", err=True):
             console.note(f"forgotten: {opened.prune()}")
 
@@ -86,7 +88,7 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
 
     Example: `celesta library status`
     """
-    from celesta.library import Library
+    from celesta.library import Library, command_for
 
     with Library(library, create=False) as opened:
         found = opened.status()
@@ -101,7 +103,7 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
             ("songs", found.songs),
             ("analysed", f"{found.analysed}, {clock(3600 * found.hours)} of music"),
             ("waiting", found.waiting),
-            ("failed", f"{found.failed}, see celesta library errors" if found.failed else 0),
+            ("failed", f"{found.failed}, see {command_for(found.path, 'library errors')}" if found.failed else 0),
             ("missing", found.missing),
             ("errors", f"{found.errors}, warnings {found.warnings}" if found.warnings else found.errors),
         ]
@@ -157,12 +159,16 @@ def shown(meter: Meter) -> Callable[[AddProgress], None]:
     return show
 
 
-def report(result: AddResult, *, as_json: bool) -> None:
+def report(result: AddResult, library: Path, *, as_json: bool) -> None:
     """Print what was scanned and analysed; what could not be is reported and makes the exit code 1."""
+    from celesta.library import command_for
+
     for path, reason in result.scan.skipped:
         console.fail(f"{path}: {reason}")
     if result.analysis.failed:
-        console.fail(f"not analysed: {result.analysis.failed}; list them with: celesta library errors")
+        console.fail(
+            f"not analysed: {result.analysis.failed}; list them with: {command_for(library, 'library errors')}"
+        )
     if as_json:
         console.emit(result.to_dict(), indent=1)
         return

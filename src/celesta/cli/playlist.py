@@ -12,6 +12,7 @@ from celesta.cli.files import free
 from celesta.cli.options import Force, Json, LibraryFile
 from celesta.cli.progress import clock, working
 from celesta.cli.similar import By
+from celesta.errors import UsageError
 
 
 def playlist(
@@ -58,6 +59,8 @@ def playlist(
     """
     from celesta.library import Library, write_playlist
 
+    if not seed and (start is None or end is None):
+        raise UsageError("a playlist needs both --from and --to, or one --seed or more")
     if output is not None:
         free(output, force)
     with Library(library, create=False) as opened, working("playlist", "reading the library"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from celesta.cli import console
 from celesta.cli.options import Json, LibraryFile
 from celesta.cli.progress import clock
+
+if TYPE_CHECKING:
+    from celesta.library import Library
 
 _RANGE = "LOW..HIGH"
 
@@ -64,6 +67,7 @@ def search(
             n=number,
             **{name: text for name, text in ranges.items() if text},
         )
+        why = "" if found or as_json else _why_nothing(opened, genre=genre, mood=mood)
     if as_json:
         console.emit([song.to_dict() for song in found], indent=1)
         return
@@ -73,4 +77,15 @@ def search(
             facts.insert(1, f"{song.values['tempo']:.0f} bpm")
         console.say(f"{song.path} ({', '.join(fact for fact in facts if fact)})")
     if not found:
-        console.note("nothing found")
+        console.note(f"nothing found{why}")
+
+
+def _why_nothing(library: Library, **labels: str) -> str:
+    """Say which label alone is that of no song; "" where each is of some, and the rest of the search fits none."""
+    asked = {name: label for name, label in labels.items() if label}
+    none = [
+        f"{label} as its most probable {name}"
+        for name, label in asked.items()
+        if not library.search(**{name: label}, n=1)
+    ]
+    return f": no song of the library has {', none '.join(none)}" if none else ""

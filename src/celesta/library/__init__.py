@@ -8,7 +8,7 @@ from celesta.library.playlist_files import write_playlist
 from celesta.library.positions import SongMap
 from celesta.library.records import Song
 from celesta.library.results import AddResult, FileError, LibraryStatus
-from celesta.library.store import default_path
+from celesta.library.store import command_for, default_path
 
 __all__ = [
     "AddResult",
@@ -20,6 +20,7 @@ __all__ = [
     "Similar",
     "Song",
     "SongMap",
+    "command_for",
     "default_path",
     "write_playlist",
 ]

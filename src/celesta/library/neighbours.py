@@ -80,7 +80,9 @@ class SongSpace:
         for _, name, data in rows:
             blobs[name].append(data)
         if not self.ids:
-            raise LibraryError(f"{store.name}: no analysed songs; add music with: celesta library add FOLDER")
+            raise LibraryError(
+                f"{store.name}: no analysed songs; add music with: {store.command('library add FOLDER')}"
+            )
         count = len(self.ids)
         blocks = {
             name: np.frombuffer(b"".join(parts), "<f2").reshape(count, -1).astype(np.float32)

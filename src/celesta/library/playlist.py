@@ -78,8 +78,9 @@ def make_playlist(store: Store, space: SongSpace, weights: Weights, wish: Wish) 
             break
         copies |= {space.row(one) for one in found}
     rows = [row for row in rows if row not in copies]
+    why = why_no_more(rows, copies, artists, durations, wish)
     made = Playlist(songs(store, [space.ids[row] for row in rows]), worst_step=worst_step(rows, similar))
-    made.notes = _notes(made, replace(wish, banned=frozenset(copies)), [artists[row] for row in rows])
+    made.notes = _notes(made, replace(wish, banned=frozenset(copies)), [artists[row] for row in rows], why)
     return made
 
 
@@ -101,10 +102,23 @@ def _copies(store: Store, recordings: Sequence[int], asked: set[int]) -> set[int
     return found - asked
 
 
-def _notes(made: Playlist, wish: Wish, artists: Sequence[str]) -> list[str]:
-    """Say what fell short of the wish."""
+def why_no_more(
+    rows: Sequence[int], copies: set[int], artists: Sequence[str], durations: Sequence[float], wish: Wish
+) -> str:
+    """Say why no other song of the library follows the songs of a playlist."""
+    left = set(range(len(artists))) - set(rows) - copies
+    if wish.seconds is not None:
+        room = wish.seconds - sum(durations[row] for row in rows)
+        left = {row for row in left if durations[row] <= room}
+    used = {artists[row] for row in rows} - {""}
+    if not any(artists[row] in used for row in left):
+        return "the library has no more songs that fit"
+    return "every artist comes once" if wish.once else "no artist comes twice in a row"
+
+
+def _notes(made: Playlist, wish: Wish, artists: Sequence[str], why: str) -> list[str]:
+    """Say what fell short of the wish, and why."""
     notes = []
-    why = "every artist comes once" if wish.once else "the library has no more songs that fit"
     if wish.songs is not None and len(made) < wish.songs:
         notes.append(f"{len(made)} songs instead of {wish.songs}: {why}")
     if wish.seconds is not None:

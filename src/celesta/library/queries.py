@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -87,16 +88,15 @@ class Queries:
                 moods and the words of the taggers, such as ``piano``, ``slow``, ``female vocals``.
             key: such as ``Am``, ``C``, ``F#m``.
             mood: ``happy``, ``angry``, ``sad`` or ``calm``.
-            genre: one of the predictor's.
+            genre: a class of the predictor of genre, the most probable one of a song.
             n: at most so many.
             ranges: ``tempo``, ``loudness``, ``duration``, ``year``, ``valence``, ``arousal``: ``"118..124"`` or
                 ``(118, 124)``.
 
         Raises:
-            UsageError: a key or a range cannot be read.
+            UsageError: a key or a range cannot be read, or a mood or a genre is no class of its predictor.
         """
-        check_label(self._store, "mood", mood)
-        check_label(self._store, "genre", genre)
+        mood, genre = check_label(self._store, "mood", mood), check_label(self._store, "genre", genre)
         read = {name: parse_range(r, name) if isinstance(r, str) else r for name, r in ranges.items()}
         query = Query(text, read, parse_key(key) if key else None, mood, genre)
         return songs(self._store, [one for one, _ in search(self._store, query)][:n])
@@ -184,9 +184,24 @@ class Queries:
         return Seed(record.facts, recording, record, stretch)
 
     def _row(self, source: Source, space: SongSpace) -> int:
+        if not isinstance(source, int) and os.path.isdir(source):
+            raise LibraryError(f"{printable(source)}: is a folder; name a song")
         recording = find_recording(self._store, source)
         if recording is None or recording not in space:
-            raise LibraryError(
-                f"{printable(source)}: not among the library's analysed songs; run: celesta library add FILE"
-            )
+            raise LibraryError(f"{printable(source)}: {self._why_not(source, recording)}")
         return space.row(recording)
+
+    def _why_not(self, source: Source, recording: int | None) -> str:
+        """Say why a song cannot be in a playlist, and what to do."""
+        if isinstance(source, int):
+            return "the library has no analysed song of this number"
+        there = os.path.exists(source)
+        if recording is None and not there:
+            return "there is no such file, and no such song in the library; check the path"
+        if recording is None:
+            name = shlex.quote(printable(source))
+            return f"is not in the library; add it with: {self._store.command(f'library add {name}')}"
+        update, errors = (self._store.command(f"library {verb}") for verb in ("update", "errors"))
+        if not there:
+            return f"is in the library, but its file is gone; when it is back, run: {update}"
+        return f"is in the library, but not analysed; run: {update}, or see why it failed: {errors}"

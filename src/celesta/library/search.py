@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from celesta.errors import UsageError
 from celesta.library.reasons import CLEAR, PITCHES
 from celesta.library.store import Store
+from celesta.predict import Predictor
 
 Range = tuple[float | None, float | None]
 """Lowest and highest value, both included; None: any."""
@@ -227,13 +228,21 @@ def _group(name: str) -> tuple[str, ...]:
     return next(group for group in _SYNONYMS if group[0] == name)
 
 
-def check_label(store: Store, predictor: str, label: str) -> None:
-    """Check a label that is searched for, "" for none.
+def check_label(store: Store, predictor: str, label: str) -> str:
+    """Return a label that is searched for as the predictor writes it, "" for none; ``Hip-Hop`` is ``hiphop``.
 
     Raises:
-        UsageError: no song of the library has a probability for it.
+        UsageError: neither the library nor the predictor that ships has such a label.
     """
-    sql = "SELECT DISTINCT label FROM predictions WHERE predictor = ? ORDER BY label"
-    known = [row[0] for row in store.rows(sql, (predictor,))] if label else []
-    if known and label not in known:
-        raise UsageError(f"unknown {predictor} {label!r}; choose one of {', '.join(known)}")
+    if not label:
+        return ""
+    sql = "SELECT DISTINCT label FROM predictions WHERE predictor = ?"
+    known = {str(row[0]) for row in store.rows(sql, (predictor,))} | set(Predictor.load(predictor).classes)
+    spelt = {_letters(one): one for one in known}
+    if _letters(label) not in spelt:
+        raise UsageError(f"unknown {predictor} {label!r}; choose one of {', '.join(sorted(known))}")
+    return spelt[_letters(label)]
+
+
+def _letters(label: str) -> str:
+    return "".join(c for c in label.lower() if c.isalnum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -32,6 +33,17 @@ def default_path() -> Path:
     return Path(platformdirs.user_data_dir("celesta", appauthor=False)) / "library.db"
 
 
+def command_for(library: Path, words: str) -> str:
+    """Return the command line of a verb, with the option that names the library where it is not the default one.
+
+    Example:
+        >>> command_for(Path("my music.db"), "library status")
+        "celesta library status --library 'my music.db'"
+    """
+    named = "" if library == default_path() else f" --library {shlex.quote(printable(library))}"
+    return f"celesta {words}{named}"
+
+
 class Store:
     """A connection to a library file.
 
@@ -51,7 +63,7 @@ class Store:
         self.path = Path(path)
         self.name = printable(self.path)
         if not create and (not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size)):
-            raise LibraryError(f"{self.name}: no such library; make it with: celesta library add FOLDER")
+            raise LibraryError(f"{self.name}: no such library; make it with: {self.command('library add FOLDER')}")
         with self.errors():
             if create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,9 +98,13 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise LibraryError(f"{self.name}: {_reason(error)}") from None
+            raise LibraryError(f"{self.name}: {_reason(error, self.command('library add FOLDER'))}") from None
         except OSError as error:
             raise LibraryError(f"{self.name}: cannot be written ({error.strerror or error})") from None
+
+    def command(self, words: str) -> str:
+        """Return the command line of a verb for this library, to be shown as a remedy."""
+        return command_for(self.path, words)
 
     @property
     def changes(self) -> int:
@@ -147,12 +163,12 @@ def now() -> float:
     return time.time()
 
 
-def _reason(error: sqlite3.DatabaseError) -> str:
+def _reason(error: sqlite3.DatabaseError, remake: str) -> str:
     text = str(error)
     if "not a database" in text:
         return "not an SQLite file; choose another file with --library"
     if "malformed" in text or "corrupt" in text:
-        return "the file is damaged; restore a backup, or delete it and run: celesta library add FOLDER"
+        return f"the file is damaged; restore a backup, or delete it and run: {remake}"
     if "readonly" in text:
         return "the file or its folder is read-only; change its permissions or choose another with --library"
     if "full" in text or "disk I/O" in text:

@@ -14,7 +14,7 @@ import numpy as np
 from celesta.audio import find_audio
 from celesta.datasets import gtzan, qaed
 from celesta.library import Library, Song
-from celesta.library.analysis import BLOCKS, analysis_version, references
+from celesta.library.block_table import BLOCKS, analysis_version, references
 from celesta.library.neighbours import DEFAULT_WEIGHTS
 from celesta.library.space import Space, Weights, occurrence_skew, top
 from celesta.library.store import Store

@@ -20,7 +20,8 @@ from celesta.features import musicnn, registry
 from celesta.features.analyse import analyse
 from celesta.features.base import Extractor
 from celesta.features.extract import gathered
-from celesta.library.analysis import BLOCKS, EXTRACTORS, analyser, references
+from celesta.library.analysis import analyser
+from celesta.library.block_table import BLOCKS, EXTRACTORS, references
 from celesta.library.neighbours import DEFAULT_WEIGHTS
 from celesta.library.space import Space, top
 

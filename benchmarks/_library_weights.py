@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from _library_retrieval import NEIGHBOURS, Collection, collections, interval
 
-from celesta.library.analysis import references
+from celesta.library.block_table import references
 from celesta.library.neighbours import DEFAULT_WEIGHTS
 from celesta.library.space import Space, Weights
 

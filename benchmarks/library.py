@@ -39,7 +39,8 @@ from _library_weights import weights
 
 from celesta.audio import find_audio
 from celesta.library import Library
-from celesta.library.analysis import analyser, references
+from celesta.library.analysis import analyser
+from celesta.library.block_table import references
 from celesta.library.scan import scan
 from celesta.library.store import Store
 

@@ -22,7 +22,8 @@ import soundfile
 
 import celesta
 from celesta.errors import CelestaError, LibraryError, UsageError
-from celesta.library.analysis import BLOCKS, references
+from celesta.library.analysis import analyser
+from celesta.library.block_table import BLOCKS, references
 from celesta.library.search import parse_key, parse_range, parse_text
 
 CLIPS = sorted((Path(celesta.__file__).parent / "clips").glob("*.ogg"))
@@ -107,6 +108,22 @@ def test_blocks_are_the_named_columns(made: Path) -> None:
     assert len(record.blocks["timbre"]) == 63
 
 
+def test_only_what_a_query_needs_is_analysed(made: Path) -> None:
+    """A stretch is analysed as if it were cut out; without the taggers the other blocks are the same."""
+    song = made / "music" / "rock.flac"
+    x = celesta.read(song)
+    part = analyser().analyse(song, 1.0, 3.0)
+    alone = analyser().analyse(celesta.Audio(x.samples[:, x.sample_rate : 3 * x.sample_rate], x.sample_rate))
+    assert part.duration == alone.duration == 2
+    assert part.facts == alone.facts
+    few = analyser().analyse(song, 1.0, 3.0, ["tempo", "timbre"])
+    assert set(few.blocks) == set(BLOCKS) - {"style", "mood"}
+    assert not few.labels
+    for name, block in part.blocks.items():
+        np.testing.assert_array_equal(block, alone.blocks[name])
+        np.testing.assert_array_equal(block, few.blocks.get(name, block))
+
+
 def test_a_copy_in_another_encoding_is_the_nearest(library: celesta.Library, tmp_path: Path) -> None:
     for clip in CLIPS:
         copy = cut(clip, tmp_path / f"{clip.stem}.mp3", start=0.3, gain=0.5)
@@ -115,7 +132,9 @@ def test_a_copy_in_another_encoding_is_the_nearest(library: celesta.Library, tmp
         assert first.reasons
 
 
-def test_similar_by_stretch_seeds_and_blocks(library: celesta.Library, made: Path) -> None:
+def test_similar_by_stretch_seeds_and_blocks(
+    library: celesta.Library, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     music = made / "music"
     found = library.similar(music / "rock.flac", n=9)
     assert len(found) == 4
@@ -123,6 +142,18 @@ def test_similar_by_stretch_seeds_and_blocks(library: celesta.Library, made: Pat
     assert [one.similarity for one in found] == sorted((one.similarity for one in found), reverse=True)
     stretch = library.similar(music / "rock.flac", start=1.0, stop=3.5, n=1)
     assert stretch[0].song.path != music / "rock.flac"
+    song = Path(shutil.copy(music / "rock.flac", tmp_path / "rock.flac"))
+    asked = library.similar(song, start=1.0, stop=3.5, n=1)
+    assert asked[0].similarity == stretch[0].similarity
+    with monkeypatch.context() as patch:
+        patch.delattr("celesta.library.asked.analyser")
+        assert [one.to_dict() for one in library.similar(song, start=1.0, stop=3.5, n=1)] == [asked[0].to_dict()]
+        with pytest.raises(NameError):
+            library.similar(song, start=1.0, stop=3.6)
+        os.utime(song, (1, 1))
+        with pytest.raises(NameError):
+            library.similar(song, start=1.0, stop=3.5)
+    assert library.similar(music / "rock.flac", start=1.0, by="tempo,timbre", n=1)[0].reasons
     both = library.similar(music / "rock.flac", music / "reggae.flac", n=9)
     assert len(both) == 3
     less = library.similar(music / "rock.flac", less=[music / "reggae.flac"], n=9)

@@ -17,7 +17,7 @@ By = Annotated[
     typer.Option(
         metavar="NAME,...",
         help="Compare only by these: style, timbre, rhythm, harmony, mood, loudness, tempo; mood:2 has weight 2. By "
-        "default all but tempo, style most.",
+        "default style, and a tenth as much timbre.",
         show_default=False,
     ),
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import scipy.signal
 
 from celesta.dsp.spectra import SAMPLE_RATE
 from celesta.errors import UsageError
@@ -44,9 +43,11 @@ def loudness(x: np.ndarray, sample_rate: int) -> float:
     x = np.asarray(x, np.float64)
     if x.ndim != 2 or x.size == 0 or not np.isfinite(x).all():
         raise UsageError(f"loudness needs finite samples (channels, n), got shape {x.shape}")
+    from scipy.signal import lfilter  # its import takes longer than all others
+
     weighted = x
     for numerator, denominator in k_weighting(sample_rate):
-        weighted = scipy.signal.lfilter(numerator, denominator, weighted, axis=1)
+        weighted = lfilter(numerator, denominator, weighted, axis=1)
     power = np.concatenate([[0.0], np.cumsum(np.sum(weighted**2, axis=0))])
     length = min(round(0.4 * sample_rate), weighted.shape[1])
     starts = np.arange(0, weighted.shape[1] - length + 1, max(1, round(0.1 * sample_rate)))
@@ -88,9 +89,11 @@ class LoudnessMeter:
 
     def push(self, x: np.ndarray) -> None:
         """Take samples ``(n,)``."""
+        from scipy.signal import sosfilt
+
         weighted = x.astype(np.float64)
         if x.size:
-            weighted, self._state = scipy.signal.sosfilt(self._sections, weighted, zi=self._state)
+            weighted, self._state = sosfilt(self._sections, weighted, zi=self._state)
         both = np.concatenate([*self._held, np.stack([x.astype(np.float64), weighted])], axis=1)
         whole = both.shape[1] // self._step * self._step
         self._held = [both[:, whole:]]

@@ -6,7 +6,6 @@ Source: Burg's method (Burg 1975); for audio gaps Kauppinen and Roth 2002, "Audi
 from __future__ import annotations
 
 import numpy as np
-import scipy.signal
 
 ORDER = 64
 
@@ -44,13 +43,15 @@ def extrapolate(x: np.ndarray, n: int, order: int = ORDER) -> np.ndarray:
     Returns:
         ``(channels, n)`` float32.
     """
+    from scipy.signal import lfilter, lfiltic  # their import takes longer than all others
+
     out = np.zeros((len(x), n), np.float32)
     for channel, samples in enumerate(x.astype(np.float64)):
         if len(samples) < 4 or not samples.any():
             continue
         a = burg(samples, min(order, len(samples) // 3))
-        state = scipy.signal.lfiltic([1.0], a, samples[::-1][: len(a) - 1])
-        made, _ = scipy.signal.lfilter([1.0], a, np.zeros(n), zi=state)
+        state = lfiltic([1.0], a, samples[::-1][: len(a) - 1])
+        made, _ = lfilter([1.0], a, np.zeros(n), zi=state)
         peak = float(np.abs(samples).max())
         out[channel] = np.clip(made, -peak, peak)
     return out

@@ -46,9 +46,14 @@ class SongAnalysis:
 
 
 def analyse(
-    source: str | Path | Audio | AudioSource, extractors: Sequence[Extractor], threads: int = 1
+    source: str | Path | Audio | AudioSource,
+    extractors: Sequence[Extractor],
+    threads: int = 1,
+    *,
+    start: float = 0.0,
+    stop: float | None = None,
 ) -> SongAnalysis:
-    """Stream a song to the analyses of extractors; those with one name share an analysis.
+    """Stream a song, or a stretch of it, to the analyses of extractors; those with one name share an analysis.
 
     Memory does not grow with the song, other than by a few numbers a second, for all but the extractors of latents.
 
@@ -56,17 +61,21 @@ def analyse(
         source: an audio file, one that is open, or audio in memory.
         extractors: what to compute.
         threads: analyses that run at the same time; their number does not change results.
+        start: seconds at which the stretch begins; what lies outside of it is not analysed.
+        stop: seconds at which it ends; None for the end of the song.
 
     Raises:
-        AudioError: the file cannot be read.
+        AudioError: the file cannot be read, or holds nothing there.
     """
     remarks: list[str] = []
     with contextlib.ExitStack() as stack:
         if isinstance(source, Audio):
-            rate, blocks = source.sample_rate, iter([np.atleast_2d(source.samples)])
+            rate, last = source.sample_rate, None if stop is None else round(stop * source.sample_rate)
+            blocks = iter([np.atleast_2d(source.samples)[:, round(start * rate) : last]])
         else:
             opened = stack.enter_context(AudioSource(source)) if isinstance(source, str | Path) else source
-            rate, blocks, remarks = opened.sample_rate, opened.blocks(), opened.remarks
+            duration = None if stop is None else stop - start
+            rate, blocks, remarks = opened.sample_rate, opened.blocks(start=start, duration=duration), opened.remarks
         stack.enter_context(single_threaded_blas())
         mix = MonoMix(rate)
         streams = _Streams(rate, extractors)

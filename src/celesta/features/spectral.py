@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 
 from celesta.dsp.spectra import SAMPLE_RATE, Framer, at_rate, chroma_filters, decibels, mel_filters, spectrum
 from celesta.features.base import Arrays, Extractor, Rows, frame_range
@@ -240,8 +239,10 @@ def _contrast(magnitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _slope(rows: np.ndarray) -> np.ndarray:
     """Compute the slope of the line through 9 frames; shorter signals repeat their first and last frame."""
+    from scipy.signal import savgol_filter
+
     mode = "interp" if rows.shape[1] >= _DELTA_WIDTH else "nearest"
-    slope: np.ndarray = scipy.signal.savgol_filter(rows, _DELTA_WIDTH, polyorder=1, deriv=1, axis=1, mode=mode)
+    slope: np.ndarray = savgol_filter(rows, _DELTA_WIDTH, polyorder=1, deriv=1, axis=1, mode=mode)
     return slope
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,46 +22,15 @@ from celesta.features.base import Arrays, Extractor
 from celesta.features.extract import Features, gathered
 from celesta.features.registry import extractor
 from celesta.library import fingerprint
-from celesta.library.block import Reference
+from celesta.library.block_table import BLOCKS, COLUMNS, EXTRACTORS, FEATURES, OFFSETS, SIZES, TAGGED, USUAL_TEMPO
 from celesta.library.reasons import Facts
 from celesta.library.segments import spans
-from celesta.models.weights import FOLDER
 from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
-CODE_VERSION = 3
-"""Of this file: change it whenever its results change, so that libraries analyse their songs again."""
-FEATURES = "celesta-features"
-EXTRACTORS = ("musicnn-msd", "musicnn-mtt", "handcrafted", "rhythm")
-_OFFSETS = {"musicnn-msd": 0, "musicnn-mtt": 1_706, "handcrafted": 3_412, "rhythm": 3_542}  # in celesta-features
 SPARSE_FROM, SPARSE = 60.0, 2
 """From so many seconds on, the taggers see one of so many patches of 3 s of a song; see docs/results/library.md."""
-_PENULTIMATE = 200
 _LEAST = 0.05  # labels below this probability are not stored
-_USUAL_TEMPO = 120.0
-
-
-def _columns(extractor_name: str, names: tuple[str, ...], prefixes: tuple[str, ...]) -> np.ndarray:
-    """Columns of celesta-features whose names begin with one of some words."""
-    return np.array([_OFFSETS[extractor_name] + i for i, name in enumerate(names) if name.startswith(prefixes)])
-
-
-_TAGGERS = np.concatenate([_OFFSETS[name] + np.arange(_PENULTIMATE) for name in EXTRACTORS[:2]])
-# The mean of mfcc_0 is the level, not the timbre.
-_TIMBRE = ("mfcc_", "contrast", "centroid", "bandwidth", "rolloff", "flatness", "zero_crossings")
-_TIMBRE_NAMES = tuple("" if n.startswith(("mfcc_delta", "mfcc_0.mean")) else n for n in spectral.NAMES)
-_RHYTHM_NAMES = tuple("" if n == "tempo_log2" else n for n in rhythm.NAMES)
-_COLUMNS = {
-    "style": _TAGGERS,
-    "timbre": _columns("handcrafted", _TIMBRE_NAMES, _TIMBRE),
-    "rhythm": _columns("rhythm", _RHYTHM_NAMES, ("tempo_", "pulse", "onset", "flux")),
-    "harmony": _columns("rhythm", rhythm.NAMES, ("key_", "chroma_", "degree_")),
-    "loudness": _columns("rhythm", rhythm.NAMES, ("loudness", "crest", "dynamic")),
-}
-BLOCKS = (*_COLUMNS, "mood", "tempo")
-"""Names of the blocks of numbers by which songs are compared."""
-_SIZES = {name: len(columns) for name, columns in _COLUMNS.items()} | {"mood": 4, "tempo": 1}
-_SOURCES = {"style": EXTRACTORS[:2], "timbre": EXTRACTORS[2:3], "mood": EXTRACTORS}
-_VERSIONS = dict(zip(EXTRACTORS, (musicnn.VERSION, musicnn.VERSION, spectral.VERSION, rhythm.VERSION), strict=True))
+_KEY, _TAGS = "key", "tags of "  # names of summaries that the library needs as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +38,15 @@ class SongRecord:
     """What is measured of a song, or of a stretch of it.
 
     Attributes:
-        duration: seconds of the whole song.
-        blocks: name of :data:`BLOCKS` to ``(D,)`` float32.
+        duration: seconds of the song, or of the stretch.
+        blocks: name of :data:`celesta.library.block_table.BLOCKS` to ``(D,)`` float32.
         values: ``tempo`` (beats a minute), ``key`` (0 C to 11 B), ``mode`` (1 major, 0 minor), ``loudness`` (LUFS, of
             the mean of the channels), ``loudness_range`` (LU), ``brightness`` (spectral centroid, Hz), ``valence`` and
             ``arousal`` (-1 to 1); what cannot be measured is absent.
         labels: ``genre``, ``mood``, ``tags`` and ``words`` (of the two taggers) to label to probability, from .05 up.
-        fingerprint: ``(frames,)`` uint32 of the whole song.
+        fingerprint: ``(frames,)`` uint32 of what was analysed.
         segments: ``(segments, D)`` float32, a row for each of :func:`celesta.library.segments.spans`: the blocks one
-            after the other, see :func:`block_places`. Of a stretch of a song: none.
+            after the other. Of a stretch of a song: none.
         warnings: about the file, such as a cut-off end.
     """
 
@@ -126,30 +93,48 @@ class Analyser:
             for every in (1, SPARSE)
         }
 
-    def analyse(self, source: str | Path | Audio, start: float = 0.0, stop: float | None = None) -> SongRecord:
+    def analyse(
+        self,
+        source: str | Path | Audio,
+        start: float = 0.0,
+        stop: float | None = None,
+        blocks: Collection[str] = BLOCKS,
+    ) -> SongRecord:
         """Analyse a song, or only the stretch from ``start`` to ``stop`` seconds.
+
+        Args:
+            source: an audio file, or audio in memory.
+            start: seconds at which the stretch begins.
+            stop: seconds at which it ends; None for the end of the song.
+            blocks: that are needed. Where none of :data:`celesta.library.block_table.TAGGED` is, the taggers are not
+                run, which takes most of the time; the record then has no labels, no segments and not these blocks.
 
         Raises:
             AudioError: it cannot be read.
             CelestaError: there is nothing to analyse: it is silent, shorter than a second, or its channels cancel.
         """
         where = "audio" if isinstance(source, Audio) else printable(source)
+        tagged = not TAGGED.isdisjoint(blocks)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            analysis = self._measured(source, whole=start == 0 and stop is None)
+            analysis, names = self._measured(source, start, stop, tagged=tagged)
+        whole, seconds = start == 0 and stop is None, analysis.mix.duration
+        if not whole and seconds < 1:
+            raise CelestaError(
+                f"{where}: the stretch {start:g} s to {start + seconds:g} s is shorter than a second; does the song "
+                "end there?"
+            )
         if problem := analysis.mix.problem():
             raise CelestaError(f"{where}: nothing to analyse: {problem}")
-        if start >= analysis.mix.duration:
-            raise CelestaError(f"{where}: {start:g} s lies behind the end of the song ({analysis.mix.duration:.1f} s)")
-        end = analysis.mix.duration if stop is None else min(stop, analysis.mix.duration)
-        if end - start < 1:
-            raise CelestaError(
-                f"{where}: the stretch {start:g} s to {end:g} s is shorter than a second; "
-                f"the song has {analysis.mix.duration:.1f} s"
-            )
-        return self._record(analysis, start, stop, [str(one.message) for one in caught])
+        made = dict(zip(names, analysis.arrays(), strict=True))
+        segmented = self._segments(analysis) if whole and tagged else np.zeros((0, sum(SIZES.values())), np.float32)
+        said = [str(one.message) for one in caught]
+        return SongRecord(seconds, *self._facts(made, tagged=tagged), made["fingerprint"]["bits"], segmented, said)
 
-    def _measured(self, source: str | Path | Audio, *, whole: bool) -> SongAnalysis:
+    def _measured(
+        self, source: str | Path | Audio, start: float, stop: float | None, *, tagged: bool
+    ) -> tuple[SongAnalysis, list[str]]:
+        """Run the extractors, with extra summaries of analyses that they make anyway; return their names too."""
         with contextlib.ExitStack() as stack:
             opened: Audio | AudioSource
             if isinstance(source, Audio):
@@ -157,43 +142,53 @@ class Analyser:
             else:
                 opened = stack.enter_context(AudioSource(source))
                 seconds = opened.duration
-            chosen = self._extractors[SPARSE if whole and seconds >= SPARSE_FROM else 1]
-            # Extra summaries of analyses that the extractors make anyway.
-            extra = [dataclasses.replace(one, summarise=_mean_tags) for one in chosen[:2]]
-            extra.append(dataclasses.replace(chosen[3], summarise=_key))
-            return analyse(opened, [*chosen, *extra, _fingerprint_extractor()], self._threads)
+            length = (seconds if stop is None else stop) - start
+            *taggers, spectra, rhythms = self._extractors[SPARSE if length >= SPARSE_FROM else 1]
+            chosen = [spectra, rhythms, dataclasses.replace(rhythms, name=_KEY, summarise=_key), _FINGERPRINT]
+            if tagged:
+                tags = [dataclasses.replace(one, name=_TAGS + one.name, summarise=_mean_tags) for one in taggers]
+                chosen = [*taggers, *chosen, *tags]
+            analysis = analyse(opened, chosen, self._threads, start=start, stop=stop)
+            return analysis, [one.name for one in chosen]
 
-    def _record(self, analysis: SongAnalysis, start: float, stop: float | None, said: list[str]) -> SongRecord:
-        arrays = analysis.arrays(start, stop)
-        base, (msd, mtt, key, printed) = arrays[: len(EXTRACTORS)], arrays[len(EXTRACTORS) :]
-        features = gathered([Path("song")], EXTRACTORS, [base])
-        row = features[FEATURES][0]
-        if not np.isfinite(row).all():
+    def _facts(
+        self, made: Mapping[str, Arrays], *, tagged: bool
+    ) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, dict[str, float]]]:
+        """The blocks, the descriptors and the labels of a song."""
+        names = EXTRACTORS if tagged else EXTRACTORS[2:]
+        features = gathered([Path("song")], names, [[made[name] for name in names]])
+        untagged = [np.zeros((1, OFFSETS[EXTRACTORS[2]]), np.float32), *(features[name] for name in EXTRACTORS[2:])]
+        rows = features[FEATURES] if tagged else np.concatenate(untagged, axis=1)
+        if not np.isfinite(rows).all():
             raise CelestaError("its features are not finite")
-        found = {name: one.predict_proba(features)[0] for name, one in self._predictors.items()}
-        labels = {name: dict(zip(one.classes, found[name], strict=True)) for name, one in self._predictors.items()}
+        values = _values(rows[0], made[_KEY])
+        labels: dict[str, dict[str, float]] = {}
+        if tagged:
+            found = {name: one.predict_proba(features)[0] for name, one in self._predictors.items()}
+            labels = {
+                name: dict(zip(one.classes, map(float, found[name]), strict=True))
+                for name, one in self._predictors.items()
+            }
+            labels["words"] = self._tag_words(made)
+            plane = mood_plane(self._predictors["mood"].classes, found["mood"][None])[0]
+            values |= {"valence": float(plane[0]), "arousal": float(plane[1])}
+        stored = {name: {label: p for label, p in of.items() if p >= _LEAST} for name, of in labels.items()}
+        blocks = self._blocks(features) if tagged else _untagged_blocks(rows)
+        return {name: found[0] for name, found in blocks.items()}, values, stored
+
+    def _tag_words(self, made: Mapping[str, Arrays]) -> dict[str, float]:
+        """The words of both taggers; of a word of both the larger probability."""
         words: dict[str, float] = {}
-        for name, tags in zip(EXTRACTORS[:2], (msd["tags"], mtt["tags"]), strict=True):
-            for word, p in zip(self._words[name], tags, strict=True):
+        for name in EXTRACTORS[:2]:
+            for word, p in zip(self._words[name], made[_TAGS + name]["tags"], strict=True):
                 words[word.lower()] = max(words.get(word.lower(), 0.0), float(p))
-        labels["words"] = words
-        values = _values(row, key)
-        mood = self._predictors["mood"]
-        plane = mood_plane(mood.classes, found["mood"][None])[0]
-        values |= {"valence": float(plane[0]), "arousal": float(plane[1])}
-        stored = {name: {k: float(p) for k, p in of.items() if p >= _LEAST} for name, of in labels.items()}
-        blocks = {name: rows[0] for name, rows in self._blocks(features).items()}
-        whole = start == 0 and stop is None
-        segments = self._segments(analysis) if whole else np.zeros((0, sum(_SIZES.values())), np.float32)
-        return SongRecord(analysis.mix.duration, blocks, values, stored, printed["bits"], segments, said)
+        return words
 
     def _blocks(self, features: Features) -> dict[str, np.ndarray]:
         """The blocks ``(rows, D)`` of features."""
         rows = features[FEATURES]
-        blocks = {name: rows[:, columns] for name, columns in _COLUMNS.items()}
+        blocks = _untagged_blocks(rows) | {"style": rows[:, COLUMNS["style"]]}
         blocks["mood"] = self._predictors["mood"].predict_proba(features).astype(np.float32)
-        tempo = rows[:, [_OFFSETS["rhythm"] + rhythm.NAMES.index("tempo_log2")]]
-        blocks["tempo"] = np.where(tempo > 0, tempo, np.float32(np.log2(_USUAL_TEMPO)))
         return {name: blocks[name] for name in BLOCKS}
 
     def _segments(self, analysis: SongAnalysis) -> np.ndarray:
@@ -204,10 +199,17 @@ class Analyser:
         return np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def _untagged_blocks(rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The blocks ``(rows, D)`` that no tagger is needed for, of vectors of celesta-features."""
+    blocks = {name: rows[:, columns] for name, columns in COLUMNS.items() if name not in TAGGED}
+    tempo = rows[:, [OFFSETS["rhythm"] + rhythm.NAMES.index("tempo_log2")]]
+    return blocks | {"tempo": np.where(tempo > 0, tempo, np.float32(np.log2(USUAL_TEMPO)))}
+
+
 def _values(row: np.ndarray, key: Arrays) -> dict[str, float]:
     """Descriptors from the vector of celesta-features and the key."""
-    rhythmic = dict(zip(rhythm.NAMES, row[_OFFSETS["rhythm"] :].tolist(), strict=True))
-    spectra = dict(zip(spectral.NAMES, row[_OFFSETS["handcrafted"] : _OFFSETS["rhythm"]].tolist(), strict=True))
+    rhythmic = dict(zip(rhythm.NAMES, row[OFFSETS["rhythm"] :].tolist(), strict=True))
+    spectra = dict(zip(spectral.NAMES, row[OFFSETS["handcrafted"] : OFFSETS["rhythm"]].tolist(), strict=True))
     values = {name: rhythmic[name] for name in ("loudness", "loudness_range")}
     values["brightness"] = spectra["centroid.mean"]
     if rhythmic["tempo_log2"] > 0:
@@ -229,51 +231,18 @@ def _key(analysis: rhythm.RhythmAnalysis, start: float, stop: float | None) -> A
     return {"key": np.array([tonic, facts.mode == "major"], np.float32)}
 
 
-def _fingerprint_extractor() -> Extractor:
-    def summarise(analysis: Any, start: float, stop: float | None) -> Arrays:
-        return {"bits": analysis.bits()}
-
-    name = "fingerprint"
-    return Extractor(
-        name, fingerprint.METHOD, fingerprint.SAMPLE_RATE, name, fingerprint.FingerprintAnalysis, summarise
-    )
+def _printed(analysis: fingerprint.FingerprintAnalysis, start: float, stop: float | None) -> Arrays:
+    return {"bits": analysis.bits()}
 
 
-@lru_cache(maxsize=8)
-def _weights_hash(name: str) -> str:
-    return hashlib.sha256((FOLDER / f"{name}.safetensors").read_bytes()).hexdigest()
-
-
-def block_sources(block: str) -> tuple[str, str]:
-    """Return the versions and the weights' hashes of the extractors that a block is made of."""
-    names = _SOURCES.get(block, ("rhythm",))
-    versions = "+".join(f"{name}/{_VERSIONS[name]}" for name in names)
-    return versions, "+".join(_weights_hash(name) for name in names if name.startswith("musicnn"))
-
-
-@lru_cache(maxsize=1)
-def analysis_version() -> str:
-    """Return what a library's analysis depends on, in short: versions of the code and hashes of the weights."""
-    digest = hashlib.sha256(repr((_VERSIONS, fingerprint.METHOD)).encode())
-    for name in (*EXTRACTORS[:2], *(f"predict-{name}" for name in SHIPPED)):
-        digest.update(_weights_hash(name).encode())
-    return f"{CODE_VERSION}-{digest.hexdigest()[:12]}"
-
-
-def block_places() -> dict[str, slice]:
-    """Return the columns of each block in a row of :attr:`SongRecord.segments`."""
-    ends = np.cumsum(list(_SIZES.values())).tolist()
-    return {name: slice(end - size, end) for (name, size), end in zip(_SIZES.items(), ends, strict=True)}
-
-
-def references() -> dict[str, Reference]:
-    """Return the statistics of each block in a reference collection: the training songs of the predictor of genre."""
-    genre = Predictor.load("genre")
-    deviation = 1 / np.maximum(genre.scale, 1e-12)
-    found = {name: Reference(genre.mean[columns], deviation[columns]) for name, columns in _COLUMNS.items()}
-    found["mood"] = Reference(np.full(4, 0.25), np.full(4, 0.25))
-    found["tempo"] = Reference(np.array([np.log2(_USUAL_TEMPO)]), np.array([0.4]))
-    return found
+_FINGERPRINT = Extractor(
+    "fingerprint",
+    fingerprint.METHOD,
+    fingerprint.SAMPLE_RATE,
+    "fingerprint",
+    fingerprint.FingerprintAnalysis,
+    _printed,
+)
 
 
 @lru_cache(maxsize=1)

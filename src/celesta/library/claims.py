@@ -12,7 +12,7 @@ import socket
 import threading
 from dataclasses import dataclass
 
-from celesta.library.analysis import analysis_version
+from celesta.library.block_table import analysis_version
 from celesta.library.store import Store, now
 
 LEASE = 600.0

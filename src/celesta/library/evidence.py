@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.signal import correlate
 
 from celesta.audio import Audio, read, resample
 from celesta.library.matching import Match
@@ -81,6 +80,8 @@ def _mono(audio: Audio) -> np.ndarray:
 
 def _scores(a: np.ndarray, b: np.ndarray, speed: float, lead: float) -> list[tuple[float, float]]:
     """For each window of ``a`` how many seconds later than expected it is in ``b``, and the correlation there."""
+    from scipy.signal import correlate
+
     size, slack = round(_WINDOW * _HERTZ), round(_SLACK * _HERTZ)
     found = []
     for at in range(0, max(1, len(a) - size + 1), size):

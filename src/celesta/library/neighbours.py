@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from celesta.errors import LibraryError, UsageError
-from celesta.library.analysis import BLOCKS, SongRecord, analysis_version, references
+from celesta.library.analysis import SongRecord
+from celesta.library.block_table import BLOCKS, analysis_version, references
 from celesta.library.reasons import Facts, reasons
 from celesta.library.records import Song, songs
 from celesta.library.segments import read_segments, spans

@@ -9,7 +9,7 @@ import numpy as np
 from celesta import _extras
 from celesta.errors import UsageError
 from celesta.library import layout
-from celesta.library.analysis import analysis_version
+from celesta.library.block_table import analysis_version
 from celesta.library.layout import Positions
 from celesta.library.neighbours import DEFAULT_WEIGHTS, SongSpace
 from celesta.library.records import Song, songs

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from celesta._files import printable
 from celesta.errors import LibraryError, UsageError
-from celesta.library.analysis import analyser
+from celesta.library.asked import AskedSongs
+from celesta.library.block_table import BLOCKS
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
 from celesta.library.playlist import DEFAULT_SONGS, Playlist, Wish, make_playlist
 from celesta.library.positions import SongMap, make_map
@@ -28,6 +29,7 @@ class Queries:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._space: tuple[tuple[int, int], SongSpace] | None = None
+        self._asked = AskedSongs()
 
     def similar(
         self,
@@ -66,10 +68,12 @@ class Queries:
             raise UsageError("--from and --to: a stretch needs exactly one song")
         weights = parse_weights(by)
         space = self._songs()
-        seeds = [self._seed(one, space, start or 0.0, stop, stretch) for one in sources]
-        leaning = {"more": [self._seed(one, space) for one in more], "less": [self._seed(one, space) for one in less]}
         asked = None if by is None else [name for name, weight in weights.of.items() if weight > 0]
-        return find_similar(self._store, space, seeds, weights, n, **leaning, by=asked)
+        needed = asked or BLOCKS  # the reasons of the default weights are taken from all
+        part = (start or 0.0, stop) if stretch else None
+        seeds = [self._seed(one, space, needed, part) for one in sources]
+        leaning = [[self._seed(one, space, needed) for one in of] for of in (more, less)]
+        return find_similar(self._store, space, seeds, weights, n, more=leaning[0], less=leaning[1], by=asked)
 
     def search(
         self,
@@ -170,18 +174,18 @@ class Queries:
         return self._space[1]
 
     def _seed(
-        self, source: Source, space: SongSpace, start: float = 0.0, stop: float | None = None, stretch: bool = False
+        self, source: Source, space: SongSpace, blocks: Sequence[str], part: tuple[float, float | None] | None = None
     ) -> Seed:
         recording = find_recording(self._store, source)
-        if recording is not None and recording in space and not stretch:
+        if recording is not None and recording in space and part is None:
             return Seed(songs(self._store, [recording])[0].facts, recording)
         if isinstance(source, int):
             known = songs(self._store, [source])
             if not known:
                 raise LibraryError(f"song {source}: the library has no song of this number")
             source = known[0].path
-        record = analyser(os.cpu_count() or 1).analyse(Path(source), start, stop)
-        return Seed(record.facts, recording, record, stretch)
+        record = self._asked.record(Path(source), *(part or (0.0, None)), blocks)
+        return Seed(record.facts, recording, record, part is not None)
 
     def _row(self, source: Source, space: SongSpace) -> int:
         if not isinstance(source, int) and os.path.isdir(source):

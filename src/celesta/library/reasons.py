@@ -31,7 +31,7 @@ def reasons(a: Facts, b: Facts, most: int = 4, by: Collection[str] | None = None
         a: one song.
         b: the other.
         most: how many reasons.
-        by: blocks that reasons may come from (see :data:`celesta.library.analysis.BLOCKS`); None for all.
+        by: blocks that reasons may come from (see :data:`celesta.library.block_table.BLOCKS`); None for all.
 
     Example:
         >>> one = Facts({"tempo": 121.0, "mode": 0.0}, {"mood": {"calm": 0.8}, "words": {"guitar": 0.4}})

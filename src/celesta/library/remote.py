@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from celesta._engine import Engine, Lost
 from celesta._files import printable
 from celesta.errors import LibraryError
-from celesta.library.analysis import Failure, SongRecord, analyse_or_fail, analysis_version
+from celesta.library.analysis import Failure, SongRecord, analyse_or_fail
+from celesta.library.block_table import analysis_version
 from celesta.library.claims import Claims, Job
 
 

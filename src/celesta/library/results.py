@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from celesta.library.adding import AnalysisResult
-from celesta.library.analysis import analysis_version
+from celesta.library.block_table import analysis_version
 from celesta.library.claims import waiting
 from celesta.library.scan import ScanResult
 from celesta.library.store import Store

@@ -51,7 +51,7 @@ class Placed:
 
     Attributes:
         point: ``(D,)`` float32, all blocks one after the other.
-        moments: block to mean and variance of its distances to all songs.
+        moments: block to mean and variance of its distances to all songs, for the blocks that are known.
     """
 
     point: np.ndarray
@@ -111,10 +111,15 @@ class Space:
         self._prepared: dict[tuple[tuple[str, float], ...], _Weighted] = {}
 
     def placed(self, query: Mapping[str, np.ndarray]) -> Placed:
-        """Place numbers, block name to ``(D,)``, that are no song of the library."""
-        points = {name: self._blocks[name].place(query[name]) for name in self.names}
-        moments = {name: self._blocks[name].statistics(points[name]) for name in self.names}
-        return Placed(np.concatenate(list(points.values()), axis=1)[0], moments)
+        """Place numbers, block name to ``(D,)``, that are no song of the library.
+
+        Blocks that are left out can have no weight where the point is compared.
+        """
+        point = np.zeros((1, self.points.shape[1]), np.float32)
+        for name, numbers in query.items():
+            point[:, self.places[name]] = self._blocks[name].place(numbers)
+        moments = {name: self._blocks[name].statistics(point[:, self.places[name]]) for name in query}
+        return Placed(point[0], moments)
 
     def placed_song(self, song: int) -> Placed:
         """Return a song of the library."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from celesta.library.analysis import Failure, SongRecord, analysis_version, block_sources
+from celesta.library.analysis import Failure, SongRecord
+from celesta.library.block_table import analysis_version, block_sources
 from celesta.library.claims import Job
 from celesta.library.fingerprint import METHOD
 from celesta.library.scan import give_up_md5, note_error

@@ -12,7 +12,7 @@ from celesta._files import printable
 from celesta.errors import UsageError
 from celesta.library import Similar, Song
 from celesta.library.alignment import aligned
-from celesta.library.analysis import BLOCKS
+from celesta.library.block_table import BLOCKS
 from celesta.library.matching import Match
 from celesta.library.segments import spans
 from celesta.studio import commands, warned

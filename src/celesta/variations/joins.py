@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.signal
 
 from celesta.variations.analysis import CHROMA_RATE, FRAME_RATE, SongAnalysis
 from celesta.variations.bars import means_between, unit
@@ -248,7 +247,9 @@ def _aligned(song: Material, analysis: SongAnalysis, join: Join) -> Join:
 def correlation_curve(template: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return the normalised correlation of a template ``(n,)`` with each place of a signal ``(m,)``, m >= n."""
     t, y = template.astype(np.float64), x.astype(np.float64)
-    products = scipy.signal.correlate(y, t, "valid", "fft")
+    from scipy.signal import correlate  # its import takes longer than all others
+
+    products = correlate(y, t, "valid", "fft")
     power = np.cumsum(np.concatenate([[0.0], y**2]))
     energy = np.maximum(power[len(t) :] - power[: -len(t)], 1e-12)
     found: np.ndarray = products / np.sqrt(energy * (float(np.dot(t, t)) + 1e-12))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.signal
 
 from celesta.dsp.spectra import hann, mel_filters
 from celesta.variations.material import BLOCK, Material
@@ -125,8 +124,10 @@ def click_peak(x: np.ndarray, sample_rate: int, within: float) -> float:
 
 def high_passed(x: np.ndarray, sample_rate: int) -> np.ndarray:
     """Keep what is above 8 kHz, or above a third of the sample rate."""
-    numerator, denominator = scipy.signal.butter(4, min(8000.0, sample_rate / 3), "high", fs=sample_rate)
-    found: np.ndarray = scipy.signal.lfilter(numerator, denominator, x)
+    from scipy.signal import butter, lfilter  # their import takes longer than all others
+
+    numerator, denominator = butter(4, min(8000.0, sample_rate / 3), "high", fs=sample_rate)
+    found: np.ndarray = lfilter(numerator, denominator, x)
     return found
 
 

@@ -137,7 +137,7 @@ def test_damaged_counts_and_tags_change_nothing(made: Path, tmp_path: Path, call
 def test_pages(made: Path, tmp_path: Path, call: Call) -> None:
     """Items 4, 9, 10: pages and FLAC files of reconstruct, transform and compare."""
     sources = (made / "labelled", made / "six.ogg")
-    for verb, more in (("reconstruct", ()), ("transform", ("--gain", 0.5, "--start", 0, "--stop", 1))):
+    for verb, more in (("reconstruct", ()), ("transform", ("--gain", 0.5, "--from", 0, "--to", 1))):
         done = call(verb, *sources[: 1 + bool(more)], "-m", "linear-8", *more, "-o", tmp_path / verb)
         check_messages(done.stderr, {})
         assert len(list((tmp_path / verb).rglob("*.flac"))) == 3 + bool(more)

@@ -74,6 +74,8 @@ def test_jumps_keep_the_beat_and_the_bar(rock: tuple[Material, SongAnalysis]) ->
     plan = plan_extension(song, analysis, 60 * 44_100)
     jumps = [one.join for one in plan.joins if one.join is not None]
     assert jumps
+    assert repr(plan) == f"Extension(60.000 s of {len(plan.pieces)} pieces, 44100 Hz)"
+    assert len(repr(analysis)) < 100
     period = float(np.median(np.diff(analysis.beats)))
     for join in jumps:
         beats = join.shift / period

@@ -71,7 +71,7 @@ def test_similar(added: Path) -> None:
     found = json.loads(run(added, "similar", rock, "--from", "0:01", "--to", "6", "-n", "2", "--json")[0])
     assert len(found) == 2
     assert found[0]["reasons"]
-    assert "not a time" in run(added, "similar", rock, "--from", "x", code=2)[1]
+    assert "'x' is no place in a song" in run(added, "similar", rock, "--from", "x", code=2)[1]
     assert "no such block" in run(added, "similar", rock, "--by", "colour", code=2)[1]
     assert "requires an argument; see celesta similar --help" in run(added, "similar", rock, "--by", code=2)[1]
 

@@ -29,6 +29,7 @@ def test_a_song_is_rebuilt_from_itself(clips: dict[str, Audio], variety: int) ->
     made = mosaic(clips["rock"], [clips["house"], clips["rock"]], variety=variety)
     assert metrics.si_sdr(clips["rock"].samples, made.samples) >= 20
     assert {grain.source for grain in made.grains} == {1}
+    assert repr(made) == f"Mosaic({len(made.grains)} grains from 1 of 2 sources, 44100 Hz)"  # it was a wall of numbers
 
 
 def test_grains_cover_the_target_and_name_their_places(clips: dict[str, Audio]) -> None:

@@ -37,6 +37,10 @@ def test_extend_writes_a_song_and_a_side_file(song: Path) -> None:
     first = target.read_bytes()
     run("extend", song, "--to", "0:20.5", "-o", target, "--force")
     assert target.read_bytes() == first
+    loop = song.with_name("loop.wav")
+    said = run("extend", song, "--loop", "-o", loop).stdout
+    length = celesta.info(loop).n_samples
+    assert f"a loop of {length / 44_100:.3f} s, {length:,} samples, " in said  # not the times in the song alone
 
 
 def test_repair_fills_a_stretch(song: Path) -> None:

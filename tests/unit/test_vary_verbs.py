@@ -114,6 +114,21 @@ def test_songs_are_put_one_after_the_other(folder: Path, tmp_path: Path) -> None
     assert celesta.info(target).duration == pytest.approx(2 * SECONDS, abs=0.2)
 
 
+def test_two_stretches_of_a_song_have_two_results(folder: Path, tmp_path: Path) -> None:
+    """The second stretch had the name of the first, and was refused or overwrote it."""
+    song = tmp_path / "rock.wav"
+    song.write_bytes((folder / "rock.wav").read_bytes())
+    celesta.load("linear-8").encode(song).save(tmp_path / "rock.cel")
+    latent = tmp_path / "rock.cel"
+    for stretch in (("--from", 0.25, "--to", 0.5), ("--from", 0.5), ()):
+        run("decode", latent, *stretch)
+        run("vary", "gain", latent, "--factor", 0.5, *stretch)
+        run("transform", latent, "--gain", 0.5, *stretch, "-o", tmp_path / "out")
+    made = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.flac"))
+    names = ["out/rock.cel.linear-8.gain-0.5", "rock", "rock.gain"]
+    assert made == sorted(f"{name}{part}.flac" for name in names for part in ("", ".from-0.25-to-0.5", ".from-0.5"))
+
+
 @pytest.mark.parametrize("verb", ["morph", "style"])
 def test_two_songs_are_one(folder: Path, tmp_path: Path, verb: str) -> None:
     target = tmp_path / "made.flac"
@@ -134,6 +149,7 @@ def test_two_songs_are_one(folder: Path, tmp_path: Path, verb: str) -> None:
         (("vary", "stretch", "CEL", "--factor", "9"), "it must be less than or equal to 4"),
         (("vary", "stretch", "CEL"), "missing option '--factor'"),
         (("vary", "crop", "CEL", "--from", "1", "--to", "0.5"), "must end after it begins"),
+        (("vary", "crop", "CEL"), "give --from TIME, --to TIME or both"),
         (("vary", "crop", "CEL", "--from", "9"), "the song ends at 1.600 s"),
         (("vary", "loop", "CEL", "--times", "2", "-o", "x.txt"), "name a file that ends in .wav, .flac"),
         (("vary", "gain", "CEL", "--factor", "2", "--kbps", "9"), "--kbps is the bitrate of a .cel file"),

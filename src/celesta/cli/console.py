@@ -106,8 +106,15 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
-def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], *, spare: Sequence[str] = ()) -> None:
-    """Print a table: the first column to the left, the others to the right, each row on one line.
+def table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    spare: Sequence[str] = (),
+    words: Sequence[str] = (),
+) -> None:
+    """Print a table: the first column and words to the left, numbers to the right, each row on one line.
 
     Where a terminal is too narrow, the columns named in ``spare`` are left out, the last of them first; then the first
     column is shortened. A pipe gets everything.
@@ -117,6 +124,7 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], *, 
         head: names of the columns.
         rows: cells; shown escaped.
         spare: columns that may be left out.
+        words: columns of words.
     """
     cells = [[printable(cell) for cell in row] for row in (head, *rows)]
     limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1 << 30
@@ -130,7 +138,8 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], *, 
         say(title)
     for number, row in enumerate(cells):
         line = _pad(_shortened(row[shown[0]], widths[0]), widths[0], left=True)
-        line += "".join("  " + _pad(row[i], width, left=False) for i, width in zip(shown[1:], widths[1:], strict=True))
+        for i, width in zip(shown[1:], widths[1:], strict=True):
+            line += "  " + _pad(row[i], width, left=head[i] in words)
         print(_bold(line.rstrip()) if number == 0 and any(head) else line.rstrip(), flush=number == len(cells) - 1)
 
 

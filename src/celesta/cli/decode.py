@@ -13,9 +13,10 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute, check_model
 from celesta.cli.files import WRITABLE, Kind, find_cel, plan
-from celesta.cli.options import Backend, CelFiles, Device, Force, Json, Precision, Strict, seconds
+from celesta.cli.options import Backend, CelFiles, Device, Force, Json, Precision, Strict
 from celesta.cli.progress import working
 from celesta.cli.standard import STANDARD, opened_input, opened_output
+from celesta.cli.versions import From, To, check_stretch, stretch_name
 from celesta.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,21 +35,8 @@ def decode(
     sample_rate: Annotated[
         int | None, typer.Option(metavar="HZ", help="Sample rate; by default the source's.", show_default=False)
     ] = None,
-    start: Annotated[
-        float | None,
-        typer.Option(
-            "--from",
-            "--start",
-            parser=seconds,
-            metavar="TIME",
-            help="Begin there: seconds, M:SS or H:MM:SS. Only what is needed is decoded.",
-            show_default=False,
-        ),
-    ] = None,
-    stop: Annotated[
-        float | None,
-        typer.Option("--to", "--stop", parser=seconds, metavar="TIME", help="End there.", show_default=False),
-    ] = None,
+    start: From = None,
+    stop: To = None,
     salvage: Annotated[
         bool,
         typer.Option("--salvage", help="Decode what is left of damaged files; lost windows are silent, and listed."),
@@ -68,8 +56,8 @@ def decode(
 ) -> None:
     """Decode latents (.cel files) to audio of the source's sample rate and exact length.
 
-    Without --output, song.cel becomes song.flac next to it. The input - is standard input, and the output - is
-    standard output, as WAV.
+    Without --output, song.cel becomes song.flac next to it. With --from and --to, only what is needed is decoded. The
+    input - is standard input, and the output - is standard output, as WAV.
 
     Example: `celesta decode song.cel -o song.wav`
 
@@ -86,10 +74,13 @@ def decode(
         raise UsageError(f"--format must be one of {', '.join(s[1:] for s in WRITABLE)}, got {suffix[1:]}")
     console.be_strict(strict)
     check_compute(device, precision, backend)
+    check_stretch(start, stop)
     if model is not None:
         check_model(model)
     with working("decode", "looking for files") as meter:
-        targets = plan(sources, output, Kind(WRITABLE, suffix, find_cel), force=force).targets
+        targets = plan(
+            sources, output, Kind(WRITABLE, f"{stretch_name(start, stop)}{suffix}", find_cel), force=force
+        ).targets
         from celesta.latents import CelReader
 
         codec = _loader(model, device=device, precision=precision, backend=backend)

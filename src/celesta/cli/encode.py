@@ -111,7 +111,7 @@ def encode(
 
     Example: `ffmpeg -i film.mkv -f wav - | celesta encode - > film.cel`
 
-    Example: `celesta encode albums/ -o latents/ --workers 4 --manifest latents.jsonl`
+    Example: `celesta encode albums/ -o latents/ --workers 4 --manifest done.jsonl`
     """
     console.be_strict(strict)
     check_compute(device, precision, backend)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from celesta.cli.options import Cache, Force, Json, Seed, seconds
 from celesta.cli.progress import clock, working
 from celesta.cli.versions import result_file
 from celesta.errors import UsageError
+
+if TYPE_CHECKING:
+    from celesta.variations.loop import Loop
 
 Song = Annotated[
     Path, typer.Argument(metavar="FILE", help="An audio file, or a .cel file, which is decoded.", show_default=False)
@@ -87,7 +90,7 @@ def extend(
                 write_loop(song, loops[0], target, intro=intro)
                 facts = {"loops": [one.to_dict(song.sample_rate) for one in loops]}
                 made = loop_page(song, analysis, loops, target.with_suffix(".html"), target) if page else None
-                text = f"{clock(loops[0].stop / song.sample_rate)} loops to {clock(loops[0].start / song.sample_rate)}"
+                text = _described(loops[0], song.sample_rate)
             else:
                 from celesta.report.extension import extension_page
                 from celesta.variations.extend import plan_extension, samples_of, write_extension
@@ -102,7 +105,7 @@ def extend(
                     meter.doing("writing the page")
                 made = extension_page(song, analysis, plan, target.with_suffix(".html"), target) if page else None
                 jumps = sum(join.kind == "jump" for join in plan.joins)
-                text = f"{clock(plan.n_samples / plan.sample_rate)}, {plan.n_samples} samples, {jumps} jumps"
+                text = f"{clock(plan.n_samples / plan.sample_rate)}, {plan.n_samples:,} samples, jumps: {jumps}"
                 for one in plan.notes:
                     console.note(one)
         sidecar = write_sidecar(target, "extend", source, {"to": to, "loop": loop, "seed": seed}, facts)
@@ -112,3 +115,10 @@ def extend(
     console.say(f"{source} -> {target}  {text}")
     if made is not None:
         console.say(made)
+
+
+def _described(loop: Loop, sample_rate: int) -> str:
+    """Say how long a loop is, and where it lies in the song."""
+    length, begin, end = loop.stop - loop.start, loop.start / sample_rate, loop.stop / sample_rate
+    long = f"a loop of {length / sample_rate:.3f} s, {length:,} samples, {loop.beats} beats"
+    return f"{long}; in the song from {begin:.3f} s to {end:.3f} s"

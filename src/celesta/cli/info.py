@@ -125,7 +125,7 @@ def _texts(found: dict[str, Any]) -> list[tuple[str, str]]:
         *signal,
         ("latent", f"{found['latent_dim']} dense channels{sparse} a frame"),
         ("frames", f"{found['windows']:,} windows of {found['frames_per_window']:,} frames"),
-        ("numbers", f"{found['floats_per_second']:,.0f} a second, {found['floats_per_sample']:.3g} a sample"),
+        ("floats", f"{found['floats_per_second']:,.0f} a second in all, {found['floats_per_sample']:.3g} per sample"),
         ("stored as", found["encoding"]),
         ("size", size),
     ]

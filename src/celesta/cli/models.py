@@ -20,7 +20,9 @@ Licence = Annotated[
 
 
 def models(licence: Licence = None, as_json: Json = False) -> None:
-    """List the models with the size of their latents, and with --licence the terms of all weights.
+    """List the models: the size of their latents, and the licence of their weights.
+
+    With --licence, all weights files are listed, also those of predictors and of features.
 
     Example: `celesta models`
 
@@ -36,10 +38,12 @@ def models(licence: Licence = None, as_json: Json = False) -> None:
     elif licence is not None:
         _licences(licence)
     else:
-        head = ["model", "latent", "frames/s", "floats/s", "ratio", "parameters", "weights", "role"]
-        console.table("", head, [_cells(entry) for entry in shown], spare=("parameters", "frames/s"))
-        console.say("latent: dense channels + sparse coefficients per frame")
-        console.say("ratio: floats per input sample")
+        head = ["model", "role", "licence", "latent", "frames/s", "floats/s", "ratio", "parameters"]
+        rows = [_cells(entry) for entry in shown]
+        console.table("", head, rows, spare=("parameters", "frames/s"), words=("role", "licence"))
+        console.say("licence: of the weights; celesta models --licence research lists all of them")
+        console.say("latent: dense channels + sparse coefficients a frame; these count as two floats")
+        console.say("ratio: floats per input sample; files of the codec are coded, and smaller")
         console.say(f"other sizes: {', '.join(registry.patterns())} with an integer K")
         console.say("the folder of a training run is a model too")
 
@@ -65,27 +69,33 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 def _cells(entry: Entry) -> list[str]:
     """Return a model's row of the table."""
+    from celesta.models.licences import SHORT
+
     facts = _facts(entry)
+    licence = SHORT[entry.weights_licence] if entry.weights else "no weights"
     return [
         entry.name,
+        facts["role"],
+        "not installed" if facts["weights"] == "not installed" else licence,
         f"{facts['latent_dim']}+{facts['detail_size']}",
         f"{facts['frame_rate']:.1f}",
         f"{facts['floats_per_second']:,.0f}",
         f"{facts['floats_per_sample']:.3g}",
         f"{facts['parameters']:,}",
-        facts["weights"],
-        facts["role"],
     ]
 
 
 def _licences(use: str) -> None:
     """Print the terms of the weights that may be used so."""
     from celesta.models import registry
-    from celesta.models.licences import LICENCES
+    from celesta.models.licences import LICENCES, SHORT
     from celesta.models.weights import FOLDER
 
     there = [one for one in LICENCES if (FOLDER / one.file).is_file()]
-    rows = [[one.file, one.use, one.licence] for one in there if one.commercial or use == "research"]
-    console.table("", ["weights", "use", "licence"], rows)
+    shown = [one for one in there if one.commercial or use == "research"]
+    rows = [[one.file.removesuffix(".safetensors"), one.use, one.short] for one in shown]
+    console.table("", ["weights", "use", "licence"], rows, words=("use", "licence"))
+    for licence in dict.fromkeys(one.licence for one in shown):
+        console.say(f"{SHORT[licence]}: {licence.partition('(')[2].rstrip(')')}")
     free = ", ".join(entry.name for entry in registry.shipped() if not entry.weights)
-    console.say(f"without weights: {free}, handcrafted and rhythm features")
+    console.say(f"no weights: {free}; features handcrafted and rhythm")

@@ -23,6 +23,7 @@ from celesta.cli.versions import (
     result_file,
     save_result,
     say_result,
+    stretch_name,
 )
 from celesta.errors import UsageError
 
@@ -137,9 +138,10 @@ def _two(
     as_json: bool,
 ) -> None:
     """Encode two songs, change the first one's latent, decode it and write what was done next to it."""
-    target = result_file(output or first.with_name(f"{first.stem}.{name}.{second.stem}.flac"), force, cel=True)
+    check_stretch(*stretch)
+    default = first.with_name(f"{first.stem}.{name}.{second.stem}{stretch_name(*stretch)}.flac")
+    target = result_file(output or default, force, cel=True)
     start, stop = stretch
-    check_stretch(start, stop)
     model = model_of([first, second], model)
     check_model(model)
     with working(name, f"loading {model}") as meter:

@@ -12,7 +12,7 @@ from celesta.cli import console
 from celesta.cli.files import inputs
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import working
-from celesta.cli.versions import AudioFile, From, To, check_stretch, result_file
+from celesta.cli.versions import AudioFile, From, To, check_stretch, result_file, stretch_name
 from celesta.errors import DataError
 
 _TABLES = {"csv": "csv", "edl": "edl.txt"}
@@ -56,8 +56,9 @@ def mosaic(
 
     Example: `celesta mosaic song.mp3 drums.wav rain.wav --variety 32 --transpose 2`
     """
-    audio_file = result_file(output or target.with_name(f"{target.stem}.mosaic.flac"), force)
     check_stretch(start, stop)
+    default = target.with_name(f"{target.stem}.mosaic{stretch_name(start, stop)}.flac")
+    audio_file = result_file(output or default, force)
     with working("mosaic", "looking for files") as meter:
         found = [file for file, _ in inputs(sources) if file != audio_file]
         if not found:

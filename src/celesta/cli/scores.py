@@ -38,5 +38,7 @@ def print_scores(title: str, rows: Sequence[Any]) -> None:
         ],
         spare=("latent", "dec", "enc", "MSE", "ratio"),
     )
-    console.say("ratio: floats per input sample; kbit/s where the latent is coded; SI-SDR in dB;")
-    console.say("enc, dec: seconds of audio per second")
+    console.say("floats/s: numbers of the latent a second, of a coded one those that are not 0")
+    console.say("ratio: floats per input sample; kbit/s: of a coded file, the others are floats")
+    console.say("MSE: full scale is 1; SI-SDR: dB, more is better; mel: distance, less is better")
+    console.say("enc, dec: seconds of audio done in a second")

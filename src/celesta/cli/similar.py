@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
-from celesta.cli.options import Json, LibraryFile
+from celesta.cli.options import Json, LibraryFile, seconds
 from celesta.cli.progress import clock, working
-from celesta.cli.times import seconds_of
+from celesta.cli.versions import check_stretch
 
 By = Annotated[
     str | None,
@@ -30,13 +30,18 @@ def similar(
     ],
     number: Annotated[int, typer.Option("--number", "-n", min=1, metavar="N", help="How many songs.")] = 10,
     start: Annotated[
-        str | None,
+        float | None,
         typer.Option(
-            "--from", metavar="TIME", help="Use the song from this time on, such as 70 or 1:10.", show_default=False
+            "--from",
+            parser=seconds,
+            metavar="TIME",
+            help="Use the song from this time on, such as 70 or 1:10.",
+            show_default=False,
         ),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Use the song up to this time.", show_default=False)
+        float | None,
+        typer.Option("--to", parser=seconds, metavar="TIME", help="Use the song up to this time.", show_default=False),
     ] = None,
     by: By = None,
     more: Annotated[
@@ -62,11 +67,12 @@ def similar(
     """
     from celesta.library import Library
 
+    check_stretch(start, stop)
     with Library(library, create=False) as opened, working("similar", "reading the library"):
         found = opened.similar(
             *sources,
-            start=seconds_of(start, "--from"),
-            stop=seconds_of(stop, "--to"),
+            start=start,
+            stop=stop,
             by=by,
             more=more or (),
             less=less or (),

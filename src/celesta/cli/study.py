@@ -54,7 +54,7 @@ def study(
 
     Example: `celesta study --data gtzan --data 4qaed -o study`
 
-    Example: `celesta study --data music/ -f latent:cel-3 -f handcrafted --no-classifier`
+    Example: `celesta study --data music/ -f handcrafted -f latent:cel-3`
     """
     _extras.require("sklearn", "celesta study")
     from celesta.report.figures import png

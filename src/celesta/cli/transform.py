@@ -12,10 +12,11 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model, model_of
 from celesta.cli.files import inputs, output_folder
-from celesta.cli.options import Force, Json, SourceModel, Strict, seconds
+from celesta.cli.options import Force, Json, SourceModel, Strict
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
 from celesta.cli.variation_options import chosen_steps, with_variations
+from celesta.cli.versions import From, To, check_stretch, stretch_name
 from celesta.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,21 +35,8 @@ def transform(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the pages and audio files.")
     ] = Path("variation"),
-    start: Annotated[
-        float | None,
-        typer.Option(
-            "--from",
-            "--start",
-            parser=seconds,
-            metavar="TIME",
-            help="Begin there: 72.3 or 1:12.3. Only what is needed is decoded.",
-            show_default=False,
-        ),
-    ] = None,
-    stop: Annotated[
-        float | None,
-        typer.Option("--to", "--stop", parser=seconds, metavar="TIME", help="End there.", show_default=False),
-    ] = None,
+    start: From = None,
+    stop: To = None,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -67,7 +55,7 @@ def transform(
     Several songs also get a page that lists them.
 
     Several variations are applied in the order of this help, to the whole song; --from and --to choose what is
-    decoded.
+    decoded, and only what is needed is.
 
     Example: `celesta transform song.mp3 --gain 1.5`
 
@@ -78,9 +66,10 @@ def transform(
 
     Example: `celesta transform albums/ --recipe warm.toml -o warm`
 
-    Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --smooth 5 --from 0:30 --to 1:00`
+    Example: `celesta transform song.mp3 --noise 0.1 --seed 7 --from 0:30 --to 1:00`
     """
     console.be_strict(strict)
+    check_stretch(start, stop)
     steps, named = _chain(recipe, settings)
     model = model_of(sources, model or named)
     check_model(model)
@@ -95,7 +84,7 @@ def transform(
         pages = SongPages(output, found, len(INDEX_HEAD), force=force, skip=len(sources) > 1 or sources[0].is_dir())
 
         def work(file: Path) -> None:
-            page = pages.target(file, output_name(file, codec, steps), codec.name)
+            page = pages.target(file, f"{output_name(file, codec, steps)}{stretch_name(start, stop)}", codec.name)
             if page is None:
                 return
             made = vary_song(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)

@@ -24,6 +24,7 @@ from celesta.cli.versions import (
     result_file,
     save_result,
     say_result,
+    stretch_name,
 )
 from celesta.errors import UsageError
 
@@ -35,7 +36,7 @@ _HELP = """{summary}
 {stretch} The latent is held in memory, about {memory} MB a minute of stereo. The side file of
 the result is a recipe: `celesta transform --recipe song.{name}.flac.json` does the same to other songs.
 
-Example: `celesta vary {name} song.mp3{options} -o song.{name}.flac`"""
+Example: `celesta vary {name} song.mp3{options}`"""
 _WHOLE = "--from and --to take a stretch of the song first."
 _MEMORY = {"transpose": 150, "stretch": 150, "reverse": 150}  # MB a minute, where the signal of the detail is needed
 _PLACE = {"crop": "--from and --to say what is kept.", "repeat": "--from and --to say what is played again."}
@@ -96,7 +97,8 @@ def _verb(variation: Variation) -> Callable[..., None]:
         **settings: Any,
     ) -> None:
         steps = _steps(variation, settings, start, stop)
-        _run(variation.name, source, steps, output, kbps, model, force=force, as_json=as_json)
+        default = source.with_name(f"{source.stem}.{variation.name}{stretch_name(start, stop)}.flac")
+        _run(variation.name, source, steps, output or default, kbps, model, force=force, as_json=as_json)
 
     own = _own_parameters(variation)
     kept = [p for p in inspect.signature(vary, eval_str=True).parameters.values() if p.name != "settings"]
@@ -141,6 +143,8 @@ def _steps(variation: Variation, settings: Mapping[str, float], start: float | N
     from celesta.variations.registry import Step
 
     check_stretch(start, stop)
+    if variation.name == "crop" and start is None and stop is None:
+        raise UsageError("give --from TIME, --to TIME or both: what is kept of the song")
     begin = start or 0.0
     stretch = (begin, stop - begin if stop is not None else 0.0)
     if variation.stretch:
@@ -153,7 +157,7 @@ def _run(
     name: str,
     source: Path,
     steps: list[Step],
-    output: Path | None,
+    output: Path,
     kbps: float | None,
     model: str | None,
     *,
@@ -161,7 +165,7 @@ def _run(
     as_json: bool,
 ) -> None:
     """Encode a song, apply a chain, and write the result."""
-    target = result_file(output or source.with_name(f"{source.stem}.{name}.flac"), force, cel=True)
+    target = result_file(output, force, cel=True)
     model = model_of([source], model)
     check_model(model)
     if kbps is not None and target.suffix.lower() != ".cel":

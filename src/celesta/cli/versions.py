@@ -42,6 +42,17 @@ To = Annotated[
 ]
 
 
+def stretch_name(start: float | None, stop: float | None) -> str:
+    """Name a stretch of a song in the name of a result, so that two stretches have two results.
+
+    Example:
+        >>> stretch_name(30.0, 72.25), stretch_name(30.0, None), stretch_name(None, None)
+        ('.from-30-to-72.25', '.from-30', '')
+    """
+    ends = [f"{name}-{value:.10g}" for name, value in (("from", start), ("to", stop)) if value is not None]
+    return f".{'-'.join(ends)}" if ends else ""
+
+
 def result_file(target: Path, force: bool, *, cel: bool = False) -> Path:
     """Check before any work that a result can be written.
 

@@ -9,6 +9,8 @@ RESEARCH = "research use only (trained on GTZAN and 4QAED)"
 ISC = "ISC (by Jordi Pons)"
 COMMERCIAL = (APACHE, ISC)
 """Terms that allow commercial use."""
+SHORT = {APACHE: "Apache-2.0", RESEARCH: "research only", ISC: "ISC"}
+"""The terms in two words."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,11 @@ class WeightsLicence:
     file: str
     use: str
     licence: str
+
+    @property
+    def short(self) -> str:
+        """The terms in two words, for tables; :data:`SHORT` says what they stand for."""
+        return SHORT[self.licence]
 
     @property
     def commercial(self) -> bool:

@@ -14,7 +14,7 @@ from celesta.report.page import Page
 from celesta.report.player import Track, clock
 from celesta.report.variation import audio_link
 from celesta.variations.analysis import SongAnalysis
-from celesta.variations.extend import Extension, PlayedJoin
+from celesta.variations.extension import Extension, PlayedJoin
 from celesta.variations.loop import Loop
 from celesta.variations.material import Material
 from celesta.variations.splice import Piece, crossfaded

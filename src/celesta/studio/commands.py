@@ -28,7 +28,7 @@ def transform(
         for flag, parameter in VARIATIONS[name].options():
             if parameter.name in settings:
                 words += [flag, f"{settings[parameter.name]:.10g}"]
-    for flag, value in (("--start", start), ("--stop", stop)):
+    for flag, value in (("--from", start), ("--to", stop)):
         if value is not None:
             words += [flag, f"{value:.10g}"]
     return line(*words)

@@ -8,7 +8,8 @@ window for files of any length; :data:`VARIATIONS` lists them; the command line,
 from celesta.variations.analysis import SongAnalysis, analyse
 from celesta.variations.basic import detail, gain, noise, smooth
 from celesta.variations.bridge import Bridge, bridge, bridge_file
-from celesta.variations.extend import Extension, extend, extend_file, plan_extension
+from celesta.variations.extend import extend, extend_file, plan_extension
+from celesta.variations.extension import Extension
 from celesta.variations.files import OpenedSong, open_song, transform_file, write_latent
 from celesta.variations.gaps import Fill, Gap
 from celesta.variations.grains import Grain

@@ -37,7 +37,7 @@ Progress = Callable[[float, float], None]
 """Called with the seconds done and in all."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SongAnalysis:
     """What an editor knows of a song.
 
@@ -74,6 +74,10 @@ class SongAnalysis:
     mel: np.ndarray
     level: np.ndarray
     chroma: np.ndarray
+
+    def __repr__(self) -> str:
+        pulse = f"{self.tempo:.1f} beats a minute in {self.metre}" if self.clear else "no clear beat"
+        return f"SongAnalysis({self.duration:.3f} s, {pulse}, {len(self.onsets)} onsets)"
 
     @property
     def duration(self) -> float:

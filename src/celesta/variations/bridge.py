@@ -29,7 +29,7 @@ _RENDERED = 12  # pairs of places that are rendered and measured at most
 _HIGHEST = 75.0  # percentile among the songs' beats at both ends with which a pair is taken at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bridge:
     """A transition.
 
@@ -59,6 +59,10 @@ class Bridge:
     edges: tuple[float, float, float, float] = (50.0, 50.0, 50.0, 50.0)
     notes: list[str] = field(default_factory=list)
     samples: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float32))
+
+    def __repr__(self) -> str:
+        leave, enter, length = (n / self.sample_rate for n in (self.leave, self.enter, self.n_samples))
+        return f"Bridge({length:.3f} s, from {leave:.3f} s of the first to {enter:.3f} s of the second)"
 
     def blocks(self, a: Material, b: Material, around: float | None = None) -> Iterator[np.ndarray]:
         """Yield the first song, the transition and the second song in blocks ``(channels, n)``.

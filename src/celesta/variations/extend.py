@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ from celesta.audio import Audio
 from celesta.errors import UsageError
 from celesta.features.cache import FeatureCache
 from celesta.variations.analysis import Progress, SongAnalysis, analyse
+from celesta.variations.extension import Extension, PlayedJoin
 from celesta.variations.joins import Join, JoinFinder, Strictness
 from celesta.variations.material import Material, opened
 from celesta.variations.remainder import absorb
-from celesta.variations.splice import Piece, rendered
+from celesta.variations.splice import Piece
 from celesta.variations.walk import Walker
 
 PREFIX, SUFFIX = 5.0, 3.0
@@ -27,68 +26,9 @@ PREFIX, SUFFIX = 5.0, 3.0
 _SHORTEST = 1.0  # seconds of song and of result
 _RELAXED = ((1.0, True), (1.0, False), (1.6, True), (1.6, False), (3.0, False), (100.0, False))
 """Factors of the thresholds, and whether jumps keep the position in the bar, tried in order."""
+_FEW = "Few places of the song are alike: some jumps go between places that differ more than usual, and may be noticed."
+_OTHER_BEAT = "A jump goes to another beat of the bar; the count of the beats breaks there."
 _CLEAN = 0.02  # share of the free length that a remainder may have before jumps off the bar are tried
-
-
-@dataclass(frozen=True)
-class PlayedJoin:
-    """A join of an extension.
-
-    Attributes:
-        at: sample of the result.
-        leave, enter: samples of the song.
-        kind: ``jump`` from beat to beat, or ``shift`` of some milliseconds, for the exact length.
-        join: the jump with its measures; None for a shift.
-    """
-
-    at: int
-    leave: int
-    enter: int
-    kind: str
-    join: Join | None = None
-
-
-@dataclass(frozen=True)
-class Extension:
-    """A song of another length, as a list of its pieces.
-
-    Attributes:
-        pieces: stretches of the song, in order.
-        joins: where they meet.
-        n_samples: of the result.
-        sample_rate: Hz.
-        remainder: samples that jumps left of the length, and shifts made up for.
-        notes: what was done otherwise than usual, one sentence each.
-        candidates: jumps that could have been made.
-    """
-
-    pieces: list[Piece]
-    joins: list[PlayedJoin]
-    n_samples: int
-    sample_rate: int
-    remainder: int = 0
-    notes: list[str] = field(default_factory=list)
-    candidates: list[Join] = field(default_factory=list)
-
-    def blocks(self, song: Material) -> Iterator[np.ndarray]:
-        """Yield the samples in blocks ``(channels, n)``."""
-        return rendered(song, self.pieces)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON holds."""
-        rate = self.sample_rate
-        return {
-            "seconds": self.n_samples / rate,
-            "samples": self.n_samples,
-            "sample_rate": rate,
-            "remainder_ms": 1000 * self.remainder / rate,
-            "notes": self.notes,
-            "pieces": [{"start": p.start, "stop": p.stop, "fade": p.fade} for p in self.pieces],
-            "joins": [
-                {"at": j.at / rate, "leave": j.leave / rate, "enter": j.enter / rate, "kind": j.kind}
-                for j in self.joins
-            ],
-        }
 
 
 def extend(
@@ -213,12 +153,18 @@ def plan_extension(song: Material, analysis: SongAnalysis, n_samples: int, *, se
             "The song has no clear beat: jumps go between half seconds that are alike, with longer cross-fades."
         )
     if prefix < round(PREFIX * rate):
-        notes.append(f"The first {prefix / rate:.1f} s and the last {suffix / rate:.1f} s are the song's.")
+        notes.append(
+            f"The song or the result is short: only the first {prefix / rate:.1f} s and the last {suffix / rate:.1f} s"
+            " of the song stay as they are."
+        )
     jumps, candidates = _jumps(song, analysis, n_samples, (prefix, suffix), seed, notes)
     pieces = _pieces(jumps, song.n_samples)
     more = n_samples - sum(piece.stop - piece.start for piece in pieces)
     if more and abs(more) > 0.04 * max(1, n_samples - prefix - suffix):
-        notes.append(f"The length needed {1000 * more / rate:+.0f} ms off the beat.")
+        notes.append(
+            f"To give exactly this length, {1000 * abs(more) / rate:.0f} ms were {'added' if more > 0 else 'left out'}"
+            " off the beat."
+        )
     pieces = absorb(song, analysis, pieces, more, prefix, suffix)
     return Extension(pieces, _played(pieces, jumps), n_samples, rate, more, notes, candidates)
 
@@ -229,7 +175,7 @@ def _jumps(
     """Find the jumps of a result: with strict thresholds where they suffice, else with relaxed ones, and say so."""
     finder = JoinFinder(song, analysis)
     more = n_samples - song.n_samples
-    best: tuple[float, list[Join], list[Join], str] | None = None
+    best: tuple[float, list[Join], list[Join], list[str]] | None = None
     for level, (relaxed, bars) in enumerate(_RELAXED):
         if (not bars and not analysis.clear) or (relaxed > 3 and best is not None):
             continue
@@ -239,18 +185,16 @@ def _jumps(
         if found is None:
             continue
         share = abs(more - sum(join.shift for join in found)) / max(1, n_samples - sum(ends))
-        said = "" if relaxed == 1 else f"Few places of the song are alike: thresholds relaxed by {relaxed:g}. "
-        said += (
-            "" if bars or all(analysis.same_place(j.from_beat, j.to_beat) for j in found) else "A jump leaves the bar."
-        )
+        in_bar = bars or all(analysis.same_place(j.from_beat, j.to_beat) for j in found)
+        said = [_FEW] * (relaxed > 1) + [_OTHER_BEAT] * (not in_bar)
         if best is None or level + 30 * share < best[0]:
-            best = level + 30 * share, found, joins, said.strip()
+            best = level + 30 * share, found, joins, said
         if share <= _CLEAN:
             break
     if best is None:
-        notes.append("No two places of the song are alike: one cut, where it is noticed least.")
+        notes.append("No two places of the song are alike: it has one cut, where that is noticed least.")
         return [_only_cut(song, n_samples, ends)], []
-    notes.extend([best[3]] if best[3] else [])
+    notes.extend(best[3])
     return best[1], best[2]
 
 

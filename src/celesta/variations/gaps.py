@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Fill:
     source: int | None
     gain_db: float
     difference: float
-    samples: np.ndarray
+    samples: np.ndarray = field(repr=False)
     sample_rate: int
 
     def to_dict(self) -> dict[str, Any]:

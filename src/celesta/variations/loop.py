@@ -6,7 +6,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Loop:
     stop: int
     score: float
     beats: int
-    join: Join
+    join: Join = field(repr=False)
 
     def to_dict(self, sample_rate: int) -> dict[str, Any]:
         """Return what JSON holds; start and length in seconds and in samples."""

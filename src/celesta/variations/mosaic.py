@@ -34,6 +34,24 @@ _FITTED = 4000  # windows that the projection is fitted to
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Settings of a mosaic; see :func:`mosaic`.
+
+    Raises:
+        UsageError: one is out of range.
+    """
+
+    variety: int = 8
+    jump: float = 3.0
+    transpose: int = 0
+    follow: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.variety <= 1000 or not 0 <= self.transpose <= 2 or not 0 <= self.jump <= 1000:
+            raise UsageError("variety must lie in 0..1000, transpose in 0..2 and jump in 0..1000")
+
+
+@dataclass(frozen=True, repr=False)
 class Mosaic:
     """A song made of grains.
 
@@ -50,6 +68,10 @@ class Mosaic:
     sample_rate: int
     samples: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float32))
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        used = len({grain.source for grain in self.grains})
+        return f"Mosaic({len(self.grains)} grains from {used} of {len(self.sources)} sources, {self.sample_rate} Hz)"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row for each grain; times in seconds."""
@@ -99,10 +121,8 @@ def mosaic(
         celesta.write("mosaic.flac", made.samples, made.sample_rate)
     """
     with Opened(target) as song:
-        plan = plan_mosaic(
-            song, sources, variety=variety, jump=jump, transpose=transpose, follow=follow, cache=cache,
-            progress=progress,
-        )  # fmt: skip
+        settings = Settings(variety, jump, transpose, follow)
+        plan = plan_mosaic(song, sources, settings, cache=cache, progress=progress)
         with Canvas(song.channels, song.n_samples) as canvas:
             grains = render(song, sources, plan.grains, canvas)
             return replace(plan, grains=grains, samples=canvas.read(0, song.n_samples))
@@ -140,7 +160,7 @@ def mosaic_file(
         song = stack.enter_context(Opened(target))
         if start is not None or stop is not None:
             song = stack.enter_context(part_of(song, start or 0.0, stop))
-        plan = plan_mosaic(song, sources, **settings, cache=cache, progress=progress)
+        plan = plan_mosaic(song, sources, Settings(**settings), cache=cache, progress=progress)
         canvas = stack.enter_context(Canvas(song.channels, song.n_samples))
         grains = render(song, sources, plan.grains, canvas)
         with audio.Writer(output, song.sample_rate, song.channels) as writer:
@@ -152,17 +172,12 @@ def mosaic_file(
 def plan_mosaic(
     song: Material,
     sources: Sequence[Any],
+    settings: Settings,
     *,
-    variety: int = 8,
-    jump: float = 3.0,
-    transpose: int = 0,
-    follow: bool = True,
     cache: FeatureCache | None = None,
     progress: Progress | None = None,
 ) -> Mosaic:
     """Choose the grains of a mosaic; arguments as for :func:`mosaic`."""
-    if not 0 <= variety <= 1000 or not 0 <= transpose <= 2 or not 0 <= jump <= 1000:
-        raise UsageError("variety must lie in 0..1000, transpose in 0..2 and jump in 0..1000")
     if not sources:
         raise UsageError("a mosaic needs at least one source")
     goal = analyse(song, cache=cache)
@@ -176,7 +191,7 @@ def plan_mosaic(
             progress(number, len(sources))
     if max(float(one.level.max(initial=-90)) for one in found) <= -80:
         raise UsageError("all sources are silent; there is nothing to take grains from")
-    grains = choose_grains(goal, found, variety=variety, jump=jump, transpose=transpose, follow=follow)
+    grains = choose_grains(goal, found, settings)
     notes = [] if goal.clear else ["The target has no clear beat: grains follow its onsets alone."]
     return Mosaic(grains, [printable(name) for name in names], song.sample_rate, notes=notes)
 
@@ -197,24 +212,16 @@ def segments(analysis: SongAnalysis) -> np.ndarray:
     return np.array([*borders, n], np.int64)
 
 
-def choose_grains(
-    goal: SongAnalysis,
-    sources: Sequence[SongAnalysis],
-    *,
-    variety: int = 8,
-    jump: float = 3.0,
-    transpose: int = 0,
-    follow: bool = True,
-) -> list[Grain]:
-    """Choose the grains of a mosaic; arguments as for :func:`mosaic`."""
+def choose_grains(goal: SongAnalysis, sources: Sequence[SongAnalysis], settings: Settings) -> list[Grain]:
+    """Choose the grains of a mosaic from analyses, which are in the order of the sources."""
     borders = segments(goal)
     scale = goal.sample_rate / FRAME_RATE
     frames = np.round(borders[:-1] / scale).astype(np.int64)
-    pool = _Pool(sources, transpose)
+    pool = _Pool(sources, settings.transpose)
     wanted = windows(frame_rows(goal), frames)
     attacks = np.isin(borders[:-1], goal.onsets)
-    costs = jump * np.where(attacks, _AT_ATTACK, _BETWEEN)
-    chosen = search(pool.candidates(wanted, frames, _NEAREST), frames, variety, costs)
+    costs = settings.jump * np.where(attacks, _AT_ATTACK, _BETWEEN)
+    chosen = search(pool.candidates(wanted, frames, _NEAREST), frames, settings.variety, costs)
     level = 10 ** (goal.level / 10)
     powers = [10 ** (one.level / 10) for one in sources]
     grains: list[Grain] = []
@@ -222,12 +229,12 @@ def choose_grains(
         at, n = int(borders[k]), int(borders[k + 1] - borders[k])
         count = max(1, round(n / scale))
         gain = 0.0
-        if follow:
+        if settings.follow:
             here = float(level[frame : frame + count].mean()) if frame < len(level) else 1e-9
             there = float(powers[source][place : place + count].mean()) if place < len(powers[source]) else 1e-9
             gain = float(np.clip(10 * np.log10(max(here, 1e-9) / max(there, 1e-9)), -90, GAIN_DB))
         start = round(place * scale + (at - frame * scale))
-        grains.append(Grain(at, n, source, start, gain, semitones, follows, bool(attacks[k]), follow))
+        grains.append(Grain(at, n, source, start, gain, semitones, follows, bool(attacks[k]), settings.follow))
     return grains
 
 

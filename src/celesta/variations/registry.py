@@ -52,7 +52,7 @@ class Parameter:
         return self.kind(value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Variation:
     """A change of a latent.
 
@@ -73,6 +73,9 @@ class Variation:
     stream: Callable[..., WindowStream] | None = None
     example: float = 0.5
     stretch: tuple[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Variation({self.name!r}, {', '.join(p.name for p in self.parameters)})"
 
     def options(self) -> list[tuple[str, Parameter]]:
         """Return the command line's options: ``--NAME`` sets the first parameter, ``--PARAMETER`` each further one."""

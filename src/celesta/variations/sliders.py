@@ -28,7 +28,7 @@ _SMOOTH = 9  # columns (93 ms each) over which the level of a band is averaged
 _CHUNK = 432
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Slider:
     """A slider.
 
@@ -48,6 +48,9 @@ class Slider:
     maximum: float
     function: Callable[[Latent, float], Latent]
     effect: str
+
+    def __repr__(self) -> str:
+        return f"Slider({self.name!r}, {self.minimum:g} to {self.maximum:g} {self.unit})"
 
     @property
     def cards(self) -> dict[str, dict[str, Any]]:

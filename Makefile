@@ -18,12 +18,13 @@ demo: $(VENV)/installed
 studio: $(VENV)/installed
 	$(BIN)/celesta studio src/celesta/clips
 
+# one thread for each of the two processes: two of each were several times slower on two cores
 test: $(VENV)/installed
 	$(BIN)/ruff check src tests scripts benchmarks examples
 	$(BIN)/ruff format --check src tests scripts benchmarks examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations 15
 
 # What a user without torch has: an environment of its own, and a run through models, verbs, features and the studio.
 test-core:

@@ -37,11 +37,14 @@ def counted(codec: Codec, batch: int) -> list[int]:
     return rows
 
 
-@pytest.mark.parametrize(("name", "channels"), [("cel-3", 2), ("nested", 1), ("nested2", 2)])
-def test_windows_of_one_call_give_what_each_gives_alone(name: str, channels: int, music, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+# windows of equal shapes go together: the first and the last have less context, so mono needs four
+@pytest.mark.parametrize(("name", "channels", "windows"), [("cel-3", 2, 2.2), ("nested2", 1, 4.2)])
+def test_windows_of_one_call_give_what_each_gives_alone(
+    name: str, channels: int, windows: float, music, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
     codec = celesta.load(name, backend="torch", device="cpu")
     rate, window = codec.model.sample_rate, codec.model.window
-    x = Audio(music(round(3.3 * window), channels=channels, sample_rate=rate, seed=5), rate)
+    x = Audio(music(round(windows * window), channels=channels, sample_rate=rate, seed=5), rate)
     z = codec.encode(x)
     y = codec.decode(z)
     if codec.network.codes_to_bitrate:
@@ -53,7 +56,7 @@ def test_windows_of_one_call_give_what_each_gives_alone(name: str, channels: int
     del rows[:]
     np.testing.assert_allclose(codec.decode(z).samples, y.samples, atol=1e-4)
     assert max(rows) >= 2
-    stretch = codec.decode(z, start=0.5 * window / rate, stop=2.5 * window / rate).samples
+    stretch = codec.decode(z, start=0.5 * window / rate, stop=1.5 * window / rate).samples
     first = round(0.5 * window / rate * rate)
     np.testing.assert_allclose(stretch, y.samples[:, first : first + stretch.shape[1]], atol=1e-4)
     if codec.network.codes_to_bitrate:

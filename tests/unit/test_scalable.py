@@ -223,12 +223,12 @@ def test_a_header_that_asks_for_much_is_refused(codec, song, tmp_path):
         verify(tmp_path / "lie.cel")
 
 
-def test_ten_thousand_mutations_are_all_noticed(codec, song, tmp_path):
+def test_two_thousand_mutations_are_all_noticed(codec, song, tmp_path):
     bitrate.encode_file(codec, Audio(song.samples[:, :20_000], 44_100), tmp_path / "x.cel", Target(kbps=8))
     whole = (tmp_path / "x.cel").read_bytes()
     rng = np.random.default_rng(0)
     bad = tmp_path / "bad.cel"
-    for _ in range(10_000):
+    for _ in range(2_000):
         data = bytearray(whole)
         for at in rng.integers(0, len(data), rng.integers(1, 6)):
             data[at] ^= rng.integers(1, 256)

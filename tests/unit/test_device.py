@@ -47,6 +47,7 @@ VERBS = {
     ("classify", "train"): ("--data", "music"),
     ("classify", "evaluate"): ("genre", "--data", "music"),
     ("classify", "predict"): ("song.wav",),
+    ("study",): ("--data", "music"),
 }
 
 

@@ -10,9 +10,9 @@ import typer
 
 from celesta import _extras
 from celesta.cli import console
-from celesta.cli.checks import check_features
+from celesta.cli.checks import check_compute, check_features
 from celesta.cli.files import free, output_folder
-from celesta.cli.options import FEATURES, Cache, Data, Encoding, Folds, Force, Json, Lists, Strict, cache_of
+from celesta.cli.options import FEATURES, Cache, Data, Device, Encoding, Folds, Force, Json, Lists, Strict, cache_of
 from celesta.cli.progress import working
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def study(
     lists: Lists = None,
     encoding: Encoding = None,
     workers: Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 for one a processor core.")] = 0,
+    device: Device = "auto",
     force: Force = False,
     strict: Strict = False,
     as_json: Json = False,
@@ -66,6 +67,7 @@ def study(
     console.be_strict(strict)
     for name in features or ():
         check_features(name)
+    check_compute(device)
     with working("study", "loading", parts=True) as meter:
         output_folder(output)
         free(output / "study.html", force)
@@ -79,6 +81,7 @@ def study(
             folds=folds,
             encoding=encoding,
             workers=workers,
+            device=device,
             progress=meter.steps,
         )
         json_file = made.to_json(output / "study.json")

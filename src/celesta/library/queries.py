@@ -57,7 +57,7 @@ class Queries:
             compared with the parts of songs.
 
         Raises:
-            UsageError: no source, or a stretch of several.
+            UsageError: no source, or a stretch of several, or one that ends before it begins.
             LibraryError: the library has no analysed songs.
             AudioError: a file cannot be read.
         """
@@ -66,6 +66,8 @@ class Queries:
         stretch = start is not None or stop is not None
         if stretch and len(sources) > 1:
             raise UsageError("--from and --to: a stretch needs exactly one song")
+        if stop is not None and stop <= (start or 0.0):
+            raise UsageError(f"--to {stop:g}: the stretch must end behind its begin, {start or 0:g} s")
         weights = parse_weights(by)
         space = self._songs()
         asked = None if by is None else [name for name, weight in weights.of.items() if weight > 0]

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from celesta._device import autocast
+from celesta._device import autocast, resolve
 from celesta.errors import DataError, ModelError
 from celesta.models import registry
 from celesta.models.base import Model
@@ -98,8 +98,9 @@ def window_latents(
     with torch.inference_mode():
         model.eval()
         windows = torch.from_numpy(cut_windows(model, samples, seconds, limit))
-        latents = [pooled(model, part[:, None], pool) for part in torch.split(windows, _ENCODE_BATCH)]
-        return torch.cat(latents).float().numpy()
+        device = _device_of(model)
+        latents = [pooled(model, part[:, None].to(device), pool) for part in torch.split(windows, _ENCODE_BATCH)]
+        return torch.cat(latents).float().cpu().numpy()
 
 
 def pooled(model: Model, x: Tensor, pool: int) -> Tensor:
@@ -116,6 +117,7 @@ def fine_tune(
     groups: Sequence[Any] | np.ndarray | None = None,
     watch: Callable[[int, float], None] = lambda step, loss: None,
     windows: Sequence[np.ndarray] | None = None,
+    device: str = "cpu",
 ) -> Classifier:
     """Train encoder and head together on random crops, within ``config.steps`` and ``config.seconds``.
 
@@ -131,10 +133,12 @@ def fine_tune(
         groups: ``(songs,)``, such as artists, that validation keeps whole; None for every song its own.
         watch: called with step and validation log loss.
         windows: :func:`window_latents` of each song, where they were computed before.
+        device: that encoder and head are trained on, and the encoder stays on: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
         DataError: numbers of songs, labels and groups differ, or a class has fewer than two groups.
         ModelError: the model has no dense latent.
+        UsageError: the device does not exist here.
     """
     config = config or NeuralConfig()
     names = np.asarray(labels).astype(str)
@@ -145,7 +149,7 @@ def fine_tune(
         raise ModelError("classifier: the model has no dense latent to pool; take one of cel-lr, cel-silu, cel-2")
     classes, target = np.unique(names, return_inverse=True)
     inside, outside = validation_split(target, group, config.valid_share, config.seed)
-    model = _clone(codec_model)
+    model = _clone(codec_model).to(resolve(device))
     if windows is None:
         windows = [window_latents(model, samples, config.pool, config.crop_seconds) for samples in songs]
     head = _frozen_head(windows, target, classes, inside, config)
@@ -167,7 +171,7 @@ def _tune(
     watch: Callable[[int, float], None],
 ) -> dict[str, Any]:
     """Fine-tune in place, load the weights of the best validation, and return steps and losses."""
-    both = nn.ModuleDict({"model": model, "head": head})
+    both = nn.ModuleDict({"model": model, "head": head.to(_device_of(model))})
     optimizer = torch.optim.AdamW(
         [
             {"params": list(model.parameters()), "lr": config.encoder_lr},
@@ -196,13 +200,14 @@ def _tune(
         x = torch.from_numpy(np.stack([_crop(model, songs[i], size, rng) for i in chosen]))[:, None]
         model.eval()  # batch normalisation keeps its statistics
         head.train()
-        loss = F.cross_entropy(_logits(model, head, x, config), torch.from_numpy(target[chosen]))
+        loss = F.cross_entropy(_logits(model, head, x, config), torch.from_numpy(target[chosen]).to(_device_of(model)))
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(both.parameters(), _MAX_NORM)
         optimizer.step()
         step += 1
     both.load_state_dict(saved)
+    head.cpu()  # it is small, and takes latents that were copied back
     best_step = min(curve, key=lambda point: point[1])[0]
     return {"steps": step, "best_step": best_step, "curve": curve, "seconds": round(time.monotonic() - began, 1)}
 
@@ -218,7 +223,8 @@ def _batches(songs: int, size: int, rng: np.random.Generator) -> Iterator[list[i
 
 
 def _logits(model: Model, head: Head, x: Tensor, config: NeuralConfig) -> Tensor:
-    """Logits ``(B, classes)`` of windows ``(B, 1, T)``, the encoder in the configured precision."""
+    """Logits ``(B, classes)`` of windows ``(B, 1, T)``, the encoder in the configured precision, on its device."""
+    x = x.to(_device_of(model))
     with autocast(x.device, config.precision):
         latent = pooled(model, x, config.pool)
     logits: Tensor = head(latent.float())
@@ -232,7 +238,7 @@ def _validate(model: Model, head: Head, valid: Sequence[Tensor], target: np.ndar
     head.eval()
     windows = torch.split(torch.cat(list(valid)), _ENCODE_BATCH)
     shares = torch.cat([F.softmax(_logits(model, head, part[:, None], config), dim=1) for part in windows])
-    by_song = torch.stack([part.mean(0) for part in torch.split(shares, [len(song) for song in valid])])
+    by_song = torch.stack([part.mean(0) for part in torch.split(shares.cpu(), [len(song) for song in valid])])
     return log_loss(by_song.double().numpy(), target)
 
 
@@ -248,6 +254,10 @@ def _frozen_head(
     within = np.isin(song, inside)
     rows, others = np.flatnonzero(within), np.flatnonzero(~within)
     return chosen_head(np.concatenate(windows), target[song], song, rows, others, rows, classes, config)
+
+
+def _device_of(model: Model) -> torch.device:
+    return next(model.parameters()).device
 
 
 def _clone(model: Model) -> Model:

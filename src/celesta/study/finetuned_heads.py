@@ -13,7 +13,9 @@ import joblib
 import numpy as np
 
 from celesta import audio, codec
+from celesta._device import name as name_of
 from celesta._device import threads
+from celesta._device import workers as shared_by
 from celesta.features.cache import FeatureCache, Key
 from celesta.features.extract import song_arrays
 from celesta.features.registry import extractor
@@ -33,6 +35,7 @@ def results(
     workers: int = 1,
     progress: Callable[[str], None] = lambda _: None,
     config: finetune.NeuralConfig = CONFIG,
+    device: str = "cpu",
 ) -> list[Result]:
     """Return two results for each model, :data:`Method.HEAD_FROZEN` and :data:`Method.HEAD_TUNED`.
 
@@ -43,19 +46,20 @@ def results(
         workers: number of processes, one model each.
         progress: called with what is being trained.
         config: of head and fine-tuning.
+        device: of the encoder; on a GPU there is one worker.
     """
     split = protocol.splits[0]
     keys = {name: _key(protocol, name, codec.load(name).weights, cache, config) for name in models}
     absent = [name for name in models if cache.get(keys[name]) is None]
     if absent:
         progress(f"the 2024 report's classifier on {', '.join(absent)}")
-        joblib.Parallel(min(workers, len(absent)))(
-            joblib.delayed(_train)(protocol, name, cache.folder, keys[name], config)
+        joblib.Parallel(min(shared_by(name_of(device), workers), len(absent)))(
+            joblib.delayed(_train)(protocol, name, cache.folder, keys[name], config, device)
             for name in reversed(absent)  # the longest training starts first
         )
     found = []
     for name in models:
-        arrays = remember(cache, keys[name], partial(_predictions, protocol, name, cache, config))
+        arrays = remember(cache, keys[name], partial(_predictions, protocol, name, cache, config, device))
         choices = {key: int(arrays[key][0]) for key in ("epochs", "best_step")}
         for method, key in ((Method.HEAD_FROZEN, "frozen"), (Method.HEAD_TUNED, "fine-tuned")):
             probabilities = np.asarray(arrays[key], np.float64)[None]
@@ -63,15 +67,15 @@ def results(
     return found
 
 
-def _train(protocol: Protocol, name: str, folder: Path, key: Key, config: finetune.NeuralConfig) -> None:
+def _train(protocol: Protocol, name: str, folder: Path, key: Key, config: finetune.NeuralConfig, device: str) -> None:
     """Fill the cache, in a process of its own where there are several workers."""
     cache = FeatureCache(folder)
     with threads(1):
-        remember(cache, key, partial(_predictions, protocol, name, cache, config))
+        remember(cache, key, partial(_predictions, protocol, name, cache, config, device))
 
 
 def _predictions(
-    protocol: Protocol, name: str, cache: FeatureCache, config: finetune.NeuralConfig
+    protocol: Protocol, name: str, cache: FeatureCache, config: finetune.NeuralConfig, device: str
 ) -> dict[str, np.ndarray]:
     """Probabilities ``(test, classes)`` of both ways, with the epochs and steps that validation chose."""
     split, model = protocol.splits[0], codec.load(name, backend="torch").torch_model
@@ -79,7 +83,7 @@ def _predictions(
     paths = {i: protocol.tracks[i].path for i in rows}
     rate = model.sample_rate
     samples = {i: audio.read(path, sample_rate=rate, mono=True).samples[0] for i, path in paths.items()}
-    reader = [extractor(f"windows:{name}")]
+    reader = [extractor(f"windows:{name}", device=device)]
     windows = {i: song_arrays(path, reader, cache)[0]["mean"] for i, path in paths.items()}
     song = np.repeat(split.train, [len(windows[int(i)]) for i in split.train])
     stacked = np.concatenate([windows[int(i)] for i in split.train])
@@ -91,6 +95,7 @@ def _predictions(
         config,
         protocol.groups[split.train],
         windows=[windows[int(i)] for i in split.train],
+        device=device,
     )
     return {
         "frozen": np.stack([head.predict_proba(windows[int(i)]).mean(0) for i in split.test]),

@@ -65,6 +65,7 @@ def study(
     folds: int | None = None,
     encoding: str | None = None,
     workers: int = 0,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Study:
     """Run every protocol that fits the data on every feature.
@@ -83,19 +84,21 @@ def study(
         folds: number of folds for labelled folders; None for 5, or as many as the smallest class allows.
         encoding: of CSV files, see :func:`celesta.datasets.load`.
         workers: number of processes; 0 for one a processor core.
+        device: where the networks of features compute and the report's classifier is trained: ``auto``, ``cpu``,
+            ``cuda`` or ``mps``. On a GPU one process does this. Probes, late layers and clusters use the processor.
         progress: see :data:`Progress`.
 
     Raises:
         DataError: no protocol fits the data.
-        UsageError, ModelError: a feature is unknown or its weights are missing.
+        UsageError, ModelError: a feature is unknown or its weights are missing, or there is no such device.
         MissingExtraError: all of the features need torch, and it is not installed.
     """
+    _device.name(device)  # refused before anything is read
     names, absent = computable(features, classifier)
     if absent:
         classifier = ()
-    steps = _Steps(
-        names, FeatureCache(cache or cache_folder()), workers or os.cpu_count() or 1, progress or (lambda *_: None)
-    )
+    count, tell = workers or os.cpu_count() or 1, progress or (lambda *_: None)
+    steps = _Steps(names, FeatureCache(cache or cache_folder()), count, device, tell)
     made = steps.run(datasets.load(data, lists=lists, encoding=encoding), seeds, classifier, folds)
     return replace(made, skipped=absent | made.skipped)
 
@@ -107,6 +110,7 @@ class _Steps:
     names: Sequence[str]
     cache: FeatureCache
     workers: int
+    device: str
     tell: Progress
 
     def run(self, tracks: Sequence[Track], seeds: Sequence[int], classifier: Sequence[str], folds: int | None) -> Study:
@@ -138,7 +142,10 @@ class _Steps:
             rows += [f"windows:{model}" for model in classifier if f"latent:{model}" in self.names]
         paths = [t.path for t in tracks]
         with _device.threads(1):  # one song for each core is faster than all cores on one song
-            return extract(paths, needed(self.names), self.cache, partial(self.tell, "features"), self.workers, rows)
+            return extract(
+                paths, needed(self.names), self.cache, partial(self.tell, "features"), self.workers, rows,
+                device=self.device,
+            )  # fmt: skip
 
     def probes(self, protocols: Sequence[Protocol], features: Features, skipped: dict[str, str]) -> list[Result]:
         """Run the probes of every protocol on every feature."""
@@ -164,7 +171,7 @@ class _Steps:
         def tell(text: str) -> None:
             self.tell(text, 0, 1)
 
-        return finetuned_heads.results(published, classifier, self.cache, self.workers, tell)
+        return finetuned_heads.results(published, classifier, self.cache, self.workers, tell, device=self.device)
 
     def late_layers(self, protocols: Sequence[Protocol], results: Sequence[Result]) -> list[Result]:
         """Train a tagger's late layers under the protocols of the table that ask for it."""

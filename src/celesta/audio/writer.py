@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import stat
 from pathlib import Path
@@ -80,8 +81,8 @@ class Writer:
 
     Integer samples that were read from a file are written back as the same integers. Opus and MP3 know few sample
     rates: others are resampled to the next higher one that they know (48 kHz at most). Samples beyond full scale are
-    clipped, except in FLOAT, with one `AudioWarning` that says how many. Channels are given in WAV's order (5.1: FL
-    FR FC LFE BL BR) and stored in the order of the format.
+    clipped, except in FLOAT, with one `AudioWarning` that says how many, and by how many dB the level is too high.
+    Channels are given in WAV's order (5.1: FL FR FC LFE BL BR) and stored in the order of the format.
 
     Args:
         path: The file; its suffix, in small or capital letters, names the format: .wav .flac .ogg (Vorbis) .opus .mp3.
@@ -137,6 +138,7 @@ class Writer:
         self._taken = 0
         self._written = 0
         self._clipped = 0
+        self._peak = 0.0
 
     @property
     def _name(self) -> str:
@@ -204,7 +206,9 @@ class Writer:
     def _store(self, part: np.ndarray) -> None:
         assert self._file is not None
         if self.subtype != "FLOAT":
-            self._clipped += int(np.count_nonzero(np.abs(part) > 1.0))
+            size = np.abs(part)
+            self._clipped += int(np.count_nonzero(size > 1.0))
+            self._peak = max(self._peak, float(size.max(initial=0.0)))
             part = np.clip(part, -1.0, 1.0)
         if self._format == "OGG":
             part = to_vorbis(part)
@@ -239,8 +243,9 @@ class Writer:
             raise
         self._target.close()
         if self._clipped:
-            text = f"{self._name}: {self._clipped} samples beyond full scale were clipped"
-            warn(AudioWarning(text))
+            excess = max(0.1, math.ceil(200 * math.log10(self._peak)) / 10)
+            text = f"{self._clipped} samples beyond full scale were clipped; lower the level by {excess:.1f} dB"
+            warn(AudioWarning(f"{self._name}: {text}"))
 
     def _abandon(self) -> None:
         """Close everything and leave nothing behind."""

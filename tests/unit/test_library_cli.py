@@ -72,7 +72,7 @@ def test_similar(added: Path) -> None:
     assert len(found) == 2
     assert found[0]["reasons"]
     assert "'x' is no place in a song" in run(added, "similar", rock, "--from", "x", code=2)[1]
-    assert "must end behind its begin" in run(added, "similar", rock, "--from", "3", "--to", "2", code=2)[1]
+    assert "must end after it begins" in run(added, "similar", rock, "--from", "3", "--to", "2", code=2)[1]
     assert "holds no audio at 9.0 s" in run(added, "similar", rock, "--from", "9", code=1)[1]
     assert "no such block" in run(added, "similar", rock, "--by", "colour", code=2)[1]
     assert "requires an argument; see celesta similar --help" in run(added, "similar", rock, "--by", code=2)[1]

@@ -67,7 +67,7 @@ class Queries:
         if stretch and len(sources) > 1:
             raise UsageError("--from and --to: a stretch needs exactly one song")
         if stop is not None and stop <= (start or 0.0):
-            raise UsageError(f"--to {stop:g}: the stretch must end behind its begin, {start or 0:g} s")
+            raise UsageError(f"--from {start or 0:g} --to {stop:g}: the stretch must end after it begins")
         weights = parse_weights(by)
         space = self._songs()
         asked = None if by is None else [name for name, weight in weights.of.items() if weight > 0]

@@ -72,7 +72,7 @@ def _cells(entry: Entry) -> list[str]:
     from celesta.models.licences import SHORT
 
     facts = _facts(entry)
-    licence = SHORT[entry.weights_licence] if entry.weights else "no weights"
+    licence = SHORT.get(entry.weights_licence, entry.weights_licence) if entry.weights else "no weights"
     return [
         entry.name,
         facts["role"],

@@ -75,6 +75,27 @@ def test_audio_in_the_place_of_a_latent_names_the_remedy(song: Path) -> None:
         assert f"is an audio file, not a .cel file; make one first: celesta encode {song}" in run(*words, code=1).stderr
 
 
+def test_a_latent_in_the_place_of_audio_names_what_may_be_wanted(song: Path) -> None:
+    """The message was that the file is the input itself, or no audio file."""
+    latent = song.with_name("z.cel")
+    run("encode", song, "-m", "linear-8", "-o", latent)
+    said = f"{latent}: is a latent already; for audio: celesta decode {latent}; for a smaller file: celesta truncate"
+    for verb in ("encode", "reconstruct", "classify predict"):
+        assert said in run(*verb.split(), latent, code=1).stderr
+
+
+def test_a_file_that_is_skipped_is_described(song: Path) -> None:
+    """Nothing said that the files of an earlier call had another bitrate."""
+    folder = song.parent / "z"
+    asked = ("encode", song.parent, "-o", folder, "-m", "linear-8")
+    run(*asked)
+    has = f"{folder / 'a.cel'}: exists already, skipped (linear-8, float16, "
+    assert re.fullmatch(re.escape(has) + r"\d+\.\d kbit/s\)\n", run(*asked).stderr)
+    assert run(*asked, "--bits", 4).stderr.endswith(" kbit/s); for --bits 4 give --force\n")
+    assert "; for --model nested2 --kbps 6 give --force" in run(*asked[:4], "--kbps", 6).stderr
+    assert "exists already" not in run(*asked, "--bits", 4, "--force").stderr
+
+
 def test_an_unexpected_error_is_one_line(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue 14: a traceback ended the command; CELESTA_TRACEBACK shows it to who looks for the cause."""
 

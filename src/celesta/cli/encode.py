@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from celesta.audio import find_audio
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute, check_sizes
-from celesta.cli.files import Kind, plan
+from celesta.cli.existing import how_coded, made_from
+from celesta.cli.files import Kind, find_songs, plan
 from celesta.cli.options import (
     DEFAULT_MODEL,
     Backend,
@@ -31,7 +31,7 @@ from celesta.cli.options import (
 )
 from celesta.cli.progress import Meter, working
 from celesta.cli.standard import STANDARD, opened_input, opened_output
-from celesta.errors import CelestaError, UsageError
+from celesta.errors import UsageError
 
 if TYPE_CHECKING:
     from celesta.codec import EncodedFile, Manifest
@@ -142,7 +142,7 @@ class _Job:
 
 def _encode_here(meter: Meter, job: _Job) -> None:
     """Encode one file after the other in this process."""
-    targets = plan(job.sources, job.output, KIND, force=job.force).targets
+    targets = plan(job.sources, job.output, _kind(job), force=job.force).targets
     from celesta import codec as codecs
 
     codec = codecs.load(job.model, **job.compute)
@@ -164,7 +164,7 @@ def _encode_in_processes(meter: Meter, job: _Job, engine: str, workers: int | No
 
     about = {**job.options, "model": job.model, "precision": job.compute["precision"]}
     record = Manifest(manifest, about) if manifest else None
-    targets = plan(job.sources, job.output, _kind(record), force=job.force).targets
+    targets = plan(job.sources, job.output, _kind(job, record), force=job.force).targets
     how: dict[str, Any] = {"engine": engine, "workers": 1 if workers is None and engine == "loky" else workers}
     made = encode_files(targets, job.model, manifest=record, **{**how, **job.compute, **job.options})
     report_many(meter, made, len(targets), as_json=job.as_json)
@@ -199,33 +199,13 @@ def report_many(meter: Meter, made: Iterable[EncodedFile], total: int, *, as_jso
         console.note(f"celesta: {failed} of {total} files failed")
 
 
-def _kind(manifest: Manifest | None) -> Kind:
+def _kind(job: _Job, manifest: Manifest | None = None) -> Kind:
     """What encoding makes of a file; what the manifest says is done need not be read."""
-    if manifest is None:
-        return KIND
 
     def known(target: Path, source: Path) -> bool | None:
-        return manifest.made_from(target, source) or made_from(target, source)
+        return (manifest and manifest.made_from(target, source)) or made_from(target, source)
 
-    return Kind((".cel",), ".cel", find_audio, known)
+    def about(target: Path) -> str:
+        return "" if manifest else how_coded(target, job.model, job.options)
 
-
-def made_from(target: Path, source: Path) -> bool | None:
-    """Whether a .cel file was made from an audio file of this name; None where the file does not say."""
-    from celesta.latents import CelReader
-    from celesta.latents.source import SourceFile
-
-    try:
-        with CelReader(target) as reader:
-            recorded = reader.meta.source
-    except CelestaError:
-        return None
-    if recorded is None:
-        return None
-    same = recorded.name == SourceFile.of(source).name
-    if same and not recorded.matches(source):
-        console.warn(f"{target}: {source.name} has changed since it was encoded; encode it again with --force")
-    return same
-
-
-KIND = Kind((".cel",), ".cel", find_audio, made_from)
+    return Kind((".cel",), ".cel", find_songs, known, about)

@@ -45,12 +45,29 @@ class Kind:
         default: suffix of the outputs in a folder.
         find: lists the inputs below a folder.
         made_from: whether an existing target was made from a source; None where that is not known.
+        about: describes a target that exists and is skipped; "" for no more than that it exists.
     """
 
     suffixes: tuple[str, ...]
     default: str
     find: Callable[[Path], list[Path]]
     made_from: Callable[[Path, Path], bool | None] = lambda target, source: None
+    about: Callable[[Path], str] = lambda target: ""
+
+
+def find_songs(source: Path) -> list[Path]:
+    """List the audio files below a folder; a file stands for itself.
+
+    Raises:
+        DataError: it is a .cel file.
+    """
+    if source.suffix.lower() == ".cel" and source.is_file():
+        name = printable(source)
+        raise DataError(
+            f"{name}: is a latent already; for audio: celesta decode {name}; for a smaller file:"
+            f" celesta truncate {name} --kbps 6 -o small.cel"
+        )
+    return find_audio(source)
 
 
 def find_cel(source: Path) -> list[Path]:
@@ -126,7 +143,7 @@ def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: boo
             continue
         taken.add(target)
         if skip:
-            console.note(f"{printable(target)}: exists already, skipped")
+            console.note(f"{printable(target)}: exists already, skipped{kind.about(target)}")
             made.skipped += 1
         else:
             made.targets[file] = target

@@ -10,7 +10,7 @@ import typer
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model
-from celesta.cli.files import inputs, output_folder
+from celesta.cli.files import find_songs, inputs, output_folder
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Songs, Strict
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
@@ -39,7 +39,7 @@ def reconstruct(
     console.be_strict(strict)
     check_model(model)
     with working("reconstruct", "looking for files") as meter:
-        found = inputs(sources)
+        found = inputs(sources, find_songs)
         output_folder(output)
         meter.doing(f"loading {model}")
         from celesta import codec as codecs

@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from celesta.errors import UsageError
+from celesta._files import printable
+from celesta.errors import CelestaError, UsageError
 
 STANDARD = Path("-")
 """How both are named on the command line."""
@@ -25,7 +26,10 @@ def opened_input(source: Path) -> Iterator[Path]:
         file = Path(folder, "stdin")
         with file.open("wb") as opened:
             shutil.copyfileobj(sys.stdin.buffer, opened)
-        yield file
+        try:
+            yield file
+        except CelestaError as error:
+            raise type(error)(str(error).replace(printable(file), "standard input")) from None
 
 
 @contextlib.contextmanager

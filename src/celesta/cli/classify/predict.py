@@ -15,7 +15,7 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute
 from celesta.cli.classify.results import Results
-from celesta.cli.files import inputs, output_folder
+from celesta.cli.files import find_songs, inputs, output_folder
 from celesta.cli.options import Device, Json, Songs, Strict
 from celesta.cli.progress import working
 from celesta.errors import UsageError
@@ -60,7 +60,7 @@ def predict(
     check_compute(device)
     console.be_strict(strict)
     with working("predict", "looking for files") as meter:
-        files = [file for file, _ in inputs(sources)]
+        files = [file for file, _ in inputs(sources, find_songs)]
         output_folder(output)
         meter.doing("loading")
         from celesta.predict import SongPrediction, SongPredictor

@@ -153,11 +153,22 @@ def test_flac_of_unknown_length_is_read_whole(tmp_path, music):
     assert np.array_equal(audio.read(tmp_path / "b.flac").samples, audio.read(tmp_path / "a.flac").samples)
 
 
-def test_wav_from_a_pipe_is_read_whole_without_a_warning(tmp_path, music):
-    audio.write(tmp_path / "a.wav", music(1_000), 44_100)
-    data = bytearray((tmp_path / "a.wav").read_bytes())
-    data[data.index(b"data") + 4 : data.index(b"data") + 8] = b"\xff\xff\xff\xff"
-    (tmp_path / "a.wav").write_bytes(data)
+@pytest.mark.parametrize("name", ["WAV", "RF64"])
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_wav_from_a_pipe_is_read_whole_without_a_warning(tmp_path, music, name, length):
+    """A length of 0 was refused; FFmpeg reads such files to the end."""
+    file, x = tmp_path / "a.wav", music(30_000, 2)
+    soundfile.write(file, x.T, 44_100, format=name, subtype="FLOAT")
+    data = bytearray(file.read_bytes())
+    data[4:8] = data[data.index(b"data") + 4 : data.index(b"data") + 8] = struct.pack("<I", length)
+    if name == "RF64":
+        data[20:44] = bytes(24)  # the sizes of ds64
+    file.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert audio.read(tmp_path / "a.wav").samples.shape == (1, 1_000)
+        assert np.array_equal(audio.read(file).samples, x)
+        assert np.array_equal(audio.read(file, start=0.5, duration=0.1).samples, x[:, 22_050:26_460])
+    soundfile.write(file, np.zeros((0, 2)), 44_100)
+    file.write_bytes(file.read_bytes() + b"LIST" + struct.pack("<I", 2_000) + bytes(2_000))
+    with pytest.raises(AudioError, match="holds no audio"):  # metadata follow, and no samples
+        audio.read(file)

@@ -38,7 +38,7 @@ class Header:
     mpeg: Mpeg | None = None
     ogg: OggFile | None = None
     flac: FlacHead | None = None
-    pieces: tuple[Piece, ...] = ()  # where the frames of FLAC or raw AAC stand
+    pieces: tuple[Piece, ...] = ()  # where the frames of FLAC or raw AAC stand; WAV with a length it does not give
     speakers: tuple[str, ...] = ()  # of its channels, where it says
     missing: dict[int, int] = field(default_factory=dict)  # frames lost before a frame of raw AAC, by its index
     remark: str = ""  # what a reader of raw AAC misses at the end
@@ -143,7 +143,7 @@ def _skip_id3(file: BinaryIO) -> int:
 def _wav(path: Path, file: BinaryIO, at: int, size: int, kind: bytes) -> Header:
     end = ">" if kind == b"RIFX" else "<"
     name = "RF64" if kind == b"RF64" else "WAV"
-    at += 12
+    begin, at = at, at + 12
     block_align = code = long_size = 0
     speakers: tuple[str, ...] = ()
     for _ in range(_MOST_CHUNKS):
@@ -164,14 +164,29 @@ def _wav(path: Path, file: BinaryIO, at: int, size: int, kind: bytes) -> Header:
             if name == "RF64" and length == 0xFFFFFFFF:
                 length = long_size
             unknown = length in _WAV_PIPED or 0xFFFFFF00 <= length <= 0xFFFFFFFF
-            if length == 0 and size - at > 1024:
-                raise AudioError(
-                    f"{printable(path)}: its header says 0 bytes of audio, as after a crash of the recorder; repair it"
-                )
+            pieces: tuple[Piece, ...] = ()
+            if length == 0 and not _only_chunks(file, at + 8, size, end):  # written to a pipe, or the recorder crashed
+                # With the largest size libsndfile reads to the end; an RF64 file, which has a second size, as RIFF.
+                riff = kind.replace(b"RF64", b"RIFF")
+                pieces, name = ((0, begin), riff, (begin + 4, at + 4), b"\xff" * 4, (at + 8, size)), "WAV"
             whole = not unknown and block_align and code != 0x0055
-            return Header(name, length // block_align if whole else None, speakers=speakers)
+            return Header(name, length // block_align if whole else None, speakers=speakers, pieces=pieces)
         at += 8 + length + (length & 1)
     raise AudioError(f"{printable(path)}: its WAV header is damaged (no fmt chunk before the audio, or no audio)")
+
+
+def _only_chunks(file: BinaryIO, at: int, size: int, end: str) -> bool:
+    """Whether nothing but chunks of metadata follows, up to the end of the file."""
+    for _ in range(_MOST_CHUNKS):
+        if at >= size:
+            return at - size <= 1  # the last chunk may lack the byte that fills it up
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or not all(0x20 <= c < 0x7F for c in head[:4]):
+            return False
+        length = struct.unpack(end + "I", head[4:])[0]
+        at += 8 + length + (length & 1)
+    return False
 
 
 def _check_fmt(path: Path, name: str, fmt: bytes, end: str) -> tuple[int, int]:

@@ -98,8 +98,9 @@ class SoundFileDecoder:
     """A file decoded by libsndfile."""
 
     def __init__(self, path: Path, header: Header) -> None:
+        self._bytes = VirtualFile(path, header.pieces) if header.pieces else None
         try:
-            self._file = Forward(native_path(path))
+            self._file = Forward(self._bytes or native_path(path))
         except (OSError, RuntimeError) as error:
             raise AudioError(f"{printable(path)}: cannot be decoded ({reason(error)})") from error
         self.format: str = self._file.format
@@ -146,6 +147,8 @@ class SoundFileDecoder:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        if self._bytes is not None:
+            self._bytes.close()
 
 
 def native_path(path: Path) -> str | bytes:

@@ -58,6 +58,8 @@ def repair(
         return
     for one in with_rate:
         where = "linear prediction" if one["filled_from"] is None else f"the stretch from {one['filled_from']:.3f} s"
+        if one["join"] is not None:
+            where += f", from {one['join']:.3f} s on from the stretch from {one['then_from']:.3f} s"
         console.say(f"{one['from']:.3f} s to {one['to']:.3f} s filled from {where}")
     if not fills:
         console.note(f"{printable(source)}: no drop-outs were found; the result is the song")

@@ -236,7 +236,7 @@ def _aligned(song: Material, analysis: SongAnalysis, join: Join) -> Join:
     fade = round((0.02 if analysis.clear else 0.2) * rate) // 2 * 2
     # The place of the cross-fade: before the attack, where the two signals differ least.
     a, b = song.mono(leave - reach, leave + reach // 4), song.mono(enter - reach, enter + reach // 4)
-    offset, correlation = _quietest(a, b, min(fade, len(a) // 2))
+    offset, correlation = quietest(a, b, min(fade, len(a) // 2))
     offset -= reach
     return Join(
         leave + offset, enter + offset, join.from_beat, join.to_beat, fade, correlation,
@@ -263,7 +263,7 @@ def best_lag(template: np.ndarray, x: np.ndarray) -> tuple[int, float]:
     return at, float(curve[at])
 
 
-def _quietest(a: np.ndarray, b: np.ndarray, fade: int) -> tuple[int, float]:
+def quietest(a: np.ndarray, b: np.ndarray, fade: int) -> tuple[int, float]:
     """Return the middle of the stretch of ``fade`` samples in which two signals differ least, and their correlation."""
     ones = np.ones(fade)
 

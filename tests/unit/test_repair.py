@@ -42,8 +42,9 @@ def test_outside_the_gap_no_sample_changes(rock: Audio, seconds: float) -> None:
     assert inside.any()
 
 
-def test_a_fill_is_nearer_to_the_truth_than_prediction_and_silence(rock: Audio) -> None:
-    gap = Gap(300_000, 300_000 + 22_050)
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+def test_a_fill_is_nearer_to_the_truth_than_prediction_and_silence(rock: Audio, seconds: float) -> None:
+    gap = Gap(300_000, 300_000 + round(seconds * 44_100))
     damaged = holed(rock, gap)
     with Material(damaged) as song:
         fill = fill_gaps(song, [gap])[0]
@@ -51,6 +52,13 @@ def test_a_fill_is_nearer_to_the_truth_than_prediction_and_silence(rock: Audio) 
     truth = rock.samples[:, gap.start : gap.stop]
     distances = [metrics.mel_distance(truth, x, 44_100) for x in (fill.samples, control, np.zeros_like(truth))]
     assert distances[0] < 0.5 * min(distances[1:])
+    assert (fill.join is not None) == (seconds >= 1)  # a long gap is filled from two stretches
+    if fill.join is not None and fill.second is not None and fill.source is not None:
+        half = 441  # samples of the cross-fade on either side
+        for at, source in ((gap.start + 1000, fill.source + 1000), (fill.join + half, fill.second + half)):
+            made = fill.samples[:, at - gap.start : at - gap.start + 5000]
+            want = damaged.samples[:, source : source + 5000] * np.float32(10 ** (fill.gain_db / 20))
+            assert np.allclose(made, want, atol=1e-6)
 
 
 def test_borders_have_no_click(rock: Audio) -> None:

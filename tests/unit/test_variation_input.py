@@ -77,6 +77,14 @@ def test_nothing_is_made_of_silence() -> None:
     assert not repair(silence(4), 1.0, 2.0).samples.any()
 
 
+def test_channels_that_cancel_out_are_no_silence() -> None:
+    x = tones(2).samples
+    song = Audio(np.concatenate([x, -x]), RATE)
+    made = mosaic(song, [tones(3, 1)]).samples
+    assert 0.5 < np.std(made) / np.std(song.samples) < 2
+    assert np.abs(extend(song, 3.0).samples[0]).max() > 0.1
+
+
 def test_samples_that_are_no_numbers_are_refused() -> None:
     x = tones(3).samples.copy()
     x[0, 5_000] = np.nan

@@ -146,7 +146,7 @@ def _measured(song: Material, progress: Progress | None) -> dict[str, np.ndarray
     resampler = audio.Resampler(song.sample_rate, SAMPLE_RATE, 1)
     done = 0
     for block in song.blocks():
-        stream.push(resampler.push(block.mean(axis=0, keepdims=True, dtype=np.float32))[0])
+        stream.push(resampler.push(song.mix(block)[None])[0])
         done += block.shape[1]
         if progress is not None:
             progress(done / song.sample_rate, song.duration)

@@ -212,7 +212,7 @@ def _edges(
 ) -> tuple[float, float, float, float]:
     """Return flux and mel distance at both ends of a transition, as percentiles of the songs' ordinary beats."""
     side = ordinary[0].side
-    inside = samples.mean(axis=0, dtype=np.float32)
+    inside = a.mix(samples)
     before, behind = a.mono(places[0] - side, places[0]), b.mono(places[1], places[1] + side)
     into = np.concatenate([before, np.concatenate([inside, behind])[:side]])
     out = np.concatenate([np.concatenate([before, inside])[-side:], behind])

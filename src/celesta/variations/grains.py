@@ -164,7 +164,9 @@ def _sounding(song: Material, source: Material, grains: Sequence[Grain], k: int,
     if grain.semitones:
         x = stretch(x, source.sample_rate, x.shape[1], grain.semitones)
     if grain.shaped:
-        x = x * level_curve(song.mono(grain.at - lead, grain.at + grain.n_samples + tail), _mono(x), song.sample_rate)
+        x = x * level_curve(
+            song.mono(grain.at - lead, grain.at + grain.n_samples + tail), source.mix(x), song.sample_rate
+        )
         x = x / max(1.0, float(np.abs(x).max(initial=0.0)))  # no clipping
     elif grain.gain_db:
         x = x * np.float32(10 ** (grain.gain_db / 20))
@@ -174,11 +176,6 @@ def _sounding(song: Material, source: Material, grains: Sequence[Grain], k: int,
     if tail:
         x[:, -2 * tail :] *= gains(2 * tail, 1.0 if grains[k + 1].follows else 0.0)[0][-x.shape[1] :]
     return grain.at - lead, x
-
-
-def _mono(x: np.ndarray) -> np.ndarray:
-    mono: np.ndarray = x.mean(axis=0)
-    return mono
 
 
 def level_curve(wanted: np.ndarray, x: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from celesta.errors import UsageError
 
 BLOCK = 1 << 18
 _FLOAT = 4  # bytes
+_CANCELLED = 1e-6  # power of the mean of the channels, as a share of theirs, below which they cancel out
 
 
 class Material:
@@ -64,6 +65,7 @@ class Material:
             else:
                 self._samples = np.concatenate(list(song.blocks(song.sample_rate)), axis=1)
                 self.channels, self.n_samples = self._samples.shape
+                self._cancels = _cancel(sum(_powers(block) for block in self.blocks()))
 
     @classmethod
     def of_blocks(cls, blocks: Iterator[np.ndarray], sample_rate: int, name: str = "") -> Material:
@@ -92,9 +94,12 @@ class Material:
         return np.pad(inside, ((0, 0), (first - start, stop - last))) if (first, last) != (start, stop) else inside
 
     def mono(self, start: int, stop: int) -> np.ndarray:
-        """Return the mean of the channels ``(stop - start,)`` float32."""
-        x = self.read(start, stop)
-        mono: np.ndarray = x[0] if len(x) == 1 else x.mean(axis=0, dtype=np.float32)
+        """Return a stretch ``(stop - start,)`` float32 of one channel, see :meth:`mix`."""
+        return self.mix(self.read(start, stop))
+
+    def mix(self, x: np.ndarray) -> np.ndarray:
+        """Return the mean of channels ``(channels, n)`` of the song, or the first one where they cancel out."""
+        mono: np.ndarray = x[0] if len(x) == 1 or self._cancels else x.mean(axis=0, dtype=np.float32)
         return mono
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
@@ -118,14 +123,17 @@ class Material:
         """Write blocks to a temporary file, the samples of a moment next to each other."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close())
         self.channels = self.n_samples = 0
+        powers = np.zeros(2)
         try:
             for block in blocks:
+                powers += _powers(block)
                 self.channels = len(block)
                 self.n_samples += block.shape[1]
                 self._file.write(np.ascontiguousarray(block.T, np.float32).tobytes())
         except BaseException:
             self.close()
             raise
+        self._cancels = _cancel(powers)
 
     def close(self) -> None:
         """Give the temporary file back; may be called more than once."""
@@ -142,6 +150,19 @@ class Material:
 
     def __repr__(self) -> str:
         return f"Material({self.name!r}, {self.channels} channels, {self.sample_rate} Hz, {self.duration:.3f} s)"
+
+
+def _powers(x: np.ndarray) -> np.ndarray:
+    """Return the sum of squares of the mean of the channels, and the mean of the channels' own."""
+    if len(x) == 1:
+        return np.zeros(2)
+    mean = x.mean(axis=0, dtype=np.float32)
+    return np.array([np.vdot(mean, mean), np.vdot(x, x) / len(x)], np.float64)
+
+
+def _cancel(powers: np.ndarray) -> bool:
+    """Whether the channels of a song cancel out in their mean, because one is the inverse of the other."""
+    return bool(powers[0] < _CANCELLED * powers[1])
 
 
 def opened(source: Any) -> Material:
@@ -183,7 +204,7 @@ def at_rate(song: Material, sample_rate: int, channels: int) -> Material:
 
     def fitting(x: np.ndarray) -> np.ndarray:
         if channels == 1 and len(x) == 2:
-            x = x.mean(axis=0, keepdims=True, dtype=np.float32)
+            x = song.mix(x)[None]
         return np.repeat(x, 2, axis=0) if channels > len(x) else x
 
     def blocks() -> Iterator[np.ndarray]:

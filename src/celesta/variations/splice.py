@@ -84,12 +84,11 @@ def crossfaded(song: Material, end: int, piece: Piece) -> np.ndarray:
 
 
 def around(song: Material, end: int, piece: Piece, side: int) -> np.ndarray:
-    """Return the mean of the channels ``(2 side,)`` around a join."""
+    """Return one channel ``(2 side,)`` around a join, see :meth:`Material.mix`."""
     half = piece.fade // 2
     parts = [song.read(end - side, end - half), crossfaded(song, end, piece)]
     parts.append(song.read(piece.start + half, piece.start + side))
-    mono: np.ndarray = np.concatenate(parts, axis=1).mean(axis=0, dtype=np.float32)
-    return mono
+    return song.mix(np.concatenate(parts, axis=1))
 
 
 def measure(x: np.ndarray, sample_rate: int) -> Measures:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the sounds of the tutorial on new versions of a song, from the clips that ship: python scripts/docs_sounds.py.
 
-Every sound is mono, so that all of them together stay below a megabyte.
+Every sound is mono, so that all of them together have about a megabyte.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def sounds() -> Iterator[tuple[str, Audio]]:
     yield "rock-repaired", part(variations.repair(Audio(damaged, rock.sample_rate), 5.0, 5.5), 3, 7.5)
     yield "rock-to-house", variations.bridge(rock, house, 4.0, around=3.0)
     yield "reggae-mosaic", part(Audio(variations.mosaic(reggae, [house, rock]).samples, reggae.sample_rate), 0, 8)
-    codec = celesta.load("nested")
+    codec = celesta.load("nested2")
     z, other = codec.encode(part(rock, 0, 6)), codec.encode(part(house, 0, 6))
     yield "rock-brighter", codec.decode(variations.brightness(z, 2))
     yield "rock-higher", codec.decode(variations.transpose(z, 3))

@@ -65,7 +65,7 @@ class Material:
             else:
                 self._samples = np.concatenate(list(song.blocks(song.sample_rate)), axis=1)
                 self.channels, self.n_samples = self._samples.shape
-                self._cancels = _cancel(sum(_powers(block) for block in self.blocks()))
+                self._cancels = _cancel(sum((_powers(block) for block in self.blocks()), start=np.zeros(2)))
 
     @classmethod
     def of_blocks(cls, blocks: Iterator[np.ndarray], sample_rate: int, name: str = "") -> Material:

@@ -143,7 +143,7 @@ def test_doctor_checks_the_default_model(need_weights, call):
     document = json.loads(call("doctor", "--json").stdout)
     assert document["ok"]
     states = {part["part"]: part["state"] for part in document["parts"]}
-    assert states["nested2 (the default)"] == "ok"
+    assert states["nested2 (default)"] == "ok"
     assert states["mp3"] == "ok"
 
 

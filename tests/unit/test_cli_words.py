@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -126,6 +127,16 @@ def test_help_fits_80_columns_with_names_in_full(
         assert "…" not in text
         assert not re.search(r"--[\w-]+\.\.\.", text)
     assert re.search(r"^ +130 +interrupted by Ctrl-C$", text, re.M)
+
+
+def test_a_verb_without_its_arguments_is_one_line_that_names_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    command = typer.main.get_command(app)
+    for verb in VERBS:
+        found = functools.reduce(lambda group, word: group.commands[word], verb.split(), command)  # type: ignore[attr-defined]
+        if any(parameter.required for parameter in found.params):
+            assert command.main(verb.split(), "celesta", standalone_mode=False) == 2, verb
+            (line,) = capsys.readouterr().err.splitlines()
+            assert re.fullmatch(rf"celesta: missing (argument|option) '.+'; see celesta {verb} --help", line)
 
 
 def test_models_fit_80_columns_and_show_licences() -> None:

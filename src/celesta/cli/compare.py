@@ -63,6 +63,7 @@ def compare(
             rate_distortion=rate_distortion,
             progress=meter.steps,
         )
+        meter.doing("writing the page")
         result.to_json(file)
         result.to_html(page)
     console.left_out(result.failures)

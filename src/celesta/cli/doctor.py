@@ -118,7 +118,7 @@ def _models(meter: Meter) -> list[Row]:
             codec = codecs.load(name)
             back = codec.decode(codec.encode(Audio(tone, 22_050)))
             mse = float(np.mean((back.samples - tone) ** 2))
-            what = " (the default)" if name == DEFAULT_MODEL else ""
+            what = " (default)" if name == DEFAULT_MODEL else ""
             rows.append(
                 (f"{name}{what}", f"{_ENGINES[codec.backend]} on {codec.network.device}, MSE {mse:.5f} on a tone", OK)
             )

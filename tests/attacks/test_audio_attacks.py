@@ -168,7 +168,7 @@ HOSTILE = {
     "rate of 4 GHz": riff(fmt(rate=0xFFFFFFFF), chunk(b"data", bytes(1_000))),
     "no data": riff(fmt()),
     "empty data": riff(fmt(), chunk(b"data", b"")),
-    "crashed recorder": riff(fmt(), chunk(b"data", bytes(5_000), length=0)),
+    "metadata behind no data": riff(fmt(), chunk(b"data", b""), chunk(b"LIST", bytes(5_000))),
     "sound before fmt": riff(chunk(b"data", bytes(1_000)), fmt()),
     "fmt of 4 GiB": riff(chunk(b"fmt ", bytes(10), length=0xFFFFFFFF)),
     "only chunks": riff(*[chunk(b"junk", b"") for _ in range(20_000)], fmt(), chunk(b"data", bytes(100))),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _bars import bar
 
 from celesta.audio import find_audio
 from celesta.datasets import gtzan, qaed
@@ -142,6 +143,7 @@ def report(songs: Collection, seed: int) -> None:
     groups = np.array([artist or f"song {i}" for i, artist in enumerate(songs.artists)])
     print(f"\n{songs.name}: {space.songs} songs, {len(set(groups))} artists, seed {seed}")
     print("| vectors | precision@5, genre | precision@5, artist | hubness |\n| --- | --- | --- | --- |")
+    by_genre = {}
     for name, scores in systems.items():
         cells = []
         for by_artist in (False, True):
@@ -150,11 +152,27 @@ def report(songs: Collection, seed: int) -> None:
                 cells.append("-")
                 continue
             mean, low, high = interval(values, groups[queries])
+            if not by_artist:
+                by_genre[name] = values, groups[queries]
             possible = f" of {best.mean():.3f}, {len(values)} songs" if by_artist else ""
             cells.append(f"{mean:.3f} [{low:.3f}, {high:.3f}]{possible}")
         near = [[row for row in top(scores(song), 11).tolist() if row != song][:10] for song in range(space.songs)]
         cells.append(f"{occurrence_skew(np.array(near), space.songs):.2f}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    bars(by_genre)
+
+
+def bars(by_genre: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Say whether the default weights are as good as the taggers alone, and better than hand-crafted numbers."""
+    default, *others = list(SYSTEMS)[:3]
+    if default not in by_genre:
+        return
+    values, groups = by_genre[default]
+    for other in others:
+        mean, low, high = interval(values - by_genre[other][0], groups)
+        print(f"by genre, {default} less {other}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
+        better = other.startswith("hand-crafted")
+        bar(f"{default} {'better than' if better else 'not worse than'} {other}", low > 0 if better else high >= 0)
 
 
 def few_songs(songs: Collection, count: int, draws: int, seed: int) -> None:

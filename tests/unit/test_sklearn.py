@@ -91,6 +91,12 @@ def test_scikit_learns_checks_that_need_no_table_of_numbers(check):
     check("SongFeatures", SongFeatures())
 
 
+def test_check_estimator_has_nothing_to_say():
+    """Of an estimator whose input are no numbers it makes those checks that apply."""
+    found = checks.check_estimator(SongFeatures("rhythm"), on_skip=None)
+    assert {one["status"] for one in found} == {"passed"}
+
+
 def test_what_cannot_be_used_is_one_line(songs, tmp_path):
     with pytest.raises(NotFittedError):
         SongFeatures("handcrafted").transform(songs)

@@ -119,6 +119,17 @@ def test_morphs_of_different_lengths(codec: Codec, z: Latent, other: Latent, fit
     assert min(level[0], level[2]) - 1.5 < level[1] < max(level[0], level[2]) + 1.5
 
 
+def test_there_is_no_silence_at_seams() -> None:
+    codec = celesta.load("nested2")
+    t = np.arange(10 * 4096 + 500) / RATE  # ends just behind a column of the envelope
+    z = codec.encode(Audio(0.3 * np.sin(2 * np.pi * 440 * t)[None].astype(np.float32), RATE))
+    long = loop(z, 2)
+    for made in (long, concat(z, z), morph(z, long, [0, 0.1], fit="loop")):
+        x = codec.decode(made).samples[0, 4_410:80_000]
+        level = np.sqrt(np.square(x[: len(x) // 441 * 441]).reshape(-1, 441).mean(axis=1))
+        assert level.min() > 0.4 * np.median(level)
+
+
 def test_a_morph_goes_from_one_song_to_the_other(codec: Codec, z: Latent, other: Latent) -> None:
     made = codec.decode(morph(z, other, [0, 0, 1, 1], path="spherical")).samples
     a, b = codec.decode(z).samples, codec.decode(other).samples

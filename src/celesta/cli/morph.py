@@ -63,6 +63,9 @@ def morph(
         curve = [float(part) for part in mix.split(",")]
     except ValueError:
         raise UsageError(f"--mix {mix}: give a number from 0 to 1, or several, such as 0,0.5,1") from None
+    from celesta.variations.morphing import checked_curve
+
+    checked_curve(curve, fit, path)
     settings = {"mix": curve, "fit": fit, "path": path, "beats": beats}
 
     def change(z: Latent, other: Latent) -> Latent:

@@ -11,11 +11,12 @@ from celesta.dsp import band_envelope as bands
 from celesta.errors import UsageError
 from celesta.latents import Latent
 from celesta.variations.coefficients import COEFFICIENTS, band_levels, dense, sparse, with_gain
-from celesta.variations.timeline import Timeline, check_same_model, with_equal_bases
+from celesta.variations.timeline import Timeline, check_same_model, full_frames, with_equal_bases
 
 Fit = Literal["loop", "stretch", "cut"]
 FITS = ("loop", "stretch", "cut")
 Path = Literal["linear", "spherical"]
+PATHS = ("linear", "spherical")
 _CHUNK = 432
 
 
@@ -51,11 +52,7 @@ def morph(
         between = celesta.morph(z, other, 0.5)
         over = celesta.morph(z, other, [0, 0, 1, 1], fit="loop")
     """
-    curve = np.atleast_1d(np.asarray(mix, np.float64))
-    if curve.ndim != 1 or not curve.size or not ((curve >= 0) & (curve <= 1)).all():
-        raise UsageError(f"mix must lie in 0..1, got {mix}")
-    if fit not in FITS or path not in ("linear", "spherical"):
-        raise UsageError(f"fit must be one of {', '.join(FITS)} and path linear or spherical, got {fit!r} and {path!r}")
+    curve = checked_curve(mix, fit, path)
     check_same_model(a, b)
     if (curve == 0).all():
         return a
@@ -64,6 +61,10 @@ def morph(
     if not a.continuous and a.base.shape == b.base.shape and np.array_equal(a.places, b.places) and curve.size == 1:
         return _linear(a, b, float(curve[0]))
     first, second = with_equal_bases(Timeline.of(a), Timeline.of(b))
+    if fit == "loop" and first.frames < second.frames:
+        first = first.part(0, full_frames(a))
+    elif fit == "loop":
+        second = second.part(0, full_frames(b))
     if beats is not None:
         second = second.at(_onto_beats(first, second, beats, a.sample_rate / a.hop_length))
     first, second = _fitted(first, second, cast(Fit, fit))
@@ -71,6 +72,21 @@ def morph(
     made = _mixed(first, second, at, cast(Path, path))
     samples = {"cut": min(a.n_samples, b.n_samples)}.get(fit, max(a.n_samples, b.n_samples))
     return made.latent(a, min(samples, round(first.frames * a.hop_length * a.source_rate / a.sample_rate)))
+
+
+def checked_curve(mix: float | Sequence[float] | np.ndarray, fit: str, path: str) -> np.ndarray:
+    """Check the options of :func:`morph`, and return the curve of its mix ``(n,)``.
+
+    Raises:
+        UsageError: mix lies outside 0..1, or an option is unknown.
+    """
+    curve = np.atleast_1d(np.asarray(mix, np.float64))
+    if curve.ndim != 1 or not curve.size or not ((curve >= 0) & (curve <= 1)).all():
+        raise UsageError(f"mix must lie in 0..1, got {mix}")
+    for name, value, known in (("fit", fit, FITS), ("path", path, PATHS)):
+        if value not in known:
+            raise UsageError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    return curve
 
 
 def style(z: Latent, other: Latent, strength: float) -> Latent:

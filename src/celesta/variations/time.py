@@ -13,7 +13,7 @@ from celesta.dsp import stretching
 from celesta.errors import UsageError
 from celesta.latents import Latent
 from celesta.variations.coefficients import check_detail, detail_of, signal_of
-from celesta.variations.timeline import Timeline, check_same_model, interpolated, joined, model_samples
+from celesta.variations.timeline import Timeline, check_same_model, full_frames, interpolated, joined, model_samples
 
 _LONGEST = 100 * 3600.0  # seconds of a result
 
@@ -48,6 +48,8 @@ def crop(z: Latent, start: float = 0.0, stop: float | None = None) -> Latent:
 def concat(*latents: Latent) -> Latent:
     """Put latents of one model one after the other; one alone changes no bit.
 
+    All but the last end with their last full frame (with an envelope, four frames), so that no silence is between them.
+
     Raises:
         UsageError: there is none.
         LatentError: they are of different models or channels.
@@ -61,7 +63,8 @@ def concat(*latents: Latent) -> Latent:
         return latents[0]
     for one in latents[1:]:
         check_same_model(latents[0], one)
-    return joined([Timeline.of(one) for one in latents]).latent(latents[0])
+    parts = [Timeline.of(one).part(0, full_frames(one)) for one in latents[:-1]]
+    return joined([*parts, Timeline.of(latents[-1])]).latent(latents[0])
 
 
 def loop(z: Latent, times: int) -> Latent:
@@ -107,7 +110,7 @@ def repeat(z: Latent, times: int, start: float = 0.0, stop: float | None = None)
     if times == 1:
         return z
     t = Timeline.of(z)
-    first, last = _frame(z, t, start), t.frames if stop >= z.duration else _frame(z, t, stop)
+    first, last = _frame(z, t, start), full_frames(z) if stop >= z.duration else _frame(z, t, stop)
     last = max(last, min(first + t.step, t.frames))
     parts = [t.part(0, last), *[t.part(first, last)] * int(times - 1), t.part(last, t.frames)]
     return joined([part for part in parts if part.frames]).latent(z)

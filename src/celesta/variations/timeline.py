@@ -137,6 +137,15 @@ def frame_count(z: Latent) -> int:
     return -(-frames // step) * step
 
 
+def full_frames(z: Latent) -> int:
+    """Return the frames that the song fills, in whole columns of its envelope and at least one.
+
+    What follows a seam must follow these: the column behind them ends in silence.
+    """
+    step = 1 if z.envelope is None else ENVELOPE_FRAMES
+    return max(step, min(model_samples(z) // z.hop_length, z.windows * z.frames) // step * step)
+
+
 def model_samples(z: Latent) -> int:
     """Return the samples of a latent's song at the model's sample rate."""
     if z.source_rate == z.sample_rate:

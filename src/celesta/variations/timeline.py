@@ -203,8 +203,12 @@ def check_same_model(a: Latent, b: Latent) -> None:
     Raises:
         LatentError: they are not.
     """
-    if (a.model, a.weights, a.channels, a.mid_side) != (b.model, b.weights, b.channels, b.mid_side):
-        raise LatentError(
-            f"latents of {a.model} ({a.channels} channels) and {b.model} ({b.channels} channels) do not combine;"
-            " they need the same model, weights, channels and stereo (left/right or mid/side)"
-        )
+    if a.model != b.model:
+        raise LatentError(f"latents of {a.model} and {b.model} do not combine; encode both songs with one model")
+    if a.weights != b.weights:
+        raise LatentError(f"latents of {a.model} with different weights do not combine; encode both songs again")
+    if a.channels != b.channels:
+        counts = f"{a.channels} and {b.channels}"
+        raise LatentError(f"latents with {counts} channels do not combine; mix both songs to mono or stereo first")
+    if a.mid_side != b.mid_side:
+        raise LatentError("latents of left/right and of mid/side do not combine; encode both songs in the same way")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import soundfile
 import celesta
 from celesta.library.duplicates import Duplicates, matching_pairs
 from celesta.library.evidence import excerpts
-from celesta.library.fingerprint import FRAME_RATE, METHOD, fingerprint
+from celesta.library.fingerprint import FRAME_RATE, METHOD, FingerprintAnalysis, fingerprint
 from celesta.library.matching import Index, Match, align
 from celesta.library.scan import scan
 from celesta.report.duplicates import duplicates_page
@@ -203,3 +204,24 @@ def test_the_index_finds_what_differs_in_one_bit_and_leaves_out_what_everybody_h
 def test_a_page_of_no_duplicates(tmp_path: Path) -> None:
     page = duplicates_page(Duplicates([], [], []), tmp_path / "page.html").read_text(encoding="utf-8")
     assert "None was found." in page
+
+
+def test_a_fingerprint_of_half_an_hour_needs_no_copy_of_it() -> None:
+    """The bits are made one block of frames at a time, and do not depend on how the audio came."""
+    noise = np.random.default_rng(0).standard_normal(11_025 * 60).astype(np.float32)
+    noise[:50_000] = 0
+    one, other = FingerprintAnalysis(), FingerprintAnalysis()
+    for minute in range(30):
+        one.push(noise * np.float32(1 + minute % 3))
+    for part in np.array_split(noise, 7):
+        other.push(part)
+    for analysis in (one, other):
+        analysis.finish()
+    tracemalloc.start()
+    bits = one.bits()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * bits.nbytes + 4e6
+    short = other.bits()
+    assert len(short) > 1000
+    assert (bits[200 : len(short) - 8] == short[200:-8]).mean() > 0.99  # silence is relative to the loudest frame

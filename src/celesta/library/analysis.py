@@ -29,6 +29,7 @@ from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
 
 SPARSE_FROM, SPARSE = 60.0, 2
 """From so many seconds on, the taggers see one of so many patches of 3 s of a song; see docs/results/library.md."""
+_TOGETHER = 20  # segments whose features are computed at once
 _LEAST = 0.05  # labels below this probability are not stored
 _KEY, _TAGS = "key", "tags of "  # names of summaries that the library needs as well
 
@@ -193,10 +194,12 @@ class Analyser:
 
     def _segments(self, analysis: SongAnalysis) -> np.ndarray:
         """The blocks of each segment ``(segments, D)``; what is not finite is the song's problem, not theirs: 0."""
-        made = [analysis.arrays(*span, self._extractors[1]) for span in spans(analysis.mix.duration)]
-        features = gathered([Path(str(number)) for number in range(len(made))], EXTRACTORS, made)
-        rows = np.concatenate(list(self._blocks(features).values()), axis=1)
-        return np.nan_to_num(rows.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+        rows, every = [], spans(analysis.mix.duration)
+        for first in range(0, len(every), _TOGETHER):  # the features of all at once would grow with the song
+            made = [analysis.arrays(*span, self._extractors[1]) for span in every[first : first + _TOGETHER]]
+            features = gathered([Path(str(number)) for number in range(len(made))], EXTRACTORS, made)
+            rows.append(np.concatenate(list(self._blocks(features).values()), axis=1).astype(np.float32))
+        return np.nan_to_num(np.concatenate(rows), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _untagged_blocks(rows: np.ndarray) -> dict[str, np.ndarray]:

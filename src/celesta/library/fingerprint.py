@@ -7,6 +7,8 @@ changes few bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.fft
 
@@ -53,7 +55,7 @@ class FingerprintAnalysis:
 
         Audio shorter than a frame of 0.37 s has none.
         """
-        return _bits(np.concatenate(self._energies)) if self._energies else np.zeros(0, np.uint32)
+        return _bits(self._energies) if self._energies else np.zeros(0, np.uint32)
 
 
 def fingerprint(samples: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -98,12 +100,16 @@ def _energies(frames: np.ndarray) -> np.ndarray:
     return energies
 
 
-def _bits(energy: np.ndarray) -> np.ndarray:
-    level = energy.sum(axis=1)
-    log = np.log(energy + 1e-12 * max(float(level.max()), 1e-12))
-    tilt = log[:, :-1] - log[:, 1:]
-    change = np.diff(tilt, axis=0, prepend=tilt[:1]) > 0
-    packed = np.packbits(change, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
-    quiet = level <= _SILENCE * level.max()
-    packed[quiet] = 0
-    return packed
+def _bits(energies: Sequence[np.ndarray]) -> np.ndarray:
+    """Bits ``(frames,)`` of the blocks of a song's energies, one block at a time: more would grow with the song."""
+    loudest = max(float(block.sum(axis=1).max()) for block in energies)
+    packed, before = [], None
+    for block in energies:
+        log = np.log(block + 1e-12 * max(loudest, 1e-12))
+        tilt = log[:, :-1] - log[:, 1:]
+        change = np.diff(tilt, axis=0, prepend=tilt[:1] if before is None else before) > 0
+        bits = np.packbits(change, axis=1, bitorder="little").view("<u4")[:, 0].astype(np.uint32)
+        bits[block.sum(axis=1) <= _SILENCE * loudest] = 0
+        packed.append(bits)
+        before = tilt[-1:]
+    return np.concatenate(packed)

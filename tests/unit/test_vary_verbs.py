@@ -93,9 +93,17 @@ def test_a_recipe_on_a_folder_gives_the_same_bytes_twice(folder: Path, tmp_path:
     (side, _) = sorted(out.glob("*.flac.json"))
     steps = json.loads(side.read_text())["settings"]["step"]
     assert steps == [{"name": "low-end", "value": 3.0}, {"name": "noise", "sigma": 0.05, "seed": 5}]
+    side.with_name(side.name.replace(".flac.json", ".html")).unlink()  # as a run that was killed leaves a song
+    side.unlink()
+    again = run("transform", songs, "--recipe", recipe, "-o", out)
+    assert len(again.stdout.splitlines()) == again.stderr.count("exists already, skipped") == 1
+    assert "is missing, so an earlier run was interrupted" in again.stderr
+    assert side.exists()
+    assert {file.name: file.read_bytes() for file in out.glob("*.flac")} == first
     run("transform", songs / "rock.wav", "--recipe", recipe, "-o", tmp_path / "again")
-    (again,) = (tmp_path / "again").glob("*.flac")
-    assert again.read_bytes() == first[again.name]
+    (made,) = (tmp_path / "again").glob("*.flac")
+    assert made.read_bytes() == first[made.name]
+    run("transform", songs / "rock.wav", "--recipe", recipe, "-o", tmp_path / "again", code=2)
 
 
 def test_a_file_of_another_model_is_decoded_by_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.files import free
 
@@ -17,22 +18,34 @@ if TYPE_CHECKING:
 class SongPages:
     """Pages of songs below an output folder, each with a FLAC file of the same name.
 
+    The results of a song are done only where all of its files are there; what an interrupted run has left is made
+    again.
+
     Args:
         output: the folder.
         found: each song with its path inside its source.
         columns: number of columns of the page that lists the songs.
         force: overwrite pages that are there.
-        skip: skip songs whose page and audio are there; otherwise they are refused.
+        skip: skip songs whose results are done; otherwise they are refused.
+        suffixes: of the files of a song other than its page.
 
     Attributes:
         made: the pages that are there.
     """
 
     def __init__(
-        self, output: Path, found: Sequence[tuple[Path, Path]], columns: int, *, force: bool, skip: bool
+        self,
+        output: Path,
+        found: Sequence[tuple[Path, Path]],
+        columns: int,
+        *,
+        force: bool,
+        skip: bool,
+        suffixes: Sequence[str] = (".flac",),
     ) -> None:
         self.made: list[SongPage] = []
         self._output, self._columns, self._force, self._skip = output, columns, force, skip
+        self._suffixes = (".html", *suffixes)
         self._inner = dict(found)
         self._taken: set[Path] = set()
 
@@ -44,29 +57,35 @@ class SongPages:
     def target(self, song: Path, name: str, model: str) -> Path | None:
         """Return the path of a song's page; None where the song is skipped, which is said.
 
+        All files of the song may then be written, even where ``force`` is not set.
+
         Args:
             song: one of the songs.
             name: of the page, without its suffix.
             model: name that the list of songs shows.
 
         Raises:
-            UsageError: page or audio are there, and are neither skipped nor overwritten.
+            UsageError: the results are done, and are neither skipped nor overwritten.
         """
-        folder, number = self._output / self._inner[song].parent, 1
-        page, audio = folder / f"{name}.html", folder / f"{name}.flac"
-        while page in self._taken:  # songs of the same name from several folders
+        folder, number, stem = self._output / self._inner[song].parent, 1, name
+        while folder / f"{stem}.html" in self._taken:  # songs of the same name from several folders
             number += 1
-            page, audio = folder / f"{name}.{number}.html", folder / f"{name}.{number}.flac"
+            stem = f"{name}.{number}"
+        page, *others = files = [folder / f"{stem}{suffix}" for suffix in self._suffixes]
         self._taken.add(page)
-        if self._skip and not self._force and page.exists() and audio.exists():
-            from celesta.report.index import SongPage
+        missing = [file for file in files if not file.exists()]
+        if self._force or len(missing) == len(files):
+            return page
+        if missing:
+            console.note(f"{printable(missing[0])}: is missing, so an earlier run was interrupted; it is made again")
+            return page
+        if not self._skip:
+            free(page, self._force)
+        from celesta.report.index import SongPage
 
-            console.note(f"{page}: exists already, skipped")
-            self.made.append(SongPage(song, page, audio, [model, *[""] * (self._columns - 1)]))
-            return None
-        free(page, self._force)
-        free(audio, self._force)
-        return page
+        console.note(f"{printable(page)}: exists already, skipped")
+        self.made.append(SongPage(song, page, others[0], [model, *[""] * (self._columns - 1)]))
+        return None
 
     @contextmanager
     def listed(self, write: Callable[[Sequence[SongPage], Path], Path]) -> Iterator[None]:

@@ -46,13 +46,15 @@ def reconstruct(
         from celesta.report.reconstruct import HEAD, reconstruct_index, reconstruct_song
 
         codec = codecs.load(model)
-        pages = SongPages(output, found, len(HEAD), force=force, skip=len(sources) > 1 or sources[0].is_dir())
+        files = (".flac", ".cel") if codec.network.codes_to_bitrate else (".flac",)
+        skip = len(sources) > 1 or sources[0].is_dir()
+        pages = SongPages(output, found, len(HEAD), force=force, skip=skip, suffixes=files)
 
         def work(file: Path) -> None:
             page = pages.target(file, f"{file.name}.{Path(codec.name).name}", codec.name)
             if page is None:
                 return
-            made = reconstruct_song(codec, file, page, force=force, progress=meter.seconds)
+            made = reconstruct_song(codec, file, page, force=True, progress=meter.seconds)
             pages.made.append(made)
             if as_json:
                 console.emit({"source": file, "page": page, "audio": made.flac, "model": codec.name})

@@ -81,13 +81,14 @@ def transform(
         from celesta.report.variation import INDEX_HEAD, output_name, variation_index, vary_song
 
         codec = codecs.load(model)
-        pages = SongPages(output, found, len(INDEX_HEAD), force=force, skip=len(sources) > 1 or sources[0].is_dir())
+        files, skip = (".flac", ".flac.json"), len(sources) > 1 or sources[0].is_dir()
+        pages = SongPages(output, found, len(INDEX_HEAD), force=force, skip=skip, suffixes=files)
 
         def work(file: Path) -> None:
             page = pages.target(file, f"{output_name(file, codec, steps)}{stretch_name(start, stop)}", codec.name)
             if page is None:
                 return
-            made = vary_song(codec, file, page, steps, force=force, start=start, stop=stop, progress=meter.seconds)
+            made = vary_song(codec, file, page, steps, force=True, start=start, stop=stop, progress=meter.seconds)
             pages.made.append(made)
             _report(file, made, codec, steps, {"start": start, "stop": stop}, as_json=as_json)
 

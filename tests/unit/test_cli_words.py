@@ -60,6 +60,14 @@ def song(tmp_path: Path) -> Path:
         (("train", "-m", "nope", "--data", "SONG", "-o", "x"), "unknown model 'nope'"),
         (("cluster", "--data", "SONG", "-f", "nope"), "unknown feature 'nope'"),
         (("cluster", "--data", "SONG", "-f", "latent:nope"), "unknown model 'nope'"),
+        (
+            ("decode", "SONG", "--sample-rate", 0),
+            "invalid value for '--sample-rate': it must be greater than or equal to 8000",
+        ),
+        (("export", "nested9", "-o", "x"), "MODEL nested9: unknown model 'nested9'; did you mean nested2"),
+        (("classify", "predict", "SONG", "-m", "nosuch"), "give genre, mood, tags or a predictor's file"),
+        (("classify", "evaluate", "gener", "--data", "SONG"), "MODEL gener: there is no such predictor or file; did"),
+        (("models", "--licence", "comercial"), "--licence comercial: did you mean commercial?"),
         (("decode", "SONG", "--format", "m4a"), "--format must be one of wav, flac, ogg, opus, mp3"),
     ],
 )

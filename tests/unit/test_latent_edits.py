@@ -233,6 +233,7 @@ def test_recipes_are_chains(z: Latent) -> None:
     ("text", "words"),
     [
         ("steps = 1", "unknown key 'steps'"), ("[[step]]\nname = 'sing'", "unknown variation 'sing'"),
+        ("[[step]]\nname = 'brigtness'", "unknown variation 'brigtness'; did you mean brightness\\?"),
         ("[[step]]\nname = 'gain'\nfactr = 2", "no parameter 'factr'"), ("[[step]]\nname = 'gain'", "needs factor"),
         ("[[step]]\nfactor = 2", "has no name"), ("", r"no \[\[step\]\]"), ("= = 3", "not a TOML"),
         ("seed = -1\n[[step]]\nname = 'gain'\nfactor = 2", "seed must be"),

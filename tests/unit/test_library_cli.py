@@ -75,6 +75,7 @@ def test_similar(added: Path) -> None:
     assert "must end after it begins" in run(added, "similar", rock, "--from", "3", "--to", "2", code=2)[1]
     assert "holds no audio at 9.0 s" in run(added, "similar", rock, "--from", "9", code=1)[1]
     assert "no such block" in run(added, "similar", rock, "--by", "colour", code=2)[1]
+    assert "such block; did you mean timbre?" in run(added, "similar", rock, "--by", "timber", code=2)[1]
     assert "requires an argument; see celesta similar --help" in run(added, "similar", rock, "--by", code=2)[1]
 
 
@@ -86,7 +87,9 @@ def test_search(added: Path) -> None:
     said = "nothing found: no song of the library has Metal as its most probable genre\n"
     assert run(added, "search", "--genre", "Metal", "--mood", "calm")[1] == said
     assert json.loads(run(added, "search", "--genre", "metal", "--json")[0]) == []
-    assert "unknown genre 'hip'; choose one of blues, classical, " in run(added, "search", "--genre", "hip", code=2)[1]
+    assert "unknown genre 'x'; choose one of blues, classical, " in run(added, "search", "--genre", "x", code=2)[1]
+    assert "unknown genre 'hip'; did you mean hiphop?\n" in run(added, "search", "--genre", "hip", code=2)[1]
+    assert "unknown mood 'clam'; did you mean calm?\n" in run(added, "search", "--mood", "clam", code=2)[1]
 
 
 def test_playlist(added: Path, tmp_path: Path) -> None:
@@ -118,6 +121,7 @@ def test_duplicates_and_backup(added: Path, tmp_path: Path) -> None:
     assert "exists already" in run(added, "duplicates", "--report", page, code=2)[1]
     copy = tmp_path / "copy.db"
     assert run(added, "library", "backup", copy)[0] == f"backup: {copy}\n"
+    assert f"{copy}: exists already; choose another name" in run(added, "library", "backup", copy, code=2)[1]
     shutil.copy(copy, tmp_path / "other.db")
     status = json.loads(run(added, "library", "status", "--json", "--library", tmp_path / "other.db")[0])
     assert status["songs"] == 4

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from celesta.errors import LibraryError
+from celesta.errors import LibraryError, UsageError
 from celesta.library.payload import flac_is_whole, payload_id
 from celesta.library.scan import scan
 from celesta.library.schema import VERSION
@@ -286,7 +286,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(store: Store, tmp_path: Path)
 
 SCAN = """
 import resource, signal, sys
-from celesta.errors import LibraryError
+from celesta.errors import LibraryError, UsageError
 from celesta.library.scan import scan
 from celesta.library.store import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -382,7 +382,7 @@ def test_backup_and_integrity(store: Store, tmp_path: Path) -> None:
     with Store(tmp_path / "copy.db") as copy:
         assert copy.rows("SELECT payload FROM recordings") == [("a:1",)]
         assert copy.check() == "ok"
-    with pytest.raises(LibraryError, match="exists"):
+    with pytest.raises(UsageError, match="exists already"):
         store.backup(tmp_path / "copy.db")
 
 

@@ -60,7 +60,7 @@ def test_by_asks_one_block_only() -> None:
     blocks["rhythm"][7] = blocks["rhythm"][3]
     space = Space(blocks)
     assert space.nearest(3, Weights({"rhythm": 1.0}), 1).tolist() == [7]
-    with pytest.raises(UsageError, match="no such block; choose from timbre, rhythm"):
+    with pytest.raises(UsageError, match="no such block; choose one of timbre, rhythm"):
         space.nearest(3, Weights({"colour": 1.0}), 1)
     with pytest.raises(UsageError, match="at least one block"):
         space.nearest(3, Weights({"rhythm": 0.0}), 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 from celesta import _device
 from celesta._files import printable
+from celesta._names import near
 from celesta.cli.options import DEFAULT_MODEL
 from celesta.errors import CelestaError, ModelError, UsageError
 
@@ -37,6 +38,21 @@ def check_model(name: str, option: str = "--model") -> None:
         if "/" in name or "\\" in name:
             raise UsageError(f"{option} {printable(name)}: no such folder of a training run; check the path") from None
         raise UsageError(f"{option} {printable(name)}: {error}") from None
+
+
+def check_predictor(name: str, option: str = "--model") -> None:
+    """Refuse a predictor that neither ships nor is a file.
+
+    Raises:
+        UsageError: with what may be given.
+    """
+    from celesta.predict.predictor import SHIPPED
+
+    if name in SHIPPED or Path(name).is_file():
+        return
+    found = near(name, SHIPPED)
+    remedy = f"did you mean {' or '.join(found)}?" if found else f"give {', '.join(SHIPPED)} or a predictor's file"
+    raise UsageError(f"{option} {printable(name)}: there is no such predictor or file; {remedy}")
 
 
 def model_of(sources: Sequence[Path], model: str | None) -> str:

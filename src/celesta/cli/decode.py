@@ -33,7 +33,10 @@ def decode(
         str, typer.Option("--format", metavar="NAME", help="Format in folders: wav, flac, ogg, opus or mp3.")
     ] = "flac",
     sample_rate: Annotated[
-        int | None, typer.Option(metavar="HZ", help="Sample rate; by default the source's.", show_default=False)
+        int | None,
+        typer.Option(
+            min=8_000, max=192_000, metavar="HZ", help="Sample rate; by default the source's.", show_default=False
+        ),
     ] = None,
     start: From = None,
     stop: To = None,

@@ -9,6 +9,7 @@ import typer
 
 from celesta import _device
 from celesta.cli import console
+from celesta.cli.checks import check_model
 from celesta.cli.files import output_folder
 from celesta.cli.options import Json
 from celesta.cli.progress import working
@@ -30,6 +31,7 @@ def export(
 
     Example: `celesta export cel-silu -o exported`
     """
+    check_model(model, "MODEL")
     _device.require_torch("celesta export")
     with working("export", f"tracing {model}"):
         from celesta.models.export import export_model

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from celesta._files import printable
+from celesta._names import suggestion
 from celesta.cli import console
 from celesta.cli.options import Json
 from celesta.errors import UsageError
@@ -18,6 +20,8 @@ Licence = Annotated[
     typer.Option(metavar="USE", help="Only what may be used so: commercial, or research for all.", show_default=False),
 ]
 
+_USES = ("commercial", "research")
+
 
 def models(licence: Licence = None, as_json: Json = False) -> None:
     """List the models: the size of their latents, and the licence of their weights.
@@ -28,8 +32,8 @@ def models(licence: Licence = None, as_json: Json = False) -> None:
 
     Example: `celesta models --licence commercial`
     """
-    if licence not in (None, "commercial", "research"):
-        raise UsageError(f"--licence must be commercial or research, got {licence!r}")
+    if licence not in (None, *_USES):
+        raise UsageError(f"--licence {printable(licence)}: {suggestion(licence or '', _USES)}")
     from celesta.models import registry
 
     shown = [entry for entry in registry.shipped() if licence != "commercial" or entry.commercial]

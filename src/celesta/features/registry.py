@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from celesta._names import suggestion
 from celesta.errors import UsageError
 from celesta.features.base import Arrays, Extractor, check_precision
 
@@ -124,7 +125,7 @@ def entry(name: str) -> Entry:
         own, own_colon, _ = one.name.partition(":")
         if own == prefix and bool(colon) == bool(own_colon) == bool(model):
             return one
-    raise UsageError(f"unknown feature {name!r}; there are {', '.join(names())}")
+    raise UsageError(f"unknown feature {name!r}; {suggestion(name, names())}")
 
 
 def needed(features: Iterable[str]) -> list[str]:

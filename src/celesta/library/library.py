@@ -153,7 +153,8 @@ class Library(Queries):
         """Copy the library to another file while it is in use.
 
         Raises:
-            LibraryError: the target exists or cannot be written.
+            UsageError: the target exists.
+            LibraryError: it cannot be written.
         """
         self._store.backup(Path(target))
         return Path(target)

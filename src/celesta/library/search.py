@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from celesta._names import suggestion
 from celesta.errors import UsageError
 from celesta.library.reasons import CLEAR, PITCHES
 from celesta.library.store import Store
@@ -240,7 +241,7 @@ def check_label(store: Store, predictor: str, label: str) -> str:
     known = {str(row[0]) for row in store.rows(sql, (predictor,))} | set(Predictor.load(predictor).classes)
     spelt = {_letters(one): one for one in known}
     if _letters(label) not in spelt:
-        raise UsageError(f"unknown {predictor} {label!r}; choose one of {', '.join(sorted(known))}")
+        raise UsageError(f"unknown {predictor} {label!r}; {suggestion(label, sorted(known))}")
     return spelt[_letters(label)]
 
 

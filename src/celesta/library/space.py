@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from celesta._names import suggestion
 from celesta.errors import UsageError
 from celesta.library.block import Block, Reference
 
@@ -36,7 +37,7 @@ class Weights:
         """
         for name, weight in self.of.items():
             if name not in blocks:
-                raise UsageError(f"--by {name}: there is no such block; choose from {', '.join(blocks)}")
+                raise UsageError(f"--by {name}: there is no such block; {suggestion(name, blocks)}")
             if not 0 <= weight < np.inf:
                 raise UsageError(f"--by {name}: its weight must be 0 or more, got {weight}")
         total = sum(self.of.values())

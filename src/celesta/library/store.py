@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from celesta._files import atomic, printable
-from celesta.errors import LibraryError
+from celesta.errors import LibraryError, UsageError
 from celesta.library.schema import migrate
 
 ENVIRONMENT = "CELESTA_LIBRARY"
@@ -144,11 +144,12 @@ class Store:
         """Copy the library to another file while it is in use (SQLite's online backup).
 
         Raises:
-            LibraryError: the target exists or cannot be written.
+            UsageError: the target exists.
+            LibraryError: it cannot be written.
         """
         target = Path(target)
         if target.exists():
-            raise LibraryError(f"{printable(target)}: exists; choose another name for the backup")
+            raise UsageError(f"{printable(target)}: exists already; choose another name for the backup")
         with self.errors(), atomic(target, LibraryError) as temporary:
             copy = sqlite3.connect(temporary)
             try:

@@ -7,7 +7,6 @@ golden files, benchmarks and docs. To add a model, write its file and add one :c
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celesta import _device
+from celesta._names import near
 from celesta.errors import ModelError
 from celesta.models import stored, weights
 from celesta.models.baseline_info import BaselineInfo, LinearInfo, PcaInfo, SparseInfo
@@ -344,11 +344,11 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
 def _suggestion(name: str) -> str:
     """Name near misses, else all models."""
     sized = [one.sized.kind for one in MODELS if one.sized]
-    kind = difflib.get_close_matches(name.split("-")[0], sized, n=1, cutoff=0.6)
+    kind = near(name.split("-")[0], sized, n=1)
     if kind:
         return f"its names are {kind[0]}-K with an integer K, such as {kind[0]}-64"
     fixed = [one.name for one in MODELS if not one.sized]
-    near = difflib.get_close_matches(name.lower(), fixed, n=2, cutoff=0.5)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
+    found = near(name, fixed, cutoff=0.5)
+    if found:
+        return f"did you mean {' or '.join(found)}?"
     return f"there are {', '.join((*fixed, *patterns()))}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from celesta._names import suggestion
 from celesta.errors import UsageError
 from celesta.latents import Latent
 from celesta.variations import basic, time
@@ -216,7 +217,7 @@ class Step:
 
     def __init__(self, name: str, *values: float, **settings: float) -> None:
         if name not in VARIATIONS:
-            raise UsageError(f"unknown variation {name!r}; there are {', '.join(VARIATIONS)}")
+            raise UsageError(f"unknown variation {name!r}; {suggestion(name, VARIATIONS)}")
         self.variation = VARIATIONS[name]
         self.settings = _settings(self.variation, values, settings)
 

@@ -9,7 +9,7 @@ import typer
 from celesta import _extras
 from celesta._files import printable
 from celesta.cli import console
-from celesta.cli.checks import check_compute
+from celesta.cli.checks import check_compute, check_predictor
 from celesta.cli.options import Cache, Data, Device, Encoding, Json, Lists, Strict, Workers, cache_of
 from celesta.cli.progress import working
 
@@ -35,6 +35,7 @@ def evaluate(
     """
     _extras.require("sklearn", "celesta classify evaluate")
     check_compute(device)
+    check_predictor(model, "MODEL")
     console.be_strict(strict)
     with working("evaluate", "loading") as meter:
         from celesta.predict.labelled import evaluate_on

@@ -13,7 +13,7 @@ import typer
 from celesta._files import printable
 from celesta.cli import console
 from celesta.cli.batch import each_file
-from celesta.cli.checks import check_compute
+from celesta.cli.checks import check_compute, check_predictor
 from celesta.cli.classify.results import Results
 from celesta.cli.files import find_songs, inputs, output_folder
 from celesta.cli.options import Device, Json, Songs, Strict
@@ -58,6 +58,8 @@ def predict(
     if as_csv and as_json:
         raise UsageError("--csv and --json contradict each other; give one of them")
     check_compute(device)
+    for model in models or ():
+        check_predictor(model)
     console.be_strict(strict)
     with working("predict", "looking for files") as meter:
         files = [file for file, _ in inputs(sources, find_songs)]

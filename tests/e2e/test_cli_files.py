@@ -220,12 +220,14 @@ def test_suffixes_count_whatever_their_case(song, tmp_path, call):
     assert "linear-8" in call("info", tmp_path / "X.CEL").stdout
 
 
-@pytest.mark.parametrize("verb", ["verify", "decode", "encode", "reconstruct"])
-def test_a_folder_without_files_is_an_error(verb, tmp_path, call):
-    """Item 18."""
+@pytest.mark.parametrize("verb", ["verify", "decode", "encode", "reconstruct", "compare linear-8 -o out --data"])
+def test_a_folder_without_files_is_an_error(verb, tmp_path, call, monkeypatch):
+    """Item 18; nothing is left of it."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    assert "no " in call(verb, tmp_path / "empty", code=1).stderr
-    assert "no such file" in call(verb, tmp_path / "gone", code=1).stderr
+    assert "no " in call(*verb.split(), tmp_path / "empty", code=1).stderr
+    assert "no such file" in call(*verb.split(), tmp_path / "gone", code=1).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_one_missing_source_does_not_end_the_others(song, tmp_path, call):

@@ -119,8 +119,23 @@ def test_lines_say_seconds_total_and_time_left(clock: Clock) -> None:
         meter.seconds(done, 400)
         clock.time += 100
     assert meter.line() == "file 1/2, 6:00/6:40, 16 min 40 s elapsed, 16 min 40 s left"
+    meter.closing("writing the page")
+    clock.time += 500
+    assert meter.line() == "file 1/2, 6:00/6:40, 25 min 0 s elapsed"
     names = itertools.chain(items)
     assert next(names) == "b.wav"
+
+
+def test_the_first_block_of_many_is_no_estimate(clock: Clock) -> None:
+    """A model that compiles for 11 s before its first block gave 25 min for a song that took 20 s."""
+    pace = Pace(clock)
+    pace.at(0)
+    clock.time += 11
+    pace.at(0.007)
+    assert pace.left() is None
+    clock.time += 1
+    pace.at(0.1)
+    assert pace.left() == pytest.approx(108)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ def test_repair_fills_a_stretch(song: Path) -> None:
         (["repair"], "either --from"),
         (["repair", "--from", "2"], "both --from"),
         (["repair", "--from", "50", "--to", "60"], "song ends"),
+        (["repair", "--from", "6", "--to", "5"], "--from 6 --to 5: the stretch must end after it begins"),
+        (["extend", "--to", "0"], "--to 0: the result must have 1 s"),
+        (["extend", "--loop", "--shortest", "20"], "(20 s) is as long as the song (10.000 s) or longer"),
+        (["extend", "--loop", "--shortest", "8", "--longest", "4"], "--shortest 8 --longest 4: "),
     ],
 )
 def test_what_cannot_be_done_gets_one_line(song: Path, words: list[str], said: str) -> None:

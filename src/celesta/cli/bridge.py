@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from celesta.cli import console
+from celesta.cli.checks import check_songs
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import clock, working
 from celesta.cli.versions import AudioFile, result_file
@@ -37,6 +38,7 @@ def bridge(
 
     Example: `celesta bridge first.mp3 second.mp3 --length 12 --around 10`
     """
+    check_songs(first, second)
     target = result_file(output or first.with_name(f"{first.stem}.to.{second.stem}.flac"), force)
     with working("bridge", "analysing the songs") as meter:
         from celesta.features.cache import FeatureCache

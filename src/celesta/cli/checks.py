@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celesta import _device
 from celesta._files import printable
 from celesta._names import near
 from celesta.cli.options import DEFAULT_MODEL
-from celesta.errors import CelestaError, ModelError, UsageError
+from celesta.errors import CelestaError, DataError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from celesta.variations import Step
 
 _RANGES = {"kbps": (0.5, 2_000.0), "quality": (0.0, 10.0), "detail": (0.0, 1_024.0)}
 
@@ -71,6 +74,43 @@ def model_of(sources: Sequence[Path], model: str | None) -> str:
             with contextlib.suppress(CelestaError, OSError), CelReader(source) as reader:  # whoever reads it says why
                 return reader.meta.model
     return DEFAULT_MODEL
+
+
+def check_needs(model: str, steps: Iterable[Step] = (), *, frames: bool = False) -> None:
+    """Refuse changes that the latents of a model do not allow; of the folder of a run nothing is known here.
+
+    Args:
+        model: its name.
+        steps: the changes.
+        frames: frames are moved in time.
+
+    Raises:
+        LatentError: with a model that allows them.
+    """
+    if Path(model).is_dir():
+        return
+    from celesta.models import registry
+    from celesta.variations import needs
+
+    info = registry.entry(model).info
+    if frames:
+        needs.check_frames(model, info)
+    for step in steps:
+        if step.variation.needs == "detail":
+            needs.check_detail(model, info, step.name)
+        elif step.variation.needs:
+            needs.check_frames(model, info)
+
+
+def check_songs(*sources: Path) -> None:
+    """Refuse songs of which one is missing, before any is worked on.
+
+    Raises:
+        DataError: with the one that is.
+    """
+    for source in sources:
+        if not source.exists():
+            raise DataError(f"{printable(source)}: no such file or folder; check the path")
 
 
 def check_features(name: str) -> None:

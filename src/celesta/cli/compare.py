@@ -49,14 +49,18 @@ def compare(
     console.be_strict(strict)
     for model in models:
         check_model(model, "MODEL")
-    with working("compare", "loading the models") as meter:
+    with working("compare", "looking for files") as meter:
+        from celesta import datasets
+
+        tracks = datasets.load(data)
         output_folder(output)
         page, file = free(output / "compare.html", force), free(output / "compare.json", force)
+        meter.doing("loading the models")
         from celesta.report.compare import compare as run_compare
 
         result = run_compare(
             models,
-            data,
+            tracks,
             seconds=seconds,
             limit=limit,
             sample_rate=sample_rate,

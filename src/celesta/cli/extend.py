@@ -67,16 +67,23 @@ def extend(
     """
     if loop == (to is not None):
         raise UsageError("give either --to TIME or --loop")
+    if to is not None and to < 1:
+        raise UsageError(f"--to {to:g}: the result must have 1 s at least")
+    if loop and longest is not None and longest <= shortest:
+        raise UsageError(f"--shortest {shortest:g} --longest {longest:g}: the shortest loop must be the shorter one")
     suffix = "loop" if loop else "extended"
     target = result_file(output or source.with_name(f"{source.stem}.{suffix}.flac"), force)
     with working("extend", "analysing the song") as meter:
         from celesta.cli.options import cache_of
         from celesta.features.cache import FeatureCache
         from celesta.variations.analysis import analyse
+        from celesta.variations.loop import check_lengths
         from celesta.variations.material import Material
         from celesta.variations.sidecar import write_sidecar
 
         with Material(source) as song:
+            if loop:
+                check_lengths(shortest, longest, song)
             analysis = analyse(song, cache=FeatureCache(cache_of(cache)), progress=meter.seconds)
             if loop:
                 from celesta.report.extension import loop_page
@@ -88,6 +95,8 @@ def extend(
                     raise UsageError(f"{printable(source)}: no stretch of it loops; allow other lengths")
                 meter.doing(f"writing {target.name}")
                 write_loop(song, loops[0], target, intro=intro)
+                if page:
+                    meter.doing("writing the page")
                 facts = {"loops": [one.to_dict(song.sample_rate) for one in loops]}
                 made = loop_page(song, analysis, loops, target.with_suffix(".html"), target) if page else None
                 text = _described(loops[0], song.sample_rate)

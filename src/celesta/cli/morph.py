@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from celesta.cli import console
-from celesta.cli.checks import check_model, model_of
+from celesta.cli.checks import check_model, check_needs, check_songs, model_of
 from celesta.cli.options import Force, Json, Kbps, SourceModel
 from celesta.cli.progress import working
 from celesta.cli.versions import (
@@ -142,11 +142,13 @@ def _two(
 ) -> None:
     """Encode two songs, change the first one's latent, decode it and write what was done next to it."""
     check_stretch(*stretch)
+    check_songs(first, second)
     default = first.with_name(f"{first.stem}.{name}.{second.stem}{stretch_name(*stretch)}.flac")
     target = result_file(output or default, force, cel=True)
     start, stop = stretch
     model = model_of([first, second], model)
     check_model(model)
+    check_needs(model, frames=True)
     with working(name, f"loading {model}") as meter:
         from celesta import codec as codecs
 

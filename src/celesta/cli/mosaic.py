@@ -9,6 +9,7 @@ import typer
 
 from celesta._files import atomic
 from celesta.cli import console
+from celesta.cli.checks import check_songs
 from celesta.cli.files import inputs
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import working
@@ -57,6 +58,7 @@ def mosaic(
     Example: `celesta mosaic song.mp3 drums.wav rain.wav --variety 32 --transpose 2`
     """
     check_stretch(start, stop)
+    check_songs(target)
     default = target.with_name(f"{target.stem}.mosaic{stretch_name(start, stop)}.flac")
     audio_file = result_file(output or default, force)
     with working("mosaic", "looking for files") as meter:

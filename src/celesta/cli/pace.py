@@ -9,6 +9,8 @@ from collections.abc import Callable
 WINDOW = 20.0
 """Seconds over which the pace is measured at least, and the share of the time spent so far that it takes then."""
 WINDOW_SHARE = 0.3
+FEWEST, LEAST = 5, 0.02
+"""Reports, or share of the work, before there is an estimate: the first step also loads and compiles."""
 _MOST = 512
 """Points that are kept; older ones are thinned out."""
 
@@ -51,8 +53,10 @@ class Pace:
             self._points = deque(recent[: _MOST // 2 : 2] + recent[_MOST // 2 :])
 
     def left(self) -> float | None:
-        """Return the seconds that are left; None where nothing is known of the pace yet."""
+        """Return the seconds that are left; None where too little is known of the pace yet."""
         if len(self._points) < 2:
+            return None
+        if len(self._points) < FEWEST and self._points[-1][1] - self._points[0][1] < LEAST:
             return None
         now = self._now()
         (last, share), (first, _) = self._points[-1], self._points[0]

@@ -38,7 +38,7 @@ class Meter:
         self._done: float = 0
         self._total: float | None = None
         self._steps: float = 0
-        self._seconds = False
+        self._seconds = self._closing = False
         self._began = time.monotonic()
         self._stopped = threading.Event()
         self._bar: Progress | None = None
@@ -73,6 +73,10 @@ class Meter:
         """Say what goes on while there is nothing to count, for example that a model is loaded."""
         self._name, self._done, self._total = text, 0, None
 
+    def closing(self, text: str) -> None:
+        """Say what goes on after all audio of the current file is done, for example that its page is written."""
+        self._name, self._closing = text, True
+
     def seconds(self, done: float, total: float | None = None) -> None:
         """Take the seconds of audio done in the current file, and how many there are where that is known."""
         self._seconds, self._done, self._total = True, done, total or self._total
@@ -91,10 +95,10 @@ class Meter:
         self._pace.restart()
         for number, item in enumerate(items):
             self._number, self._done, self._total = number, 0, None
-            self._name = str(getattr(item, name, item))
+            self._name, self._closing = str(getattr(item, name, item)), False
             self._count()
             yield item
-        self._number, self._done, self._total = len(items), 0, None
+        self._number, self._done, self._total, self._closing = len(items), 0, None, False
         self._count()
 
     def share(self) -> float | None:
@@ -105,7 +109,7 @@ class Meter:
         return inner if self._total else None
 
     def line(self) -> str:
-        """Return the facts as text: done, total, time spent, time left."""
+        """Return the facts as text: done, total, time spent, and time left where it can be estimated."""
         parts = []
         if self.files > 1:
             parts.append(f"file {min(self._number + 1, self.files)}/{self.files}")
@@ -116,7 +120,7 @@ class Meter:
         elif self._total:
             parts.append(f"{self._done:g}/{self._total:g}")
         parts.append(f"{span(time.monotonic() - self._began)} elapsed")
-        left = self._pace.left() if self.share() is not None else None
+        left = self._pace.left() if self.share() is not None and not self._closing else None
         if left is not None:
             parts.append(f"{span(left)} left{' in this part' if self.parts else ''}")
         return ", ".join(parts)

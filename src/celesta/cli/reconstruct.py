@@ -54,7 +54,7 @@ def reconstruct(
             page = pages.target(file, f"{file.name}.{Path(codec.name).name}", codec.name)
             if page is None:
                 return
-            made = reconstruct_song(codec, file, page, force=True, progress=meter.seconds)
+            made = reconstruct_song(codec, file, page, force=True, progress=meter.seconds, doing=meter.closing)
             pages.made.append(made)
             if as_json:
                 console.emit({"source": file, "page": page, "audio": made.flac, "model": codec.name})

@@ -10,7 +10,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.batch import each_file
-from celesta.cli.checks import check_model, model_of
+from celesta.cli.checks import check_model, check_needs, model_of
 from celesta.cli.files import inputs, output_folder
 from celesta.cli.options import Force, Json, SourceModel, Strict
 from celesta.cli.pages import SongPages
@@ -73,6 +73,7 @@ def transform(
     steps, named = _chain(recipe, settings)
     model = model_of(sources, model or named)
     check_model(model)
+    check_needs(model, steps)
     with working("transform", "looking for files") as meter:
         found = inputs(sources)
         output_folder(output)
@@ -88,7 +89,10 @@ def transform(
             page = pages.target(file, f"{output_name(file, codec, steps)}{stretch_name(start, stop)}", codec.name)
             if page is None:
                 return
-            made = vary_song(codec, file, page, steps, force=True, start=start, stop=stop, progress=meter.seconds)
+            made = vary_song(
+                codec, file, page, steps, force=True, start=start, stop=stop,
+                progress=meter.seconds, doing=meter.closing,
+            )  # fmt: skip
             pages.made.append(made)
             _report(file, made, codec, steps, {"start": start, "stop": stop}, as_json=as_json)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from celesta.cli.checks import check_model, model_of
+from celesta.cli.checks import check_model, check_needs, check_songs, model_of
 from celesta.cli.options import Force, Json, Kbps, SourceModel
 from celesta.cli.progress import working
 from celesta.cli.variation_options import METAVARS
@@ -68,8 +68,10 @@ def concat(
     """
     first = sources[0]
     target = result_file(output or first.with_name(f"{first.stem}.concat.flac"), force, cel=True)
+    check_songs(*sources)
     model = model_of(sources, model)
     check_model(model)
+    check_needs(model, frames=True)
     with working("vary concat", f"loading {model}") as meter:
         from celesta import codec as codecs
         from celesta.variations.time import concat as join
@@ -166,8 +168,10 @@ def _run(
 ) -> None:
     """Encode a song, apply a chain, and write the result."""
     target = result_file(output, force, cel=True)
+    check_songs(source)
     model = model_of([source], model)
     check_model(model)
+    check_needs(model, steps)
     if kbps is not None and target.suffix.lower() != ".cel":
         raise UsageError("--kbps is the bitrate of a .cel file; name one with -o")
     with working(f"vary {name}", f"loading {model}") as meter:

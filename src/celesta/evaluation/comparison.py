@@ -82,7 +82,7 @@ class Comparison:
 
 def compare(
     models: Sequence[str],
-    data: str | Path | Sequence[str | Path],
+    data: str | Path | Sequence[str | Path | Track],
     *,
     seconds: float = 15,
     limit: int | None = 20,
@@ -98,7 +98,8 @@ def compare(
 
     Args:
         models: names or run folders.
-        data: folders of music, or files. Of a set with a test split (GTZAN with its lists) only that is scored.
+        data: folders of music, or files, or the tracks of them, see :func:`celesta.datasets.load`. Of a set with a test
+            split (GTZAN with its lists) only that is scored.
         seconds: taken from the middle of each file.
         limit: largest number of files, spread evenly over the data.
         rate_distortion: also quantise and code the latents at several step sizes.
@@ -109,8 +110,10 @@ def compare(
         DataError: there is no readable music.
         ModelError: a model cannot be loaded.
     """
+    given = [data] if isinstance(data, str | Path) else data
+    loaded = [one for one in given if isinstance(one, Track)]
+    tracks = loaded or datasets.load(one for one in given if not isinstance(one, Track))
     codecs = [codec.load(name) for name in models]
-    tracks = datasets.load([data] if isinstance(data, str | Path) else data)
     test = datasets.by_split(tracks, "test") or tracks
     files = [track.path for track in _spread(test, limit)]
     names = [one.name for one in codecs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from celesta import datasets
 from celesta._files import printable
 from celesta.evaluation import comparison
 from celesta.evaluation.comparison import MEASURES
@@ -91,7 +92,9 @@ def _curves(xlabel: str, panels: list[dict[str, list[tuple[float, float]]]]) -> 
     return curves({}, xlabel, [label for _, label in MEASURES], panels)
 
 
-def compare(models: Sequence[str], data: str | Path | Sequence[str | Path], **options: Any) -> Comparison:
+def compare(
+    models: Sequence[str], data: str | Path | Sequence[str | Path | datasets.Track], **options: Any
+) -> Comparison:
     """Compare models or runs on music; see :func:`celesta.evaluation.comparison.compare` for the options.
 
     Example::

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from celesta import audio
@@ -17,7 +17,7 @@ from celesta.report.index import SongPage, index_page
 from celesta.report.page import Link, Page, relative_url
 from celesta.report.player import Track, clock
 from celesta.report.terms import meaning
-from celesta.report.variation import SHOWN, audio_link
+from celesta.report.variation import SHOWN, WRITING, audio_link
 from celesta.variations import transform_file
 
 HEAD = ("model", "size", "of the source", "MSE", "SI-SDR dB", "mel distance")
@@ -32,7 +32,13 @@ def reconstruct_page(codec: Codec, file: Path, target: Path, *, force: bool = Fa
 
 
 def reconstruct_song(
-    codec: Codec, file: Path, target: Path, *, force: bool = False, progress: Progress | None = None
+    codec: Codec,
+    file: Path,
+    target: Path,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+    doing: Callable[[str], None] | None = None,
 ) -> SongPage:
     """Encode and decode a song; write the audio and a page that compares it with the original.
 
@@ -46,6 +52,7 @@ def reconstruct_song(
         target: the page.
         force: overwrite existing files.
         progress: called with the seconds of audio done and in all.
+        doing: called with what goes on when the audio is written.
 
     Raises:
         UsageError: the files exist and ``force`` is not set.
@@ -62,6 +69,8 @@ def reconstruct_song(
         codec.decode_file(cel, flac, progress=_part(progress, _ENCODING, 1.0))
     else:
         transform_file(codec, file, flac, (), progress=progress)
+    if doing is not None:
+        doing(WRITING)
     original, decoded = audio.read(file, duration=SHOWN), audio.read(flac, duration=SHOWN)
     whole = audio.info(flac).duration
     shown = "the whole song" if whole <= SHOWN else f"the first {SHOWN:.0f} s of {clock(whole)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log10
 from pathlib import Path
@@ -26,6 +26,8 @@ from celesta.variations import Step, apply, open_song, transform_file
 
 SHOWN = 30.0
 """Seconds of a song that a page plays."""
+WRITING = "writing the page"
+"""What goes on when the audio of a song is written."""
 HEAD = ("version", "loudness LUFS", "brightness Hz", "onsets/s", "SI-SDR dB to unchanged", "mel distance to unchanged")
 INDEX_HEAD = ("model", *HEAD[1:])
 REPORTED = (Step("gain", 1.5), Step("gain", 0.5), Step("noise", 0.1, 7), Step("smooth", 5))
@@ -128,6 +130,7 @@ def vary_song(
     start: float | None = None,
     stop: float | None = None,
     progress: Progress | None = None,
+    doing: Callable[[str], None] | None = None,
 ) -> SongPage:
     """Change the latent of a song; write the audio and a page that compares it with the original.
 
@@ -143,6 +146,7 @@ def vary_song(
         start: seconds of the song at which the audio begins.
         stop: seconds at which it ends.
         progress: called with the seconds of audio done and in all.
+        doing: called with what goes on when the audio is written.
 
     Returns:
         The page, its audio, and what changed, in the columns :data:`INDEX_HEAD`.
@@ -157,6 +161,8 @@ def vary_song(
             raise UsageError(f"{printable(path)}: exists already; overwrite it with --force")
     target.parent.mkdir(parents=True, exist_ok=True)
     transform_file(codec, file, flac, steps, start=start, stop=stop, progress=progress)
+    if doing is not None:
+        doing(WRITING)
     page, row = _described(codec, file, audio.read(flac, duration=SHOWN), steps, start or 0.0)
     page.files([audio_link(flac, target)])
     written = page.write(target, f"Made with the model {codec.name}.")

@@ -8,23 +8,11 @@ import numpy as np
 
 from celesta.dsp import band_envelope as bands
 from celesta.entropy.table_file import load_tables
-from celesta.errors import LatentError
-from celesta.latents import Latent
 from celesta.models.mdct_numpy import inverse_mdct, mdct
 from celesta.variations.timeline import Timeline
 
 COEFFICIENTS = bands.EDGES[-1]
 _CHUNK = 512  # frames that are dense at once
-
-
-def check_detail(z: Latent, what: str) -> None:
-    """Check that a latent has a detail of MDCT coefficients.
-
-    Raises:
-        LatentError: it has none.
-    """
-    if not z.detail_size or z.hop_length != COEFFICIENTS:
-        raise LatentError(f"{z.model}: {what} needs a detail of MDCT coefficients, as the codec nested2 has")
 
 
 def dense(places: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -94,15 +94,15 @@ def find_loops(
         The best loops, best first, no two of them with nearly the same ends; there may be none.
 
     Raises:
-        UsageError: the lengths contradict each other.
+        UsageError: the lengths contradict each other, or the song is shorter.
 
     Example:
         best = find_loops("song.mp3", shortest=8, longest=30)[0]
     """
-    if not 0 < shortest < (longest or float("inf")):
-        raise UsageError(f"a loop must have between {shortest:g} and {longest:g} s; give other lengths")
+    check_lengths(shortest, longest)
     song = opened(source)
     try:
+        check_lengths(shortest, longest, song)
         analysis = analysis or analyse(song, progress=progress)
         finder = JoinFinder(song, analysis)
         rate = song.sample_rate
@@ -121,6 +121,23 @@ def find_loops(
     finally:
         if song is not source:
             song.close()
+
+
+def check_lengths(shortest: float, longest: float | None = None, song: Material | None = None) -> None:
+    """Check the lengths that a loop may have, in seconds.
+
+    Raises:
+        UsageError: they contradict each other, or the song is shorter.
+    """
+    if not shortest > 0:
+        raise UsageError(f"the shortest loop must have more than 0 s, got {shortest:g}")
+    if longest is not None and not longest > shortest:
+        raise UsageError(f"the shortest loop ({shortest:g} s) is not shorter than the longest one ({longest:g} s)")
+    if song is not None and shortest >= song.duration:
+        raise UsageError(
+            f"{printable(song.name or 'the song')}: the shortest loop ({shortest:g} s) is as long as the song"
+            f" ({song.duration:.3f} s) or longer; allow shorter ones"
+        )
 
 
 def _score(join: Join, beats: int, analysis: SongAnalysis) -> float:

@@ -65,6 +65,7 @@ class Variation:
         stream: the same for a :class:`WindowStream`; None where the whole song is needed, which then is held in memory.
         example: value of the first parameter in the example of the help.
         stretch: names of the parameters that hold begin and length of a stretch of the song, in seconds.
+        needs: "frames" that can be moved in time, a "detail" of MDCT coefficients, or "" where any model will do.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Variation:
     stream: Callable[..., WindowStream] | None = None
     example: float = 0.5
     stretch: tuple[str, str] | None = None
+    needs: str = ""
 
     def __repr__(self) -> str:
         return f"Variation({self.name!r}, {', '.join(p.name for p in self.parameters)})"
@@ -86,7 +88,7 @@ class Variation:
 def _slider(slider: Slider) -> Variation:
     """Return the entry of a slider."""
     value = Parameter("value", float, f"In {slider.unit}; 0 changes nothing.", None, slider.minimum, slider.maximum)
-    return Variation(slider.name, slider.summary, (value,), slider, example=slider.maximum / 4)
+    return Variation(slider.name, slider.summary, (value,), slider, example=slider.maximum / 4, needs="detail")
 
 
 def _cropped(z: Latent, start: float, keep: float) -> Latent:
@@ -145,6 +147,7 @@ VARIATIONS: dict[str, Variation] = {
             (Parameter("semitones", float, "In semitones; 0 changes nothing.", None, -24, 24),),
             time.transpose,
             example=2,
+            needs="detail",
         ),
         Variation(
             "stretch",
@@ -152,6 +155,7 @@ VARIATIONS: dict[str, Variation] = {
             (Parameter("factor", float, "1 changes nothing.", None, 0.25, 4),),
             time.stretch,
             example=1.25,
+            needs="frames",
         ),
         Variation(
             "crop",
@@ -162,12 +166,14 @@ VARIATIONS: dict[str, Variation] = {
             ),
             _cropped,
             stretch=("start", "keep"),
+            needs="frames",
         ),
         Variation(
             "reverse",
             "Play the song backwards.",
             (Parameter("on", int, "1 for backwards, 0 changes nothing.", 1, 0, 1),),
             _reversed,
+            needs="frames",
         ),
         Variation(
             "loop",
@@ -175,6 +181,7 @@ VARIATIONS: dict[str, Variation] = {
             (Parameter("times", int, "1 changes nothing.", None, 1, 1000),),
             time.loop,
             example=4,
+            needs="frames",
         ),
         Variation(
             "repeat",
@@ -187,6 +194,7 @@ VARIATIONS: dict[str, Variation] = {
             _repeated,
             example=4,
             stretch=("at", "length"),
+            needs="frames",
         ),
     )
 }

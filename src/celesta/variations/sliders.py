@@ -18,7 +18,8 @@ import numpy as np
 from celesta.dsp import band_envelope as bands
 from celesta.errors import UsageError
 from celesta.latents import Latent
-from celesta.variations.coefficients import band_levels, check_detail, dense, sparse, with_gain
+from celesta.variations.coefficients import band_levels, dense, sparse, with_gain
+from celesta.variations.needs import check_detail
 from celesta.variations.timeline import Timeline
 
 _RATE = 44_100
@@ -102,7 +103,7 @@ def noisiness(z: Latent, amount: float) -> Latent:
     Example:
         rougher = celesta.variations.noisiness(z, 0.5)
     """
-    check_detail(z, "noisiness")
+    check_detail(z.model, z, "noisiness")
     t = Timeline.of(z)
     power = np.float32(2.0**-amount)
     size = np.abs(t.values)
@@ -125,7 +126,7 @@ def attack(z: Latent, amount: float) -> Latent:
     Example:
         punchier = celesta.variations.attack(z, 0.5)
     """
-    check_detail(z, "attack")
+    check_detail(z.model, z, "attack")
     t = Timeline.of(z)
     levels = t.envelope[:, : bands.BANDS] if t.envelope is not None else band_levels(t)
     floor = np.maximum(levels, levels.max(axis=-1, keepdims=True) - 50)
@@ -146,7 +147,7 @@ def width(z: Latent, db: float) -> Latent:
     Example:
         wider = celesta.variations.width(z, 4)
     """
-    check_detail(z, "width")
+    check_detail(z.model, z, "width")
     if z.channels != 2:
         return z
     t = Timeline.of(z)
@@ -166,7 +167,7 @@ def width(z: Latent, db: float) -> Latent:
 
 
 def _by_bands(z: Latent, gain_db: np.ndarray, what: str) -> Latent:
-    check_detail(z, what)
+    check_detail(z.model, z, what)
     gain = np.broadcast_to(gain_db[None, :, None], (z.channels, bands.BANDS, 1)).astype(np.float32)
     return with_gain(Timeline.of(z), gain).latent(z, z.n_samples)
 

@@ -12,7 +12,8 @@ from celesta.dsp import band_envelope as bands
 from celesta.dsp import stretching
 from celesta.errors import UsageError
 from celesta.latents import Latent
-from celesta.variations.coefficients import check_detail, detail_of, signal_of
+from celesta.variations.coefficients import detail_of, signal_of
+from celesta.variations.needs import check_detail
 from celesta.variations.timeline import Timeline, check_same_model, full_frames, interpolated, joined, model_samples
 
 _LONGEST = 100 * 3600.0  # seconds of a result
@@ -126,7 +127,7 @@ def reverse(z: Latent) -> Latent:
     envelope = None if t.envelope is None else t.envelope[..., ::-1]
     places, values = t.places[..., ::-1], t.values[..., ::-1]
     if z.detail_size:
-        check_detail(z, "reversing")
+        check_detail(z.model, z, "reversing")
         # Without the samples that only fill the last frame, so that the song ends where it began.
         x = signal_of(t)[:, : model_samples(z)]
         places, values = detail_of(x[:, ::-1], t.frames, z.detail_size)
@@ -157,7 +158,7 @@ def stretch(z: Latent, factor: float) -> Latent:
     moved = t.at((np.arange(frames) + 0.5) * t.frames / frames - 0.5)
     places, values = moved.places, moved.values
     if z.detail_size:
-        check_detail(z, "stretching")
+        check_detail(z.model, z, "stretching")
         x = stretching.stretch(signal_of(t), z.sample_rate, frames * z.hop_length)
         places, values = detail_of(x, frames, z.detail_size)
     n_samples = min(round(z.n_samples * factor), round(frames * z.hop_length * z.source_rate / z.sample_rate))
@@ -185,7 +186,7 @@ def transpose(z: Latent, semitones: float) -> Latent:
         raise UsageError(f"transpose takes -24 to 24 semitones, got {semitones}")
     if semitones == 0:
         return z
-    check_detail(z, "transposing")
+    check_detail(z.model, z, "transposing")
     t = Timeline.of(z)
     x = stretching.stretch(signal_of(t), z.sample_rate, t.frames * z.hop_length, semitones)
     places, values = detail_of(x, t.frames, z.detail_size)

@@ -13,6 +13,7 @@ from celesta import audio
 from celesta.errors import LatentError
 from celesta.latents import Latent
 from celesta.latents.window import ENVELOPE_FRAMES, pad_detail
+from celesta.variations.needs import check_frames
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,7 @@ class Timeline:
         Raises:
             LatentError: its windows overlap, or it holds values that are not finite.
         """
-        if not z.continuous:
-            raise LatentError(
-                f"{z.model}: its windows overlap, so its frames cannot be moved in time; use a model such as nested2"
-            )
+        check_frames(z.model, z)
         if not all(x is None or np.isfinite(x).all() for x in (z.base, z.values, z.gain, z.envelope)):
             raise LatentError(f"{z.model}: the latent holds values that are not finite; encode the song again")
         frames = frame_count(z)

@@ -135,6 +135,9 @@ def test_two_stretches_of_a_song_have_two_results(folder: Path, tmp_path: Path) 
     made = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.flac"))
     names = ["out/rock.cel.linear-8.gain-0.5", "rock", "rock.gain"]
     assert made == sorted(f"{name}{part}.flac" for name in names for part in ("", ".from-0.25-to-0.5", ".from-0.5"))
+    for words in (("decode", latent), ("vary", "crop", latent), ("transform", latent, "--gain", 0.5)):
+        said = run(*words, "--from", 1, "--to", 30, "-o", tmp_path / f"{words[0]}{'.flac' * (words[0] != 'transform')}")
+        assert "rock.cel: --to 30 is behind the end of the song (1.600 s): the song's end is used" in said.stderr
 
 
 @pytest.mark.parametrize("verb", ["morph", "style"])
@@ -158,7 +161,9 @@ def test_two_songs_are_one(folder: Path, tmp_path: Path, verb: str) -> None:
         (("vary", "stretch", "CEL"), "missing option '--factor'"),
         (("vary", "crop", "CEL", "--from", "1", "--to", "0.5"), "must end after it begins"),
         (("vary", "crop", "CEL"), "give --from TIME, --to TIME or both"),
-        (("vary", "crop", "CEL", "--from", "9"), "the song ends at 1.600 s"),
+        (("vary", "crop", "CEL", "--from", "9"), "rock.cel: --from 9 is behind the end of the song (1.600 s)"),
+        (("transform", "WAV", "--gain", "2", "--from", "9"), "rock.wav: --from 9 is behind the end of the song (1.6"),
+        (("decode", "CEL", "--from", "9"), "rock.cel: --from 9 is behind the end of the song (1.600 s)"),
         (("vary", "loop", "CEL", "--times", "2", "-o", "x.txt"), "name a file that ends in .wav, .flac"),
         (("vary", "gain", "CEL", "--factor", "2", "--kbps", "9"), "--kbps is the bitrate of a .cel file"),
         (("vary", "loop", "WAV", "--times", "2", "-m", "cel-silu"), "use a model such as nested"),

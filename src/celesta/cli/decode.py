@@ -16,7 +16,7 @@ from celesta.cli.files import WRITABLE, Kind, find_cel, plan
 from celesta.cli.options import Backend, CelFiles, Device, Force, Json, Precision, Strict
 from celesta.cli.progress import working
 from celesta.cli.standard import STANDARD, opened_input, opened_output
-from celesta.cli.versions import From, To, check_stretch, stretch_name
+from celesta.cli.versions import From, To, check_stretch, compare_ends, stretch_name
 from celesta.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def decode(
             with opened_input(file) as source, opened_output(targets[file], ".wav") as target:
                 with CelReader(source, salvage=salvage) as reader:
                     meta = reader.meta
+                compare_ends(file, start, stop, meta.n_samples / meta.source_rate)
                 used = codec(meta.model)
                 lost = used.decode_file(source, target, **stretch, salvage=salvage, progress=meter.seconds)
             if targets[file] == STANDARD:

@@ -18,6 +18,7 @@ from celesta.cli.versions import (
     From,
     OtherSong,
     To,
+    check_ends,
     check_stretch,
     latents_of,
     result_file,
@@ -143,6 +144,7 @@ def _two(
     """Encode two songs, change the first one's latent, decode it and write what was done next to it."""
     check_stretch(*stretch)
     check_songs(first, second)
+    check_ends(first, *stretch)
     default = first.with_name(f"{first.stem}.{name}.{second.stem}{stretch_name(*stretch)}.flac")
     target = result_file(output or default, force, cel=True)
     start, stop = stretch

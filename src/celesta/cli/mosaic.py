@@ -13,7 +13,7 @@ from celesta.cli.checks import check_songs
 from celesta.cli.files import inputs
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import working
-from celesta.cli.versions import AudioFile, From, To, check_stretch, result_file, stretch_name
+from celesta.cli.versions import AudioFile, From, To, check_ends, check_stretch, result_file, stretch_name
 from celesta.errors import DataError
 
 _TABLES = {"csv": "csv", "edl": "edl.txt"}
@@ -59,6 +59,7 @@ def mosaic(
     """
     check_stretch(start, stop)
     check_songs(target)
+    check_ends(target, start, stop)
     default = target.with_name(f"{target.stem}.mosaic{stretch_name(start, stop)}.flac")
     audio_file = result_file(output or default, force)
     with working("mosaic", "looking for files") as meter:

@@ -11,7 +11,7 @@ from celesta.cli import console
 from celesta.cli.extend import Output, Song
 from celesta.cli.options import Cache, Force, Json, cache_of, seconds
 from celesta.cli.progress import working
-from celesta.cli.versions import check_stretch, result_file
+from celesta.cli.versions import check_ends, check_stretch, result_file
 from celesta.errors import UsageError
 
 
@@ -43,6 +43,7 @@ def repair(
     if not silence and (start is None or stop is None):
         raise UsageError("a gap needs both --from TIME and --to TIME")
     check_stretch(start, stop)
+    check_ends(source, start, stop)
     target = result_file(output or source.with_name(f"{source.stem}.repaired.flac"), force)
     with working("repair", "analysing the song") as meter:
         from celesta.features.cache import FeatureCache

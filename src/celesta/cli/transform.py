@@ -16,7 +16,7 @@ from celesta.cli.options import Force, Json, SourceModel, Strict
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
 from celesta.cli.variation_options import chosen_steps, with_variations
-from celesta.cli.versions import From, To, check_stretch, stretch_name
+from celesta.cli.versions import From, To, check_ends, check_stretch, stretch_name
 from celesta.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def transform(
             page = pages.target(file, f"{output_name(file, codec, steps)}{stretch_name(start, stop)}", codec.name)
             if page is None:
                 return
+            check_ends(file, start, stop)
             made = vary_song(
                 codec, file, page, steps, force=True, start=start, stop=stop,
                 progress=meter.seconds, doing=meter.closing,

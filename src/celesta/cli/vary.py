@@ -18,6 +18,7 @@ from celesta.cli.versions import (
     AudioOrCel,
     From,
     To,
+    check_ends,
     check_stretch,
     latent_of,
     latents_of,
@@ -99,6 +100,7 @@ def _verb(variation: Variation) -> Callable[..., None]:
         **settings: Any,
     ) -> None:
         steps = _steps(variation, settings, start, stop)
+        check_ends(source, start, stop)
         default = source.with_name(f"{source.stem}.{variation.name}{stretch_name(start, stop)}.flac")
         _run(variation.name, source, steps, output or default, kbps, model, force=force, as_json=as_json)
 

@@ -10,6 +10,7 @@ import typer
 
 from celesta._files import printable
 from celesta.cli import console
+from celesta.cli.checks import check_songs
 from celesta.cli.files import WRITABLE, free, ready_folder
 from celesta.cli.options import seconds
 from celesta.errors import UsageError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from celesta.codec import Codec
     from celesta.latents import Latent
 
+_ROUNDED = 0.0005
+"""Seconds by which a time that is copied from a message may lie behind the end of the song."""
 AnySong = Annotated[Path, typer.Argument(metavar="SONG", help="An audio file, or a .cel file.", show_default=False)]
 OtherSong = Annotated[Path, typer.Argument(metavar="OTHER", help="The other song.", show_default=False)]
 AudioFile = Annotated[
@@ -81,6 +84,43 @@ def check_stretch(start: float | None, stop: float | None) -> None:
     """
     if stop is not None and stop <= (start or 0.0):
         raise UsageError(f"--from {start or 0.0:g} --to {stop:g}: the stretch must end after it begins")
+
+
+def check_ends(source: Path, start: float | None, stop: float | None) -> None:
+    """Refuse a stretch that begins behind the end of a song, and say where one ends there, before any work.
+
+    Raises:
+        AudioError, DataError, LatentError: the song is missing or cannot be read.
+        UsageError: nothing of the song is in the stretch.
+    """
+    if start is None and stop is None:
+        return
+    check_songs(source)
+    compare_ends(source, start, stop, _seconds(source, max(start or 0.0, stop or 0.0)))
+
+
+def compare_ends(source: Path, start: float | None, stop: float | None, seconds: float) -> None:
+    """Do what :func:`check_ends` does, of a song whose duration in seconds is known."""
+    end = f"behind the end of the song ({seconds:.3f} s)"
+    if start is not None and start >= seconds:
+        raise UsageError(f"{printable(source)}: --from {start:g} is {end}")
+    if stop is not None and stop > seconds + _ROUNDED:
+        console.note(f"{printable(source)}: --to {stop:g} is {end}: the song's end is used")
+
+
+def _seconds(source: Path, last: float) -> float:
+    """Return the duration of a song: by its header, or by its audio where the header says that it ends before last."""
+    from celesta import audio
+    from celesta.latents import CelReader
+
+    if source.suffix.lower() == ".cel":
+        with CelReader(source) as reader:
+            return reader.meta.n_samples / reader.meta.source_rate
+    info = audio.info(source)
+    if info.duration > last:
+        return info.duration
+    with audio.AudioSource(source) as song:
+        return float(sum(block.shape[1] for block in song.blocks()) / info.sample_rate)
 
 
 def latent_of(codec: Codec, source: Path, *, mono: bool = False) -> Latent:

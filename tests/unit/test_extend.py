@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from celesta.errors import UsageError
 from celesta.features.cache import FeatureCache
 from celesta.report.demo import CLIPS
 from celesta.variations.analysis import SongAnalysis, analyse
-from celesta.variations.extend import PREFIX, SUFFIX, extend, plan_extension
+from celesta.variations.extend import PREFIX, SUFFIX, _too_often, extend, plan_extension
+from celesta.variations.joins import Join
 from celesta.variations.loop import find_loops, loop_audio, write_loop
 from celesta.variations.material import Material
 from celesta.variations.splice import gains
@@ -41,6 +43,28 @@ def test_length_beginning_and_end_are_exact(rock: tuple[Material, SongAnalysis],
     prefix, suffix = round(min(PREFIX, 0.5 * min(n / 44_100, 15)) * 44_100), round(SUFFIX * 44_100)
     assert np.array_equal(x[:, :prefix], song.read(0, prefix))
     assert np.array_equal(x[:, -suffix:], song.read(song.n_samples - suffix, song.n_samples))
+
+
+def test_what_jumps_do_not_leave_out_is_not_taken_from_the_end(
+    rock: tuple[Material, SongAnalysis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A jump that is 2 s too long for the target: there is one cut instead, and the last 3 s stay."""
+    song, analysis = rock
+    late = Join(round(9.5 * 44_100), song.n_samples - round(3.1 * 44_100), 20, 25, 882, 1.0, 0.0, 0.0, 0.0)
+    monkeypatch.setattr(sys.modules["celesta.variations.extend"], "_jumps", lambda *_: ([late], []))
+    plan = plan_extension(song, analysis, 470_000)
+    x = np.concatenate(list(plan.blocks(song)), axis=1)
+    assert x.shape == (2, 470_000)
+    assert np.array_equal(x[:, : 5 * 44_100], song.read(0, 5 * 44_100))
+    assert np.array_equal(x[:, -3 * 44_100 :], song.read(song.n_samples - 3 * 44_100, song.n_samples))
+
+
+def test_a_jump_is_not_made_again_and_again_where_others_are_nearly_as_good() -> None:
+    often = [Join(9_000, 1_000, 9, 1, 10, 1.0, 0.0, 0.0, 0.0)] * 10
+    other = [Join(8_000 + k, 1_000, 8, 1, 10, 1.0, 0.0, 0.0, 0.0) for k in range(10)]
+    assert _too_often(often, 2.0) == 6
+    assert _too_often(often, 5.0) == 0
+    assert _too_often(other, 2.0) == 0
 
 
 def test_all_but_the_cross_fades_are_original_samples(rock: tuple[Material, SongAnalysis]) -> None:

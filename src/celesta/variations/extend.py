@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ _SHORTEST = 1.0  # seconds of song and of result
 _RELAXED = ((1.0, True), (1.0, False), (1.6, True), (1.6, False), (3.0, False), (100.0, False))
 """Factors of the thresholds, and whether jumps keep the position in the bar, tried in order."""
 _FEW = "Few places of the song are alike: some jumps go between places that differ more than usual, and may be noticed."
+_ONE_CUT = "No two places of the song are alike at this length: it has one cut, where that is noticed least."
 _OTHER_BEAT = "A jump goes to another beat of the bar; the count of the beats breaks there."
+_REPEATED = 0.15  # cost of each time that a jump is made too often, in steps of the thresholds
 _CLEAN = 0.02  # share of the free length that a remainder may have before jumps off the bar are tried
 
 
@@ -157,15 +160,20 @@ def plan_extension(song: Material, analysis: SongAnalysis, n_samples: int, *, se
             f"The song or the result is short: only the first {prefix / rate:.1f} s and the last {suffix / rate:.1f} s"
             " of the song stay as they are."
         )
+    before = len(notes)
     jumps, candidates = _jumps(song, analysis, n_samples, (prefix, suffix), seed, notes)
-    pieces = _pieces(jumps, song.n_samples)
-    more = n_samples - sum(piece.stop - piece.start for piece in pieces)
+    pieces, more = _of_length(song, analysis, jumps, n_samples, (prefix, suffix))
+    exact = sum(piece.stop - piece.start for piece in pieces) == n_samples
+    if not exact or not _ends_kept(pieces, song.n_samples, (prefix, suffix)):  # too much had to be left out
+        del notes[before:]
+        notes.append(_ONE_CUT)
+        jumps, candidates = [_only_cut(song, n_samples, (prefix, suffix))], []
+        pieces, more = _of_length(song, analysis, jumps, n_samples, (prefix, suffix))
     if more and abs(more) > 0.04 * max(1, n_samples - prefix - suffix):
         notes.append(
             f"To give exactly this length, {1000 * abs(more) / rate:.0f} ms were {'added' if more > 0 else 'left out'}"
             " off the beat."
         )
-    pieces = absorb(song, analysis, pieces, more, prefix, suffix)
     return Extension(pieces, _played(pieces, jumps), n_samples, rate, more, notes, candidates)
 
 
@@ -187,15 +195,22 @@ def _jumps(
         share = abs(more - sum(join.shift for join in found)) / max(1, n_samples - sum(ends))
         in_bar = bars or all(analysis.same_place(j.from_beat, j.to_beat) for j in found)
         said = [_FEW] * (relaxed > 1) + [_OTHER_BEAT] * (not in_bar)
-        if best is None or level + 30 * share < best[0]:
-            best = level + 30 * share, found, joins, said
-        if share <= _CLEAN:
+        cost = level + 30 * share + _REPEATED * _too_often(found, n_samples / song.n_samples)
+        if best is None or cost < best[0]:
+            best = cost, found, joins, said
+        if cost <= level + 30 * _CLEAN:
             break
     if best is None:
-        notes.append("No two places of the song are alike: it has one cut, where that is noticed least.")
+        notes.append(_ONE_CUT)
         return [_only_cut(song, n_samples, ends)], []
     notes.extend(best[3])
     return best[1], best[2]
+
+
+def _too_often(jumps: list[Join], times: float) -> int:
+    """Return how much more often than twice for each length of the song the most frequent jump is made."""
+    most = max(Counter((join.leave, join.enter) for join in jumps).values(), default=0)
+    return max(0, most - 2 * math.ceil(times))
 
 
 def _walked(
@@ -226,6 +241,23 @@ def _only_cut(song: Material, n_samples: int, ends: tuple[int, int]) -> Join:
         return Join(leave, leave - shift, 0, 0, fade, 0.0, 0.0, 0.0, 0.0)
     leave = song.n_samples - ends[1] - fade
     return Join(leave, max(fade, leave - shift), 0, 0, fade, 0.0, 0.0, 0.0, 0.0)
+
+
+def _of_length(
+    song: Material, analysis: SongAnalysis, jumps: list[Join], n_samples: int, ends: tuple[int, int]
+) -> tuple[list[Piece], int]:
+    """Return the pieces between jumps, exactly as long as wanted, and the samples by which they had to be changed."""
+    pieces = _pieces(jumps, song.n_samples)
+    more = n_samples - sum(piece.stop - piece.start for piece in pieces)
+    return absorb(song, analysis, pieces, more, *ends), more
+
+
+def _ends_kept(pieces: list[Piece], n_samples: int, ends: tuple[int, int]) -> bool:
+    """Whether the beginning and the end of the song are whole in its pieces, cross-fades aside."""
+    if len(pieces) < 2:
+        return True
+    begins = pieces[0].start == 0 and pieces[0].stop - pieces[1].fade // 2 >= ends[0]
+    return begins and pieces[-1].start + pieces[-1].fade // 2 <= n_samples - ends[1]
 
 
 def _pieces(jumps: list[Join], n_samples: int) -> list[Piece]:

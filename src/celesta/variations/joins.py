@@ -23,7 +23,7 @@ _DIRECT = 2.5  # seconds by which a jump may miss the wanted shift
 _ROWS = 256  # beats that are compared with all others at once
 _LEVEL_DB = 3.0
 _HARMONY = 0.25
-_HIGHEST = 85.0  # percentile among the song's beats
+_HIGHEST = {1.0: 85.0, 1.6: 95.0, 3.0: 95.0}  # percentile among the song's beats, by the factor of the thresholds
 _BUMP_DB = 1.2
 _TIMBRE_SHARE = 0.15  # a jump must be among this share of all pairs in timbre
 
@@ -160,8 +160,8 @@ class JoinFinder:
         """
         candidates = self._alike(strictness, most, shift, ends)
         made = [self._measured(candidate) for candidate in candidates]
-        if strictness.relaxed == 1:
-            made = [join for join in made if _unnoticed(join)]
+        if highest := _HIGHEST.get(strictness.relaxed):
+            made = [join for join in made if _unnoticed(join, highest)]
         return sorted(made, key=lambda join: join.cost)
 
     def _alike(self, strictness: Strictness, most: int, shift: int | None, ends: tuple[int, int]) -> list[Join]:
@@ -292,9 +292,9 @@ def _measured(song: Material, ordinary: Ordinary, join: Join) -> Join:
     return replace(join, flux=flux, mel=mel, bump=bump, click=click, cost=cost)
 
 
-def _unnoticed(join: Join) -> bool:
+def _unnoticed(join: Join, highest: float) -> bool:
     """Whether no measure of the rendered join vetoes it."""
-    return join.flux <= _HIGHEST and join.mel <= _HIGHEST and join.click <= 1 and abs(join.bump) <= _BUMP_DB
+    return join.flux <= highest and join.mel <= highest and join.click <= 1 and abs(join.bump) <= _BUMP_DB
 
 
 def level_of(x: np.ndarray) -> float:

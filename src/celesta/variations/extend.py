@@ -163,8 +163,7 @@ def plan_extension(song: Material, analysis: SongAnalysis, n_samples: int, *, se
     before = len(notes)
     jumps, candidates = _jumps(song, analysis, n_samples, (prefix, suffix), seed, notes)
     pieces, more = _of_length(song, analysis, jumps, n_samples, (prefix, suffix))
-    exact = sum(piece.stop - piece.start for piece in pieces) == n_samples
-    if not exact or not _ends_kept(pieces, song.n_samples, (prefix, suffix)):  # too much had to be left out
+    if not _fits(pieces, song.n_samples, (prefix, suffix)):  # more had to be left out than there is between the ends
         del notes[before:]
         notes.append(_ONE_CUT)
         jumps, candidates = [_only_cut(song, n_samples, (prefix, suffix))], []
@@ -252,12 +251,13 @@ def _of_length(
     return absorb(song, analysis, pieces, more, *ends), more
 
 
-def _ends_kept(pieces: list[Piece], n_samples: int, ends: tuple[int, int]) -> bool:
-    """Whether the beginning and the end of the song are whole in its pieces, cross-fades aside."""
+def _fits(pieces: list[Piece], n_samples: int, ends: tuple[int, int]) -> bool:
+    """Whether all pieces have a length, and the beginning and the end of the song are whole in the first and last."""
     if len(pieces) < 2:
         return True
     begins = pieces[0].start == 0 and pieces[0].stop - pieces[1].fade // 2 >= ends[0]
-    return begins and pieces[-1].start + pieces[-1].fade // 2 <= n_samples - ends[1]
+    closes = pieces[-1].start + pieces[-1].fade // 2 <= n_samples - ends[1]
+    return begins and closes and all(piece.start < piece.stop for piece in pieces)
 
 
 def _pieces(jumps: list[Join], n_samples: int) -> list[Piece]:

@@ -98,7 +98,8 @@ class Meter:
             self._name, self._closing = str(getattr(item, name, item)), False
             self._count()
             yield item
-        self._number, self._done, self._total, self._closing = len(items), 0, None, False
+        self._number, self._done, self._total = len(items), 0, None
+        self._name, self._closing = "", True
         self._count()
 
     def share(self) -> float | None:

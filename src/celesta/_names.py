@@ -47,7 +47,7 @@ def suggestion(name: str, names: Iterable[str], *, cutoff: float = 0.6) -> str:
     return f"choose one of {', '.join([*names[:_LISTED], *(['...'] if len(names) > _LISTED else [])])}"
 
 
-def check_the_path(path: str | Path) -> str:
+def check_the_path(path: str | os.PathLike[str]) -> str:
     """Return the remedy for a path that does not exist: a near name in its folder, else to check it.
 
     >>> check_the_path("nowhere/song.mp3")

@@ -64,6 +64,7 @@ def song(tmp_path: Path) -> Path:
             ("decode", "SONG", "--sample-rate", 0),
             "invalid value for '--sample-rate': it must be greater than or equal to 8000",
         ),
+        (("compare", "nested2", "SONG"), "missing option '--data'; give the music with --data FOLDER; see "),
         (("export", "nested9", "-o", "x"), "MODEL nested9: unknown model 'nested9'; did you mean nested2"),
         (("classify", "predict", "SONG", "-m", "nosuch"), "give genre, mood, tags or a predictor's file"),
         (("classify", "evaluate", "gener", "--data", "SONG"), "MODEL gener: there is no such predictor or file; did"),
@@ -82,6 +83,18 @@ def test_wrong_use_is_one_line_and_code_2(words: tuple[object, ...], text: str, 
 def test_audio_in_the_place_of_a_latent_names_the_remedy(song: Path) -> None:
     for words in (("decode", song), ("verify", song), ("truncate", song, "--kbps", 3, "-o", song.parent / "x.cel")):
         assert f"is an audio file, not a .cel file; make one first: celesta encode {song}" in run(*words, code=1).stderr
+
+
+def test_what_is_missing_counts_and_its_remedy_can_work(song: Path) -> None:
+    """Two inputs failed and the last line said 1 of 1; a text called .mp3 was to be encoded."""
+    text = song.with_name("text.mp3")
+    text.write_text("text")
+    gone = song.with_suffix(".mp3")
+    for verb in ("info", "encode"):
+        said = run(verb, gone, text, code=1).stderr
+        assert f"{gone}: no such file or folder; did you mean {song}?\n" in said
+        assert said.endswith("celesta: 2 of 2 files failed\n")
+    assert "text.mp3: is neither a .cel file nor audio" in run("verify", gone, text, code=1).stderr
 
 
 def test_a_latent_in_the_place_of_audio_names_what_may_be_wanted(song: Path) -> None:
@@ -144,7 +157,8 @@ def test_a_verb_without_its_arguments_is_one_line_that_names_its_help(capsys: py
         if any(parameter.required for parameter in found.params):
             assert command.main(verb.split(), "celesta", standalone_mode=False) == 2, verb
             (line,) = capsys.readouterr().err.splitlines()
-            assert re.fullmatch(rf"celesta: missing (argument|option) '.+'; see celesta {verb} --help", line)
+            wanted = rf"celesta: missing (argument|option) '.+'(; give the music with .+)?; see celesta {verb} --help"
+            assert re.fullmatch(wanted, line)
 
 
 def test_models_fit_80_columns_and_show_licences() -> None:

@@ -62,6 +62,18 @@ def test_status_errors_and_update(added: Path) -> None:
     assert "still not analysed: 1" in err
 
 
+def test_what_holds_no_audio_is_not_registered(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "z.cel").write_bytes(b"")
+    said = f"celesta: {tmp_path / 'empty'}: there are no audio files in this folder\n"
+    assert run(tmp_path, "library", "add", tmp_path / "empty", code=1) == ("", said)
+    both = run(tmp_path, "library", "add", tmp_path / "empty", tmp_path / "z.cel", code=1)[1]
+    assert said in both
+    assert "z.cel: is a latent; add the song that it was made from\n" in both
+    assert "celesta: nosuch: no such file or folder; check" in run(tmp_path, "library", "add", "nosuch", code=1)[1]
+    assert json.loads(run(tmp_path, "library", "status", "--json")[0])["folders"] == []
+
+
 def test_similar(added: Path) -> None:
     rock = added / "music" / "rock.flac"
     first = run(added, "similar", rock)[0].splitlines()[0]
@@ -106,6 +118,10 @@ def test_playlist(added: Path, tmp_path: Path) -> None:
     said = run(added, "playlist", "--seed", CLIPS / "reggae.ogg", code=1)[1]
     assert f"is not in the library; add it with: celesta library add {CLIPS / 'reggae.ogg'}\n" in said
     assert "failed: celesta library errors" in run(added, "playlist", "--seed", music / "bad.mp3", code=1)[1]
+    latent = tmp_path / "z.cel"
+    latent.write_bytes(b"")
+    assert f"{latent}: is a latent; give the song" in run(added, "playlist", "--seed", latent, code=1)[1]
+    assert f"decode it first: celesta decode {latent}; or" in run(added, "similar", latent, code=1)[1]
     assert "is a folder; name a song" in run(added, "playlist", "--seed", music, code=1)[1]
 
 

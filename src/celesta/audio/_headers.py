@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from celesta._files import printable
+from celesta._names import check_the_path
 from celesta.audio._adts import scan_adts
 from celesta.audio._flac import FlacHead, parse_flac_head
 from celesta.audio._layout import names_of
@@ -73,7 +74,7 @@ def inspect(path: Path) -> Header:
         if path.is_dir():
             raise AudioError(f"{printable(path)}: is a folder, not an audio file")
         if not path.exists():
-            raise AudioError(f"{printable(path)}: no such file; check the path")
+            raise AudioError(f"{printable(path)}: no such file; {check_the_path(path)}")
         if not path.is_file():
             raise AudioError(f"{printable(path)}: is not a regular file")
         with open(path, "rb") as file:

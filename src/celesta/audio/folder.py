@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from celesta._files import printable
+from celesta._names import check_the_path
 from celesta.audio._headers import AudioWarning
 from celesta.errors import AudioError, warn
 
@@ -84,7 +85,7 @@ def find_files(folder_or_file: str | Path, suffixes: Collection[str]) -> AudioFi
         if root.is_file():
             return AudioFiles([root])
         if not root.is_dir():
-            raise AudioError(f"{printable(root)}: no such file or folder; check the path")
+            raise AudioError(f"{printable(root)}: no such file or folder; {check_the_path(root)}")
     except (OSError, ValueError) as error:
         raise AudioError(f"{printable(root)}: cannot be read ({_words(error)}); check the path") from None
     skipped: list[Skipped] = []

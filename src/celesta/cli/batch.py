@@ -18,6 +18,7 @@ def each_file(
     work: Callable[[Path], object],
     *,
     single: bool | None = None,
+    failed: int = 0,
     as_json: bool = False,
 ) -> None:
     """Do ``work`` on every file; what fails is reported, and the rest is done.
@@ -27,14 +28,15 @@ def each_file(
         files: to work on.
         work: called with each file.
         single: let the error of the only file through; by default if there is only one.
+        failed: number of inputs that failed before, each of which was reported.
         as_json: also print a line of JSON for each failure.
 
     Raises:
         CelestaError, OSError: the only file failed.
     """
     files = list(files)
-    single = len(files) == 1 if single is None else single
-    failed = 0
+    total = len(files) + failed
+    single = total == 1 if single is None else single
     for file in meter.each(files):
         damaged = console.damaged
         try:
@@ -56,4 +58,4 @@ def each_file(
         failed += 1
         console.fail(text)
     if failed and not single:
-        console.note(f"celesta: {failed} of {len(files)} files failed")
+        console.note(f"celesta: {failed} of {total} files failed")

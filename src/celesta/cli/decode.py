@@ -12,7 +12,8 @@ import typer
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute, check_model
-from celesta.cli.files import WRITABLE, Kind, find_cel, plan
+from celesta.cli.files import WRITABLE, Kind, plan
+from celesta.cli.inputs import find_cel
 from celesta.cli.options import Backend, CelFiles, Device, Force, Json, Precision, Strict
 from celesta.cli.progress import working
 from celesta.cli.standard import STANDARD, opened_input, opened_output
@@ -81,9 +82,8 @@ def decode(
     if model is not None:
         check_model(model)
     with working("decode", "looking for files") as meter:
-        targets = plan(
-            sources, output, Kind(WRITABLE, f"{stretch_name(start, stop)}{suffix}", find_cel), force=force
-        ).targets
+        planned = plan(sources, output, Kind(WRITABLE, f"{stretch_name(start, stop)}{suffix}", find_cel), force=force)
+        targets = planned.targets
         from celesta.latents import CelReader
 
         codec = _loader(model, device=device, precision=precision, backend=backend)
@@ -106,7 +106,8 @@ def decode(
             row["seconds"] = meta.n_samples / meta.source_rate
             console.emit({**row, "lost": lost} if salvage else row)
 
-        each_file(meter, targets, work, single=len(sources) == 1 and sources == list(targets), as_json=as_json)
+        single = len(sources) == 1 and sources == list(targets)
+        each_file(meter, targets, work, single=single, failed=planned.failed, as_json=as_json)
 
 
 def _loader(model: str | None, **compute: str) -> Callable[[str], Codec]:

@@ -13,7 +13,8 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute, check_sizes
 from celesta.cli.existing import how_coded, made_from
-from celesta.cli.files import Kind, find_songs, plan
+from celesta.cli.files import Kind, plan
+from celesta.cli.inputs import find_songs
 from celesta.cli.options import (
     DEFAULT_MODEL,
     Backend,
@@ -142,7 +143,8 @@ class _Job:
 
 def _encode_here(meter: Meter, job: _Job) -> None:
     """Encode one file after the other in this process."""
-    targets = plan(job.sources, job.output, _kind(job), force=job.force).targets
+    planned = plan(job.sources, job.output, _kind(job), force=job.force)
+    targets = planned.targets
     from celesta import codec as codecs
 
     codec = codecs.load(job.model, **job.compute)
@@ -153,7 +155,7 @@ def _encode_here(meter: Meter, job: _Job) -> None:
         report(file, targets[file], made, as_json=job.as_json)
 
     single = len(job.sources) == 1 and job.sources == list(targets)
-    each_file(meter, targets, work, single=single, as_json=job.as_json)
+    each_file(meter, targets, work, single=single, failed=planned.failed, as_json=job.as_json)
 
 
 def _encode_in_processes(meter: Meter, job: _Job, engine: str, workers: int | None, manifest: Path | None) -> None:
@@ -164,10 +166,11 @@ def _encode_in_processes(meter: Meter, job: _Job, engine: str, workers: int | No
 
     about = {**job.options, "model": job.model, "precision": job.compute["precision"]}
     record = Manifest(manifest, about) if manifest else None
-    targets = plan(job.sources, job.output, _kind(job, record), force=job.force).targets
+    planned = plan(job.sources, job.output, _kind(job, record), force=job.force)
+    targets = planned.targets
     how: dict[str, Any] = {"engine": engine, "workers": 1 if workers is None and engine == "loky" else workers}
     made = encode_files(targets, job.model, manifest=record, **{**how, **job.compute, **job.options})
-    report_many(meter, made, len(targets), as_json=job.as_json)
+    report_many(meter, made, len(targets), failed=planned.failed, as_json=job.as_json)
 
 
 def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **more: object) -> None:
@@ -181,9 +184,11 @@ def report(source: Path, target: Path, made: WrittenFile, *, as_json: bool, **mo
         console.say(f"{source} -> {target}  {made.n_bytes:,} bytes  {made.kbps:.1f} kbit/s")
 
 
-def report_many(meter: Meter, made: Iterable[EncodedFile], total: int, *, as_json: bool = False) -> None:
-    """Print what became of each song of several processes; failures make the exit code 1."""
-    failed = 0
+def report_many(
+    meter: Meter, made: Iterable[EncodedFile], total: int, *, failed: int = 0, as_json: bool = False
+) -> None:
+    """Print what became of each song of several processes; failures make the exit code 1, also those before."""
+    inputs = total + failed
     for number, one in enumerate(made, start=1):
         for text in one.warnings:
             console.warn_of_damage(text)
@@ -196,7 +201,7 @@ def report_many(meter: Meter, made: Iterable[EncodedFile], total: int, *, as_jso
             report(one.source, one.target, one.written, as_json=as_json)
         meter.steps("songs", number, total)
     if failed:
-        console.note(f"celesta: {failed} of {total} files failed")
+        console.note(f"celesta: {failed} of {inputs} files failed")
 
 
 def _kind(job: _Job, manifest: Manifest | None = None) -> Kind:

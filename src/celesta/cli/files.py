@@ -1,4 +1,4 @@
-"""Find the files that a verb works on, and decide where each result goes."""
+"""Decide where each result goes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.audio import AUDIO_SUFFIXES, find_audio, find_files
+from celesta.audio import AUDIO_SUFFIXES
 from celesta.cli import console
-from celesta.cli.process import reason
+from celesta.cli.inputs import Inputs, inputs
 from celesta.cli.standard import STANDARD
-from celesta.errors import CelestaError, DataError, UsageError
+from celesta.errors import DataError, UsageError
 
 WRITABLE = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 """Suffixes of the audio files that can be written."""
@@ -30,10 +30,12 @@ class Plan:
     Attributes:
         targets: source to target.
         skipped: targets that exist already and were made from the same source.
+        failed: sources and files that cannot be worked on, each of which was reported.
     """
 
     targets: dict[Path, Path] = field(default_factory=dict)
     skipped: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,63 +57,6 @@ class Kind:
     about: Callable[[Path], str] = lambda target: ""
 
 
-def find_songs(source: Path) -> list[Path]:
-    """List the audio files below a folder; a file stands for itself.
-
-    Raises:
-        DataError: it is a .cel file.
-    """
-    if source.suffix.lower() == ".cel" and source.is_file():
-        name = printable(source)
-        raise DataError(
-            f"{name}: is a latent already; for audio: celesta decode {name}; for a smaller file:"
-            f" celesta truncate {name} --kbps 6 -o small.cel"
-        )
-    return find_audio(source)
-
-
-def find_cel(source: Path) -> list[Path]:
-    """List the .cel files below a folder, whatever the case of their suffix; a file stands for itself.
-
-    Raises:
-        DataError: it is an audio file.
-    """
-    if source.suffix.lower() in AUDIO_SUFFIXES and source.is_file():
-        name = printable(source)
-        raise DataError(f"{name}: is an audio file, not a .cel file; make one first: celesta encode {name}")
-    return find_files(source, (".cel",))
-
-
-def find_both(source: Path) -> list[Path]:
-    """List the audio files and .cel files below a folder; a file stands for itself."""
-    return find_files(source, AUDIO_SUFFIXES | {".cel"})
-
-
-def inputs(sources: Sequence[Path], find: Callable[[Path], list[Path]] = find_audio) -> list[tuple[Path, Path]]:
-    """List the files of all sources with their paths inside the source; a source without any is reported.
-
-    Raises:
-        CelestaError: there is one source, and it is missing or holds nothing.
-    """
-    found: list[tuple[Path, Path]] = []
-    for source in sources:
-        try:
-            files = find(source) if source.exists() or source.is_symlink() else None
-            if files is None:
-                raise DataError(f"{printable(source)}: no such file or folder; check the path")
-            if not files:
-                what = ".cel" if find is find_cel else "audio or .cel" if find is find_both else "audio"
-                raise DataError(f"{printable(source)}: there are no {what} files in this folder")
-        except (CelestaError, OSError) as error:
-            if len(sources) == 1:
-                raise
-            console.fail(reason(error) if isinstance(error, OSError) else error)
-            continue
-        inside = source.is_dir()
-        found += [(file, file.relative_to(source) if inside else Path(file.name)) for file in files]
-    return found
-
-
 def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: bool) -> Plan:
     """Decide where each result goes: next to its source, to the file ``output``, or below the folder ``output``.
 
@@ -131,7 +76,9 @@ def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: boo
         if output is not None and not one and output != STANDARD:
             raise UsageError(f"{printable(output)}: name the output file, not a folder, where the input is -")
     taken: set[Path] = set()
-    for file, inner in inputs(sources, kind.find) if not made.targets else ():
+    found = Inputs() if made.targets else inputs(sources, kind.find)
+    made.failed = found.failed
+    for file, inner in found:
         default = file.with_suffix(kind.default) if output is None else output / inner.with_suffix(kind.default)
         candidates = iter([output]) if one and output else _names(default, file.name, kind.default)
         try:
@@ -140,6 +87,7 @@ def plan(sources: Sequence[Path], output: Path | None, kind: Kind, *, force: boo
             if single:
                 raise
             console.fail(error)
+            made.failed += 1
             continue
         taken.add(target)
         if skip:
@@ -211,6 +159,8 @@ def ready_folder(folder: Path) -> Path:
             pass
     except OSError as error:
         said = error.strerror or type(error).__name__
+        if isinstance(error, FileNotFoundError) and folder.is_dir():  # as below /proc
+            said = "the system takes no new files there"
         raise DataError(f"{printable(folder)}: cannot be written to ({said}); choose another folder with -o") from None
     return folder
 
@@ -258,6 +208,7 @@ def _only_writable(made: Plan, force: bool, *, single: bool) -> Plan:
                 console.fail(error)
         if not folders[target.parent]:
             del made.targets[file]
+            made.failed += 1
     return made
 
 

@@ -118,6 +118,8 @@ def one_line() -> Iterator[None]:
         said = re.sub(r"Input should be ", "it must be ", said)
         said = re.sub(r", unable to parse .*", "", said)
         said = f"{said[:1].lower()}{said[1:]}" if said[1:2].islower() else said
+        if said == "missing option '--data'":
+            said += "; give the music with --data FOLDER"
         where = context.command_path if context is not None else "celesta"
         console.fail(f"{said} See {where} --help" if said.endswith("?") else f"{said}; see {where} --help")
         raise typer.Exit(getattr(error, "exit_code", USAGE)) from None

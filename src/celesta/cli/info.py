@@ -9,7 +9,7 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.batch import each_file
-from celesta.cli.files import find_both, inputs
+from celesta.cli.inputs import find_both, inputs
 from celesta.cli.options import Json
 from celesta.cli.progress import working
 
@@ -50,8 +50,10 @@ def info(
             console.facts([(f"  {name}", console.shorten(str(text), LONGEST)) for name, text in found["tags"].items()])
 
     with working("info", "looking for files") as meter:
-        files = [file for file, _ in inputs(sources, find_both)]
-        each_file(meter, files, work, single=len(sources) == 1 and sources == files, as_json=as_json)
+        listed = inputs(sources, find_both)
+        files = listed.files
+        single = len(sources) == 1 and sources == files
+        each_file(meter, files, work, single=single, failed=listed.failed, as_json=as_json)
 
 
 def describe_cel(file: Path) -> dict[str, Any]:

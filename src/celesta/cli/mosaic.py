@@ -10,7 +10,7 @@ import typer
 from celesta._files import atomic
 from celesta.cli import console
 from celesta.cli.checks import check_songs
-from celesta.cli.files import inputs
+from celesta.cli.inputs import inputs
 from celesta.cli.options import Cache, Force, Json, cache_of
 from celesta.cli.progress import working
 from celesta.cli.versions import AudioFile, From, To, check_ends, check_stretch, result_file, stretch_name

@@ -10,7 +10,8 @@ import typer
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model
-from celesta.cli.files import find_songs, inputs, output_folder
+from celesta.cli.files import output_folder
+from celesta.cli.inputs import find_songs, inputs
 from celesta.cli.options import DEFAULT_MODEL, Force, Json, ModelName, Songs, Strict
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working
@@ -62,4 +63,4 @@ def reconstruct(
                 console.say(page)
 
         with pages.listed(reconstruct_index):
-            each_file(meter, pages.songs, work, as_json=as_json)
+            each_file(meter, pages.songs, work, failed=found.failed, as_json=as_json)

@@ -11,7 +11,8 @@ import typer
 from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_model, check_needs, model_of
-from celesta.cli.files import inputs, output_folder
+from celesta.cli.files import output_folder
+from celesta.cli.inputs import inputs
 from celesta.cli.options import Force, Json, SourceModel, Strict
 from celesta.cli.pages import SongPages
 from celesta.cli.progress import working

@@ -9,7 +9,8 @@ import typer
 
 from celesta.cli import console
 from celesta.cli.encode import report
-from celesta.cli.files import Kind, find_cel, plan
+from celesta.cli.files import Kind, plan
+from celesta.cli.inputs import find_cel
 from celesta.cli.options import BaseChannels, Force, Json, Kbps
 from celesta.cli.progress import working
 from celesta.cli.standard import STANDARD, opened_input, opened_output

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from celesta.cli import console
 from celesta.cli.batch import each_file
-from celesta.cli.files import find_cel, inputs
+from celesta.cli.inputs import find_cel, inputs
 from celesta.cli.options import CelFiles, Json
 from celesta.cli.progress import working
 
@@ -20,7 +20,8 @@ def verify(sources: CelFiles, as_json: Json = False) -> None:
     Example: `celesta verify latents/`
     """
     with working("verify", "looking for files") as meter:
-        files = [file for file, _ in inputs(sources, find_cel)]
+        found = inputs(sources, find_cel)
+        files = found.files
         from celesta.latents import verify as verify_file
 
         def work(file: Path) -> None:
@@ -30,4 +31,5 @@ def verify(sources: CelFiles, as_json: Json = False) -> None:
             else:
                 console.say(f"{file}: OK")
 
-        each_file(meter, files, work, single=len(sources) == 1 and sources == files, as_json=as_json)
+        single = len(sources) == 1 and sources == files
+        each_file(meter, files, work, single=single, failed=found.failed, as_json=as_json)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from celesta._engine import Engine
 from celesta._files import printable
+from celesta._names import check_the_path
 from celesta.errors import LibraryError
 from celesta.library.adding import AddProgress, Progress, analyse_waiting
 from celesta.library.duplicates import Duplicates, find_duplicates
 from celesta.library.queries import Queries
+from celesta.library.records import is_latent
 from celesta.library.results import AddResult, FileError, LibraryStatus, read_errors, read_roots, read_status
-from celesta.library.scan import scan
+from celesta.library.scan import is_without_audio, scan
 from celesta.library.store import Store, default_path
 
 
@@ -74,7 +76,8 @@ class Library(Queries):
         A song is stored as soon as it is analysed; after an interruption the same call goes on.
 
         Args:
-            paths: folders or audio files; folders are scanned again by :meth:`update`.
+            paths: folders or audio files; folders are scanned again by :meth:`update`. Of several, a
+                latent or a folder without audio files is listed in the result and not registered.
             workers: processes that analyse; by default one for each processor, or as many as the engine has.
             retry: whether files that could not be analysed before are tried again.
             engine: ``loky`` for processes on this machine, or ``dask``, ``ray`` or ``spark`` for workers that see the
@@ -82,15 +85,27 @@ class Library(Queries):
             progress: called often with an :class:`AddProgress`.
 
         Raises:
-            LibraryError: a path does not exist, or the library cannot be written.
+            LibraryError: a path does not exist, the only path is a latent or a folder without audio files, or the
+                library cannot be written.
         """
-        roots = [Path(os.path.abspath(path)) for path in paths]
-        for root in roots:
+        roots, refused = list[Path](), list[tuple[Path, str]]()
+        for path in map(Path, paths):
+            root = Path(os.path.abspath(path))
             if not root.exists():
-                raise LibraryError(f"{printable(root)}: no such file or folder; check the path")
+                raise LibraryError(f"{printable(path)}: no such file or folder; {check_the_path(path)}")
+            if is_without_audio(self._store, root):
+                refused.append((path, "there are no audio files in this folder"))
+            elif is_latent(path):
+                refused.append((path, "is a latent; add the song that it was made from"))
+            else:
+                roots.append(root)
+        if len(paths) == len(refused) == 1:
+            raise LibraryError(f"{printable(refused[0][0])}: {refused[0][1]}")
         for root in roots:
             self._store.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (os.fsencode(root),))
-        return self._bring_up_to_date(roots, workers, retry, engine, progress)
+        result = self._bring_up_to_date(roots, workers, retry, engine, progress)
+        result.scan.skipped[:0] = refused
+        return result
 
     def update(
         self,

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from celesta._files import printable
+from celesta._names import check_the_path
 from celesta.errors import LibraryError, UsageError
 from celesta.library.asked import AskedSongs
 from celesta.library.block_table import BLOCKS
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
 from celesta.library.playlist import DEFAULT_SONGS, Playlist, Wish, make_playlist
 from celesta.library.positions import SongMap, make_map
-from celesta.library.records import Song, Source, find_recording, songs
+from celesta.library.records import Song, Source, find_recording, is_latent, songs
 from celesta.library.search import Query, Range, check_label, parse_key, parse_range, search
 from celesta.library.store import Store
 
@@ -186,6 +187,10 @@ class Queries:
             if not known:
                 raise LibraryError(f"song {source}: the library has no song of this number")
             source = known[0].path
+        if recording is None and is_latent(source):
+            name = printable(source)
+            decode = f"decode it first: celesta decode {shlex.quote(name)}"
+            raise LibraryError(f"{name}: is a latent; {decode}; or give the song that it was made from")
         record = self._asked.record(Path(source), *(part or (0.0, None)), blocks)
         return Seed(record.facts, recording, record, part is not None)
 
@@ -203,7 +208,9 @@ class Queries:
             return "the library has no analysed song of this number"
         there = os.path.exists(source)
         if recording is None and not there:
-            return "there is no such file, and no such song in the library; check the path"
+            return f"there is no such file, and no such song in the library; {check_the_path(source)}"
+        if recording is None and is_latent(source):
+            return "is a latent; give the song that it was made from"
         if recording is None:
             name = shlex.quote(printable(source))
             return f"is not in the library; add it with: {self._store.command(f'library add {name}')}"

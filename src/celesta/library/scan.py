@@ -117,6 +117,13 @@ def scan(
     return tally.finish(store)
 
 
+def is_without_audio(store: Store, root: Path) -> bool:
+    """Whether a path is a folder that can be read, holds no audio files, and never held any for this library."""
+    skipped = list[Skipped]()
+    known = _known(store, root) or store.rows("SELECT 1 FROM roots WHERE path = ?", (os.fsencode(root),))
+    return root.is_dir() and not known and next(_entries(root, skipped), None) is None and not skipped
+
+
 def _is_lost_file(store: Store, root: Path) -> bool:
     """Whether a root that is gone was a file, in a folder that still holds others."""
     if not store.rows("SELECT 1 FROM files WHERE path = ?", (os.fsencode(root),)):

@@ -15,7 +15,8 @@ from celesta.cli import console
 from celesta.cli.batch import each_file
 from celesta.cli.checks import check_compute, check_predictor
 from celesta.cli.classify.results import Results
-from celesta.cli.files import find_songs, inputs, output_folder
+from celesta.cli.files import output_folder
+from celesta.cli.inputs import find_songs, inputs
 from celesta.cli.options import Device, Json, Songs, Strict
 from celesta.cli.progress import working
 from celesta.errors import UsageError
@@ -62,7 +63,8 @@ def predict(
         check_predictor(model)
     console.be_strict(strict)
     with working("predict", "looking for files") as meter:
-        files = [file for file, _ in inputs(sources, find_songs)]
+        found = inputs(sources, find_songs)
+        files = found.files
         output_folder(output)
         meter.doing("loading")
         from celesta.predict import SongPrediction, SongPredictor
@@ -80,7 +82,7 @@ def predict(
                 record = results.add(file, predictor.predict(file).to_dict())
             show(record)
 
-        each_file(meter, files, work, as_json=as_json)
+        each_file(meter, files, work, failed=found.failed, as_json=as_json)
         meter.doing(f"writing {PAGE}")
         songs = [SongPrediction.from_dict(record) for record in map(results.find, files) if record is not None]
         page = write_page(songs, output / PAGE) if songs else None

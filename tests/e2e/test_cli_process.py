@@ -12,7 +12,6 @@ import pytest
 import celesta
 from celesta._files import printable
 from celesta.audio import Audio, Writer, write
-from celesta.cli import files as cli_files
 from celesta.cli.files import Kind, plan
 
 NAME = os.fsdecode(b"b\xe9\x1b[31m.wav")
@@ -201,7 +200,7 @@ def test_planning_is_linear_in_the_number_of_files(tmp_path, monkeypatch):
 
             monkeypatch.setattr(os.path if name != "stat" else os, name, counting)
         began = time.process_time()
-        made = plan([folder], tmp_path / f"out{n}", Kind((".cel",), ".cel", cli_files.find_audio), force=False)
+        made = plan([folder], tmp_path / f"out{n}", Kind((".cel",), ".cel", find_audio), force=False)
         spent = time.process_time() - began
         monkeypatch.undo()
         assert len(made.targets) == n

@@ -11,7 +11,7 @@ import pytest
 
 import celesta
 from celesta._files import printable
-from celesta.audio import Audio, Writer, write
+from celesta.audio import Audio, Writer, find_audio, write
 from celesta.cli.files import Kind, plan
 
 NAME = os.fsdecode(b"b\xe9\x1b[31m.wav")

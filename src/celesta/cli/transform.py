@@ -99,7 +99,7 @@ def transform(
             _report(file, made, codec, steps, {"start": start, "stop": stop}, as_json=as_json)
 
         with pages.listed(lambda songs, target: variation_index(songs, steps, target)):
-            each_file(meter, pages.songs, work, as_json=as_json)
+            each_file(meter, pages.songs, work, failed=found.failed, as_json=as_json)
 
 
 def _report(

@@ -56,7 +56,8 @@ def check_the_path(path: str | os.PathLike[str]) -> str:
     path = Path(path)
     try:
         with os.scandir(path.parent) as listing:
-            names = [one.name for one in itertools.islice(listing, _LOOKED_AT) if not one.name.startswith(".")]
+            seen = [one for one in itertools.islice(listing, _LOOKED_AT) if not one.name.startswith(".")]
+            names = [one.name for one in seen if not path.suffix or one.is_file()]
     except (OSError, ValueError):
         return "check the path"
     same = sorted(name for name in names if Path(name).stem.lower() == path.stem.lower())

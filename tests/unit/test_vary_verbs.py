@@ -171,7 +171,6 @@ def test_two_songs_are_one(folder: Path, tmp_path: Path, verb: str) -> None:
         (("vary", "gain", "CEL", "--factor", "2", "-m", "linear-8"), "linear-8"),
         (("vary", "transpose", "gone.wav", "--semitones", "2"), "gone.wav: no such file or folder"),
         (("style", "CEL", "gone.ogg"), "gone.ogg: no such file or folder"),
-        (("morph", "WAV", "WAV", "-m", "cel-silu"), "use a model such as nested"),
         (("morph", "CEL", "CEL", "--mix", "x"), "--mix x: give a number from 0 to 1"),
         (("transform", "WAV", "--recipe", "WAV"), "is not UTF-8 text"),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from celesta.cli import console
-from celesta.cli.checks import check_model, check_needs, check_songs, model_of
+from celesta.cli.checks import check_model, check_songs, model_of
 from celesta.cli.options import Force, Json, Kbps, SourceModel
 from celesta.cli.progress import working
 from celesta.cli.versions import (
@@ -150,7 +150,6 @@ def _two(
     start, stop = stretch
     model = model_of([first, second], model)
     check_model(model)
-    check_needs(model, frames=True)
     with working(name, f"loading {model}") as meter:
         from celesta import codec as codecs
 

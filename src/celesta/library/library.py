@@ -88,6 +88,7 @@ class Library(Queries):
             LibraryError: a path does not exist, the only path is a latent or a folder without audio files, or the
                 library cannot be written.
         """
+        Engine(engine, workers)  # refused before a folder is listed
         roots, refused = list[Path](), list[tuple[Path, str]]()
         for path in map(Path, paths):
             root = Path(os.path.abspath(path))
@@ -119,12 +120,12 @@ class Library(Queries):
 
         A folder that is not there (an unmounted disk) is listed in the result, and its files are not marked missing.
         """
+        Engine(engine, workers)
         return self._bring_up_to_date(self._roots(), workers, retry, engine, progress)
 
     def _bring_up_to_date(
         self, roots: Sequence[Path], workers: int | None, retry: bool, engine: str, progress: Progress
     ) -> AddResult:
-        Engine(engine, workers)  # refused before anything is scanned
         if retry:
             self._store.execute("DELETE FROM errors WHERE stage <> 'warning'")
         found = scan(self._store, roots, lambda done, total: progress(AddProgress("scan", done, total)))

@@ -12,10 +12,12 @@ python benchmarks/library.py retrieval --library BENCH.db --gtzan ../shared/data
     [--free FOLDER]
 python benchmarks/library.py weights --library BENCH.db --gtzan ... --qaed ... [--free FOLDER]
 python benchmarks/library.py strides --library BENCH.db --as-is --gtzan ... --qaed ... --cache CACHE --most 100
+python benchmarks/library.py stretches --data FOLDER --songs 60
 
 ``retrieval``, ``weights`` and ``strides`` analyse music into BENCH.db and go on where they ended, or take what it holds
 (``--as-is``). ``weights`` chooses the weights of the blocks on half of the artists and scores them on the other half.
-``strides`` asks with songs of which the taggers see some patches of 3 s. FOLDER: see scripts/unpack_music.py.
+``strides`` asks with songs of which the taggers see some patches of 3 s; ``stretches`` asks a library of such songs with
+15 s of them. FOLDER: see scripts/unpack_music.py.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from _library_map import map_frames
 from _library_retrieval import retrieval
 from _library_scale import scale, timed
 from _library_stages import stages
+from _library_stretches import stretches
 from _library_strides import strides
 from _library_weights import weights
 
@@ -208,6 +211,7 @@ MEASURES = {
     "scale": scale,
     "speed": speed,
     "stages": stages,
+    "stretches": stretches,
     "strides": strides,
     "weights": weights,
 }

@@ -91,10 +91,11 @@ class LoudnessMeter:
         """Take samples ``(n,)``."""
         from scipy.signal import sosfilt
 
-        weighted = x.astype(np.float64)
+        held = self._held[0] if self._held else np.zeros((2, 0))
+        both = np.empty((2, held.shape[1] + x.size))
+        both[:, : held.shape[1]], both[0, held.shape[1] :] = held, x
         if x.size:
-            weighted, self._state = sosfilt(self._sections, weighted, zi=self._state)
-        both = np.concatenate([*self._held, np.stack([x.astype(np.float64), weighted])], axis=1)
+            both[1, held.shape[1] :], self._state = sosfilt(self._sections, both[0, held.shape[1] :], zi=self._state)
         whole = both.shape[1] // self._step * self._step
         self._held = [both[:, whole:]]
         if whole:
@@ -138,7 +139,7 @@ def loudness_facts(x: np.ndarray) -> LoudnessFacts:
 
 def _summed(parts: np.ndarray) -> np.ndarray:
     """Turn samples and weighted samples ``(2, steps, n)`` into ``(steps, 4)``; see :class:`LoudnessMeter`."""
-    power, weighted = np.sum(parts**2, axis=2)
+    power, weighted = np.einsum("ijk,ijk->ij", parts, parts)
     return np.stack([np.full(len(power), parts.shape[2]), power, weighted, np.abs(parts[0]).max(axis=1)], axis=1)
 
 

@@ -14,7 +14,7 @@ _BANDS = 96
 _TILE, _FILTERS = 48, 34  # frames and filters that are computed at once
 _WINDOWS = 8  # the same for filters over time
 _SMALL = 1_000_000  # multiplications of a matrix product up to which OpenBLAS does not copy its operands first
-_SHARED = 3  # neighbouring frames that one row of a matrix product computes: less to read, little more to multiply
+_SHARED = 4  # neighbouring frames that one row of a matrix product computes: less to read, little more to multiply
 
 _memory = threading.local()
 
@@ -168,6 +168,10 @@ def _scratch(name: str, *shape: int) -> np.ndarray:
 def convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve ``(T, channels)`` over time with ``(time, channels, filters)``, zeros at both ends."""
     before = (len(kernel) - 1) // 2
-    padded = np.pad(x, ((before, len(kernel) - 1 - before), (0, 0)))
-    made: np.ndarray = sum(padded[k : k + len(x)] @ tap for k, tap in enumerate(kernel))
+    padded = np.zeros((len(x) + len(kernel) - 1, x.shape[1]), np.float32)
+    padded[before : before + len(x)] = x
+    made = padded[: len(x)] @ kernel[0]
+    product = np.empty_like(made)
+    for k, tap in enumerate(kernel[1:], 1):
+        made += np.matmul(padded[k : k + len(x)], tap, out=product)
     return made

@@ -49,6 +49,10 @@ class PatchStream:
             yield from self._patches(frames)
 
     def _patches(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        if self._skip >= len(self._held) + len(frames):  # no patch has any of these
+            self._skip -= len(self._held) + len(frames)
+            self._held = self._held[:0]
+            return
         self._held = np.concatenate([self._held, _log_mel(frames)])
         while len(self._held) >= self._skip + PATCH_FRAMES:
             yield self._held[self._skip : self._skip + PATCH_FRAMES]

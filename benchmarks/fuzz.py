@@ -79,9 +79,9 @@ def batch(script: Path, file: Path, first: int, count: int) -> dict[str, object]
 
 
 def run(
-    made: list[tuple[str, Path, Path]], files: int, begin: int, end: float, workers: int
+    made: list[tuple[str, Path, Path]], files: int, begin: int, end: float, workers: int, report: Path | None
 ) -> list[dict[str, object]]:
-    """Read copies of every format in turn, until there are so many or the time is over."""
+    """Read copies of every format in turn, until there are so many or the time is over; the report grows meanwhile."""
     rows = [
         {"format": name, "files": 0, "read": 0, "refused": 0, "bad": [], "seconds": 0.0,
          "wanted": -(-files // sum(other is script for _, _, other in made))}
@@ -108,7 +108,14 @@ def run(
                 for row, (_, file, script) in zip(rows, made, strict=True)
                 if first < row["wanted"]
             ])  # fmt: skip
+            if report:
+                report.write_text(json.dumps({"first": begin, "peak_bytes": peak(), "rows": rows}, indent=1) + "\n")
     return rows
+
+
+def peak() -> int:
+    """Return the largest memory of the processes that have ended, bytes."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def main() -> int:
@@ -121,7 +128,7 @@ def main() -> int:
     args = parser.parse_args()
     end = time.monotonic() + 60 * args.minutes
     with tempfile.TemporaryDirectory() as folder:
-        rows = run(sources(Path(folder)), args.files, args.first, end, args.workers)
+        rows = run(sources(Path(folder)), args.files, args.first, end, args.workers, args.json)
     for row in rows:
         print(
             f"{row['format']:10} {row['files']:7} files {row['read']:7} read {row['refused']:7} refused "
@@ -130,11 +137,8 @@ def main() -> int:
         for line in row["bad"][:10]:
             print(f"  {line}")
     failed = sum(len(row["bad"]) for row in rows)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(f"largest memory of a process: {peak / 1e6:.0f} MB (bound {MEMORY / 1e6:.0f})")
-    if args.json:
-        args.json.write_text(json.dumps({"peak_bytes": peak, "rows": rows}, indent=1) + "\n")
-    return 1 if failed or peak > MEMORY else 0
+    print(f"largest memory of a process: {peak() / 1e6:.0f} MB (bound {MEMORY / 1e6:.0f})")
+    return 1 if failed or peak() > MEMORY else 0
 
 
 if __name__ == "__main__":

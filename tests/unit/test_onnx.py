@@ -1,8 +1,12 @@
 """Both inference engines: the same latents, the same audio, files of one decoded by the other; exported models."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from functools import lru_cache
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -209,3 +213,34 @@ def test_weights_that_are_a_symbolic_link_are_read(tmp_path, clip):
         GraphNetwork(folder / "cel-3.encode.onnx").run(x=x)["base"] for folder in (tmp_path, weights.FOLDER)
     )
     assert np.array_equal(found, wanted)
+
+
+NO_TRACE = """
+import os, sys
+import numpy as np
+import celesta
+if sys.argv[1:] == ["imported"]:
+    import onnxruntime
+codec = celesta.load("cel-3", backend="onnx")
+codec.encode(celesta.Audio(np.zeros((1, 22_050), np.float32), 22_050))
+assert not [name for name in os.environ if name.startswith("ORT_")], os.environ
+"""
+
+
+def test_the_engine_reports_nothing_and_keeps_no_identifier(tmp_path):
+    """Official builds of ONNX Runtime write an identifier and a queue of events under ~/.cache unless told not to.
+
+    They do not where a variable says that tests run, so the process gets a clean environment. Whether they did is seen
+    in what they leave when the engine was imported first.
+    """
+    here = {"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"}
+    left = {}
+    for words in ([], ["imported"]):
+        home = tmp_path / "-".join(["home", *words])
+        home.mkdir()
+        script = [sys.executable, "-c", NO_TRACE, *words]
+        subprocess.run(script, env={**here, "HOME": str(home), "XDG_CACHE_HOME": str(home / "c")}, check=True)
+        left[bool(words)] = [file for file in home.rglob("*") if file.is_file()]
+    assert left[False] == []
+    if metadata.version("onnxruntime") == "1.32.0" and sys.platform == "linux":
+        assert left[True], "the test cannot see what the engine writes"

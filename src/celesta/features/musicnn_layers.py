@@ -170,7 +170,7 @@ def convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     before = (len(kernel) - 1) // 2
     padded = np.zeros((len(x) + len(kernel) - 1, x.shape[1]), np.float32)
     padded[before : before + len(x)] = x
-    made = padded[: len(x)] @ kernel[0]
+    made: np.ndarray = padded[: len(x)] @ kernel[0]
     product = np.empty_like(made)
     for k, tap in enumerate(kernel[1:], 1):
         made += np.matmul(padded[k : k + len(x)], tap, out=product)

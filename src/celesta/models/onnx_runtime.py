@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +23,30 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")  # the name differs between versions
+_importing = threading.Lock()
+
+
+def engine() -> ModuleType:
+    """Import ONNX Runtime without its telemetry.
+
+    Its official builds report sessions over the network and keep an identifier of the machine under ``~/.cache``,
+    unless a variable is set when it is imported. Who imported it before, or set the variable, has decided otherwise.
+    """
+    with _importing:
+        if "onnxruntime" in sys.modules:
+            return sys.modules["onnxruntime"]
+        unset = [name for name in _NO_TELEMETRY if name not in os.environ]
+        os.environ.update(dict.fromkeys(unset, "1"))
+        try:
+            import onnxruntime
+        finally:
+            for name in unset:
+                del os.environ[name]
+        if len(unset) == len(_NO_TELEMETRY):
+            onnxruntime.disable_telemetry_events()
+        module: ModuleType = onnxruntime
+        return module
 
 
 def _linked_weights(graph: Path) -> dict[str, bytes]:
@@ -67,15 +94,17 @@ class GraphNetwork:
             return self._sessions[count]
 
     def _opened(self, threads: int) -> onnxruntime.InferenceSession:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
+        runtime = engine()
+        options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
             for name, data in self._linked.items():
                 options.add_external_initializers_from_files_in_memory([name], [data], [len(data)])
-            return onnxruntime.InferenceSession(str(self.path), options, providers=[self._provider])
+            session: onnxruntime.InferenceSession = runtime.InferenceSession(
+                str(self.path), options, providers=[self._provider]
+            )
+            return session
         except Exception as error:  # ONNX Runtime's errors have no common base
             line = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelError(f"{printable(self.path)}: cannot be run ({line}); export it again") from None
@@ -156,9 +185,7 @@ def create_network(found: Description, function: str, device: str = "cpu") -> Gr
 
 def verify(found: Description, device: str) -> None:
     """Check the files of an exported model, and that ONNX Runtime has the device; raises as :func:`create`."""
-    import onnxruntime
-
-    if _PROVIDERS.get(device.partition(":")[0]) not in onnxruntime.get_available_providers():
+    if _PROVIDERS.get(device.partition(":")[0]) not in engine().get_available_providers():
         raise UsageError(
             f"device {device!r} is not available to ONNX Runtime here; use device='cpu' or backend='torch'"
         )

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 import joblib
 import threadpoolctl
 
+from celesta._environment import defaults
 from celesta.errors import CelestaError, UsageError
 
 ENGINES = ("loky", "dask", "ray", "spark")
@@ -196,7 +197,9 @@ def _ray(stack: contextlib.ExitStack, workers: int | None) -> _Connected:
     if not ray.is_initialized():
         # joblib takes one worker for none, so there are two at least.
         local = {"num_cpus": max(2, workers or os.cpu_count() or 1), "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **({} if os.environ.get("RAY_ADDRESS") else local))
+        options = {} if os.environ.get("RAY_ADDRESS") else local
+        with defaults(RAY_USAGE_STATS_ENABLED="0"):  # a cluster of our own reports nothing over the network
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
         stack.callback(ray.shutdown)
     importlib.import_module("ray.util.joblib").register_ray()
     there = int(ray.cluster_resources().get("CPU", 1))

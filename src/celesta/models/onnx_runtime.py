@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from celesta import _device
+from celesta._environment import defaults
 from celesta._files import printable
 from celesta.errors import ModelError, UsageError
 from celesta.models import weights
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")  # the name differs between versions
 _importing = threading.Lock()
 
 
@@ -36,14 +35,9 @@ def engine() -> ModuleType:
     with _importing:
         if "onnxruntime" in sys.modules:
             return sys.modules["onnxruntime"]
-        unset = [name for name in _NO_TELEMETRY if name not in os.environ]
-        os.environ.update(dict.fromkeys(unset, "1"))
-        try:
+        with defaults(ORT_DISABLE_TELEMETRY="1", ORT_TELEMETRY_DISABLED="1") as undecided:  # depends on the version
             import onnxruntime
-        finally:
-            for name in unset:
-                del os.environ[name]
-        if len(unset) == len(_NO_TELEMETRY):
+        if undecided:
             onnxruntime.disable_telemetry_events()
         module: ModuleType = onnxruntime
         return module

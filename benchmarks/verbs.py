@@ -1,6 +1,6 @@
 """Peak memory of every verb that takes a file, for 1 minute and 1 hour of music; speed of `celesta classify predict`.
 
-Run: python benchmarks/verbs.py [--minutes 60] [--only encode decode ...] [--songs FOLDER] [--json FILE] [--page FILE]
+Run: python benchmarks/verbs.py [--minutes 60] [--only encode "library add" ...] [--songs FOLDER] [--json FILE] [--page FILE]
 
 The bar: an hour takes at most 50 MB more than a minute. The music is the clips that ship, one after the other, 44.1 kHz
 stereo. Verbs that need several songs get the clips as well as the long file. Each verb runs in a process of its own;
@@ -117,7 +117,7 @@ def memory(minutes: float, only: list[str]) -> Iterator[dict[str, object]]:
                 shutil.copy(clip, label)
             make_song(place / "music" / "a" / "song.flac", length)
         for name, words in VERBS.items():
-            if only and name.split(",")[0] not in only and name.split()[0] not in only and name not in only:
+            if only and name not in only:
                 continue
             peaks, walls = [], []
             try:
@@ -202,7 +202,7 @@ def markdown(rows: list[dict[str, object]], minutes: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the long file")
-    parser.add_argument("--only", nargs="+", default=[], metavar="VERB", help="only these, by name")
+    parser.add_argument("--only", nargs="+", default=[], metavar="VERB", help="only these, as the table names them")
     parser.add_argument("--songs", type=Path, help="folder whose first ten songs are predicted; else the clips")
     parser.add_argument("--page", type=Path, help="also write the figures here as Markdown; docs/results/memory.md")
     parser.add_argument("--json", type=Path, help="also write the figures here")

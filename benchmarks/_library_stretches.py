@@ -56,7 +56,7 @@ def _seconds(file: Path) -> float:
 def _queries(song: Path, folder: Path, drawn: random.Random) -> list[tuple[Path, float]]:
     """Cut stretches out of a song; return each one's file and the second in the song at which it starts."""
     made = []
-    for number in range(_PER_SONG):
+    for _ in range(_PER_SONG):
         start = drawn.uniform(MARGIN, _seconds(song) - SECONDS - MARGIN)
         cut = read(song, start=start - MARGIN, duration=SECONDS + 2 * MARGIN)
         file = folder / f"{drawn.getrandbits(64):x}.wav"

@@ -16,8 +16,8 @@ python benchmarks/library.py stretches --data FOLDER --songs 60
 
 ``retrieval``, ``weights`` and ``strides`` analyse music into BENCH.db and go on where they ended, or take what it holds
 (``--as-is``). ``weights`` chooses the weights of the blocks on half of the artists and scores them on the other half.
-``strides`` asks with songs of which the taggers see some patches of 3 s; ``stretches`` asks a library of such songs with
-15 s of them. FOLDER: see scripts/unpack_music.py.
+``strides`` asks with songs of which the taggers see some patches of 3 s; ``stretches`` asks a library of such songs
+with 15 s of them. FOLDER: see scripts/unpack_music.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Peak memory of every verb that takes a file, for 1 minute and 1 hour of music; speed of `celesta classify predict`.
 
-Run: python benchmarks/verbs.py [--minutes 60] [--only encode "library add" ...] [--songs FOLDER] [--json FILE] [--page FILE]
+Run: python benchmarks/verbs.py [--minutes 60] [--only encode "library add" ...] [--songs FOLDER] [--json FILE]
+[--page FILE]
 
 The bar: an hour takes at most 50 MB more than a minute. The music is the clips that ship, one after the other, 44.1 kHz
 stereo. Verbs that need several songs get the clips as well as the long file. Each verb runs in a process of its own;

@@ -67,10 +67,10 @@ def model_of(sources: Sequence[Path], model: str | None) -> str:
     """
     if model is not None:
         return model
-    from celesta.latents import CelReader
+    from celesta.latents import CelReader, is_cel
 
     for source in sources:
-        if source.suffix.lower() == ".cel":
+        if is_cel(source):
             with contextlib.suppress(CelestaError, OSError), CelReader(source) as reader:  # whoever reads it says why
                 return reader.meta.model
     return DEFAULT_MODEL

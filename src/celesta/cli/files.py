@@ -224,12 +224,14 @@ def _is_file(output: Path, kind: Kind, *, single: bool) -> bool:
         return True
     if output.is_dir():
         return False
+    from celesta.latents import is_cel
+
     suffix = output.suffix.lower()
     if suffix in kind.suffixes:
         if not single:
             raise UsageError(f"{printable(output)}: several files need a folder as --output")
         return True
-    known = suffix in AUDIO_SUFFIXES or suffix == ".cel"
+    known = suffix in AUDIO_SUFFIXES or is_cel(output)
     if known or (single and _SUFFIX.fullmatch(output.suffix)):
         names = ", ".join(kind.suffixes)
         raise UsageError(

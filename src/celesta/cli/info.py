@@ -32,11 +32,13 @@ def info(
 
     Example: `celesta info albums/ --json`
     """
+    from celesta.latents import is_cel
+
     first = True
 
     def work(file: Path) -> None:
         nonlocal first
-        found = describe_cel(file) if file.suffix.lower() == ".cel" else describe_audio(file)
+        found = describe_cel(file) if is_cel(file) else describe_audio(file)
         if as_json:
             console.emit(found)
             return

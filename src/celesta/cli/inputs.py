@@ -34,7 +34,9 @@ def find_songs(source: Path) -> list[Path]:
     Raises:
         DataError: it is a .cel file.
     """
-    if source.suffix.lower() == ".cel" and source.is_file():
+    from celesta.latents import is_cel
+
+    if is_cel(source) and source.is_file():
         name = printable(source)
         raise DataError(
             f"{name}: is a latent already; for audio: celesta decode {name}; for a smaller file:"

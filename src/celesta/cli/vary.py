@@ -18,6 +18,7 @@ from celesta.cli.versions import (
     AudioOrCel,
     From,
     To,
+    check_bitrate,
     check_ends,
     check_stretch,
     latent_of,
@@ -174,8 +175,7 @@ def _run(
     model = model_of([source], model)
     check_model(model)
     check_needs(model, steps)
-    if kbps is not None and target.suffix.lower() != ".cel":
-        raise UsageError("--kbps is the bitrate of a .cel file; name one with -o")
+    check_bitrate(target, kbps)
     with working(f"vary {name}", f"loading {model}") as meter:
         from celesta import codec as codecs
         from celesta.variations.recipes import describe

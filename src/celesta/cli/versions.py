@@ -86,6 +86,18 @@ def check_stretch(start: float | None, stop: float | None) -> None:
         raise UsageError(f"--from {start or 0.0:g} --to {stop:g}: the stretch must end after it begins")
 
 
+def check_bitrate(target: Path, kbps: float | None) -> None:
+    """Refuse a bitrate for a result that is not a .cel file.
+
+    Raises:
+        UsageError: it is decoded audio.
+    """
+    from celesta.latents import is_cel
+
+    if kbps is not None and not is_cel(target):
+        raise UsageError("--kbps is the bitrate of a .cel file; name one with -o")
+
+
 def check_ends(source: Path, start: float | None, stop: float | None) -> None:
     """Refuse a stretch that begins behind the end of a song, and say where one ends there, before any work.
 
@@ -111,9 +123,9 @@ def compare_ends(source: Path, start: float | None, stop: float | None, seconds:
 def _seconds(source: Path, last: float) -> float:
     """Return the duration of a song: by its header, or by its audio where the header says that it ends before last."""
     from celesta import audio
-    from celesta.latents import CelReader
+    from celesta.latents import CelReader, is_cel
 
-    if source.suffix.lower() == ".cel":
+    if is_cel(source):
         with CelReader(source) as reader:
             return reader.meta.n_samples / reader.meta.source_rate
     info = audio.info(source)
@@ -129,9 +141,9 @@ def latent_of(codec: Codec, source: Path, *, mono: bool = False) -> Latent:
     Raises:
         AudioError, LatentError: it cannot be read, or is a latent of another model.
     """
-    from celesta.latents import Latent
+    from celesta.latents import Latent, is_cel
 
-    if source.suffix.lower() != ".cel":
+    if not is_cel(source):
         return codec.encode(source, mono=mono)
     z = Latent.load(source)
     codec.check(z.model, z.weights, z.latent_dim, z.detail_size)
@@ -144,6 +156,8 @@ def latents_of(codec: Codec, sources: Sequence[Path], doing: Callable[[str], Non
     Stereo songs are mixed to mono where another one is mono. A .cel file that does not fit (it is coded as mid and side
     and another song is not, or must be mixed) is decoded and encoded again.
     """
+    from celesta.latents import is_cel
+
     found = []
     for source in sources:
         doing(f"encoding {source.name}")
@@ -155,7 +169,7 @@ def latents_of(codec: Codec, sources: Sequence[Path], doing: Callable[[str], Non
         if not mixed and not other:
             continue
         doing(f"encoding {source.name}")
-        if source.suffix.lower() != ".cel":
+        if not is_cel(source):
             found[i] = latent_of(codec, source, mono=True)
             continue
         console.note(f"{printable(source)}: decoded and encoded again, so that it fits the other song")
@@ -180,14 +194,14 @@ def save_result(
     Raises:
         AudioError, LatentError, UsageError: it cannot be written.
     """
+    from celesta.latents import is_cel
     from celesta.variations.files import write_latent
     from celesta.variations.sidecar import write_sidecar
 
-    if target.suffix.lower() == ".cel":
+    check_bitrate(target, kbps)
+    if is_cel(target):
         z.save(target, kbps=kbps)
     else:
-        if kbps is not None:
-            raise UsageError("--kbps is the bitrate of a .cel file; name one with -o")
         write_latent(codec, z, target)
     about = {"model": codec.name, **settings}
     sidecar = write_sidecar(target, name, list(sources), about, {"weights": codec.weights, "seconds": z.duration})

@@ -2,7 +2,7 @@
 
 from celesta.latents.coded import CodedWriter, WrittenFile
 from celesta.latents.coded_song import Progress
-from celesta.latents.folder import find_cel
+from celesta.latents.folder import find_cel, is_cel
 from celesta.latents.latent import Latent
 from celesta.latents.meta import CODED, CelMeta
 from celesta.latents.reader import CelReader, verify
@@ -25,6 +25,7 @@ __all__ = [
     "SourceFile",
     "WrittenFile",
     "find_cel",
+    "is_cel",
     "truncate",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""Find .cel files."""
+"""Recognise and find .cel files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from pathlib import Path
 
 from celesta._files import printable
 from celesta.errors import LatentError, LatentWarning, warn
+
+SUFFIX = ".cel"
+
+
+def is_cel(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is named as a .cel file, whatever the case of the suffix; the file itself is not looked at.
+
+    Example:
+        >>> is_cel("albums/Song.CEL"), is_cel("song.mp3")
+        (True, False)
+    """
+    return os.path.splitext(path)[1].lower() == SUFFIX
 
 
 def find_cel(path: str | Path) -> list[Path]:
@@ -30,7 +42,7 @@ def find_cel(path: str | Path) -> list[Path]:
     found: list[Path] = []
     for folder, folders, files in os.walk(root, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        names = (name for name in files if name.lower().endswith(".cel") and not name.startswith("."))
+        names = (name for name in files if is_cel(name) and not name.startswith("."))
         found += [Path(folder, name) for name in names]
     if not found:
         raise LatentError(f"{printable(root)}: holds no .cel file")

@@ -10,10 +10,10 @@ from celesta._engine import Engine
 from celesta._files import printable
 from celesta._names import check_the_path
 from celesta.errors import LibraryError
+from celesta.latents import is_cel
 from celesta.library.adding import AddProgress, Progress, analyse_waiting
 from celesta.library.duplicates import Duplicates, find_duplicates
 from celesta.library.queries import Queries
-from celesta.library.records import is_latent
 from celesta.library.results import AddResult, FileError, LibraryStatus, read_errors, read_roots, read_status
 from celesta.library.scan import is_without_audio, scan
 from celesta.library.store import Store, default_path
@@ -88,7 +88,7 @@ class Library(Queries):
             LibraryError: a path does not exist, the only path is a latent or a folder without audio files, or the
                 library cannot be written.
         """
-        Engine(engine, workers)  # refused before a folder is listed
+        Engine(engine, workers)  # refused before the folders are listed, which may take minutes
         roots, refused = list[Path](), list[tuple[Path, str]]()
         for path in map(Path, paths):
             root = Path(os.path.abspath(path))
@@ -96,7 +96,7 @@ class Library(Queries):
                 raise LibraryError(f"{printable(path)}: no such file or folder; {check_the_path(path)}")
             if is_without_audio(self._store, root):
                 refused.append((path, "there are no audio files in this folder"))
-            elif is_latent(path):
+            elif is_cel(path) and root.is_file():
                 refused.append((path, "is a latent; add the song that it was made from"))
             else:
                 roots.append(root)
@@ -120,7 +120,7 @@ class Library(Queries):
 
         A folder that is not there (an unmounted disk) is listed in the result, and its files are not marked missing.
         """
-        Engine(engine, workers)
+        Engine(engine, workers)  # refused before the folders are listed, which may take minutes
         return self._bring_up_to_date(self._roots(), workers, retry, engine, progress)
 
     def _bring_up_to_date(

@@ -10,12 +10,13 @@ from pathlib import Path
 from celesta._files import printable
 from celesta._names import check_the_path
 from celesta.errors import LibraryError, UsageError
+from celesta.latents import is_cel
 from celesta.library.asked import AskedSongs
 from celesta.library.block_table import BLOCKS
 from celesta.library.neighbours import Seed, Similar, SongSpace, find_similar, parse_weights
 from celesta.library.playlist import DEFAULT_SONGS, Playlist, Wish, make_playlist
 from celesta.library.positions import SongMap, make_map
-from celesta.library.records import Song, Source, find_recording, is_latent, songs
+from celesta.library.records import Song, Source, find_recording, songs
 from celesta.library.search import Query, Range, check_label, parse_key, parse_range, search
 from celesta.library.store import Store
 
@@ -187,7 +188,7 @@ class Queries:
             if not known:
                 raise LibraryError(f"song {source}: the library has no song of this number")
             source = known[0].path
-        if recording is None and is_latent(source):
+        if recording is None and is_cel(source) and os.path.isfile(source):
             name = printable(source)
             decode = f"decode it first: celesta decode {shlex.quote(name)}"
             raise LibraryError(f"{name}: is a latent; {decode}; or give the song that it was made from")
@@ -209,7 +210,7 @@ class Queries:
         there = os.path.exists(source)
         if recording is None and not there:
             return f"there is no such file, and no such song in the library; {check_the_path(source)}"
-        if recording is None and is_latent(source):
+        if recording is None and is_cel(source) and os.path.isfile(source):
             return "is a latent; give the song that it was made from"
         if recording is None:
             name = shlex.quote(printable(source))

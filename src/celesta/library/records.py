@@ -150,11 +150,6 @@ def read_artists(store: Store, ids: Sequence[int]) -> tuple[list[str], list[floa
     return ["" if name.strip("<>[]()- ") in _NO_ARTIST else name for name in names], [known[one][1] for one in ids]
 
 
-def is_latent(source: str | os.PathLike[str]) -> bool:
-    """Whether a source is a .cel file, by its name; the library knows songs by their audio."""
-    return os.path.splitext(source)[1].lower() == ".cel" and os.path.isfile(source)
-
-
 def find_recording(store: Store, source: Source) -> int | None:
     """Return the id of a source's recording; None if it is a file whose audio the library does not know.
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from celesta._files import printable
-from celesta.audio import AUDIO_SUFFIXES, Skipped, read_tags, walk
-from celesta.library.payload import FLAC, FLAC_BYTES, flac_bytes_id, flac_is_whole, payload_id
+from celesta.audio import AUDIO_SUFFIXES, Skipped, walk
+from celesta.library.identification import Entry, Identified, identify
 from celesta.library.store import Store, now
 from celesta.library.tags import store_tags
 
@@ -45,21 +44,6 @@ class ScanResult:
         skipped = [{"path": printable(path), "reason": reason} for path, reason in self.skipped]
         counts = {name: getattr(self, name) for name in ("unchanged", "new", "attached", "moved", "missing")}
         return {**counts, "skipped": skipped}
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A file as the folder lists it."""
-
-    path: bytes
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: bytes, found: os.stat_result) -> _Entry:
-        """Make an entry of what the system says of a file."""
-        return cls(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @dataclass
@@ -148,7 +132,7 @@ def _known(store: Store, root: Path) -> dict[bytes, tuple[int, int, int, float |
 
 def _scan_root(store: Store, root: Path, tally: _Tally, progress: Callable[[int, int | None], None]) -> None:
     known, result = _known(store, root), tally.result
-    changed: list[_Entry] = []
+    changed: list[Entry] = []
     seen: set[bytes] = set()
     skipped: list[Skipped] = []
     for number, entry in enumerate(_entries(root, skipped)):
@@ -168,82 +152,14 @@ def _scan_root(store: Store, root: Path, tally: _Tally, progress: Callable[[int,
     gone = [path for path in there if path not in seen and not any((path + b"/").startswith(u) for u in unreadable)]
     # Recordings must be there before their old places are given up, so that a move never loses sight of one.
     for i in range(0, len(changed), _BATCH):
-        _store_files(store, _identified(store, changed[i : i + _BATCH]), tally)
+        _store_files(store, identify(store, changed[i : i + _BATCH]), tally)
         progress(total - len(changed) + min(len(changed), i + _BATCH), total)
     with store.transaction():
         tally.left.update(_mark_missing(store, gone))
     progress(total, total)
 
 
-@dataclass(frozen=True)
-class _Identified:
-    """A file with its payload's identity and its tags, or with the reason why it cannot be read."""
-
-    entry: _Entry
-    payload: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    reason: str = ""
-
-
-def _identified(store: Store, entries: list[_Entry]) -> list[_Identified]:
-    """Identify files; of FLAC files that claim to hold the same audio the damaged ones get identities of their own."""
-    found: dict[bytes, _Identified] = {}
-    first: dict[str, bytes] = {}
-    whole = lru_cache(maxsize=None)(flac_is_whole)  # of many copies the first is compared with each
-    for entry in entries:
-        path = Path(os.fsdecode(entry.path))
-        try:
-            payload = payload_id(path)
-            if payload.startswith(FLAC):
-                other = first.setdefault(payload, entry.path)
-                if other != entry.path and not whole(os.fsdecode(other)):
-                    found[other] = replace(found[other], payload=flac_bytes_id(os.fsdecode(other)))
-                    first[payload] = entry.path
-                if other != entry.path or _may_be_damaged(store, payload, entry):
-                    payload = payload if whole(path) else flac_bytes_id(path)
-            found[entry.path] = _Identified(entry, payload, read_tags(path))
-        except OSError as error:
-            found[entry.path] = _Identified(entry, reason=error.strerror or str(error))
-    return list(found.values())
-
-
-def _may_be_damaged(store: Store, payload: str, entry: _Entry) -> bool:
-    """Whether a FLAC file has to be decoded to know that it is the recording of its MD5.
-
-    It has to be where the library has that recording, unless the file was only moved, and where it was damaged before.
-    A recording that waits for its analysis and turns out to be damaged gives the identity up.
-    """
-    if store.rows(
-        "SELECT 1 FROM files f JOIN recordings r ON r.id = f.recording WHERE f.path = ? AND r.payload LIKE ?",
-        (entry.path, f"{FLAC_BYTES}%"),
-    ):
-        return True
-    known = store.rows(
-        "SELECT f.path, f.size, f.mtime_ns, f.inode, r.id, r.analysed FROM files f JOIN recordings r"
-        " ON r.id = f.recording WHERE r.payload = ?",
-        (payload,),
-    )
-    if any((size, mtime, inode) == (entry.size, entry.mtime_ns, entry.inode) for _, size, mtime, inode, *_ in known):
-        return False
-    for path, *_, recording, analysed in known:
-        if analysed is None and path != entry.path and os.path.exists(path):
-            give_up_md5(store, recording, path)
-    return bool(known)
-
-
-def give_up_md5(store: Store, recording: int, path: bytes) -> None:
-    """Identify the recording of a FLAC file by its encoded audio if it is damaged, so that an intact copy is another.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    file = os.fsdecode(path)
-    ((payload,),) = store.rows("SELECT payload FROM recordings WHERE id = ?", (recording,))
-    if payload.startswith(FLAC) and not flac_is_whole(file):
-        store.execute("UPDATE OR IGNORE recordings SET payload = ? WHERE id = ?", (flac_bytes_id(file), recording))
-
-
-def _store_files(store: Store, files: list[_Identified], tally: _Tally) -> None:
+def _store_files(store: Store, files: list[Identified], tally: _Tally) -> None:
     result = tally.result
     with store.transaction():
         for file in files:
@@ -288,14 +204,14 @@ def note_error(store: Store, path: bytes, stage: str, message: str) -> None:
     )
 
 
-def _entries(root: Path, skipped: list[Skipped]) -> Iterator[_Entry]:
+def _entries(root: Path, skipped: list[Skipped]) -> Iterator[Entry]:
     """Yield the audio files below a folder, or a file."""
     if root.is_file():
-        yield _Entry.of(os.fsencode(root), root.stat())
+        yield Entry.of(os.fsencode(root), root.stat())
         return
     for one in walk(root, AUDIO_SUFFIXES, skipped):
         try:
             if one.is_file():
-                yield _Entry.of(os.fsencode(one.path), one.stat())
+                yield Entry.of(os.fsencode(one.path), one.stat())
         except OSError as error:
             skipped.append(Skipped(Path(one.path), error.strerror or str(error)))

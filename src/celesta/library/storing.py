@@ -12,7 +12,8 @@ from celesta.library.analysis import Failure, SongRecord
 from celesta.library.block_table import analysis_version, block_sources
 from celesta.library.claims import Job
 from celesta.library.fingerprint import METHOD
-from celesta.library.scan import give_up_md5, note_error
+from celesta.library.identification import give_up_md5
+from celesta.library.scan import note_error
 from celesta.library.segments import store_segments
 from celesta.library.store import Store, now
 

@@ -18,7 +18,7 @@ from celesta.codec import Codec
 from celesta.dsp import metrics
 from celesta.errors import UsageError
 from celesta.evaluation.reconstruction import Reconstruction
-from celesta.latents import Progress
+from celesta.latents import Progress, is_cel
 from celesta.report.index import SongPage, index_page
 from celesta.report.page import Link, Page, relative_url
 from celesta.report.player import Track, clock
@@ -189,7 +189,7 @@ def _described(codec: Codec, file: Path, varied: Audio, steps: Sequence[Step], b
     unchanged, compared = (Audio(x.samples[:, :n], x.sample_rate) for x in (unchanged, varied))
     plain, effect = measure(unchanged, unchanged), measure(compared, unchanged)
     tracks, rows = [], []
-    if file.suffix.lower() != ".cel":
+    if not is_cel(file):
         original = audio.read(file, start=begin, duration=n / varied.sample_rate)
         original = Audio(original.samples[:, :n], original.sample_rate)
         tracks.append(Track("original", original))

@@ -10,6 +10,7 @@ from typing import Any
 from celesta._files import printable
 from celesta._version import __version__
 from celesta.errors import CelestaError, UsageError
+from celesta.latents import is_cel
 from celesta.predict.moods import are_moods
 from celesta.studio import commands, comparing
 from celesta.studio.answers import Accepted, JobInfo, JobList, ModelInfo, State
@@ -80,7 +81,7 @@ def cancel(studio: Studio, request: JobRequest) -> JobInfo:
 def predict(studio: Studio, request: SongRequest) -> Accepted:
     """Start predicting genre, mood and tags of a song, as a whole and over time."""
     path = studio.song(request.song).facts.path
-    if path.suffix.lower() == ".cel":
+    if is_cel(path):
         raise UsageError(f"{path.name}: predictions need audio; decode it first: {commands.line('decode', path)}")
 
     def work(report: Report) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from celesta import audio
 from celesta import codec as codec_module
 from celesta.audio import Audio
 from celesta.codec import Codec
-from celesta.latents import CelReader, Latent
+from celesta.latents import CelReader, Latent, is_cel
 from celesta.studio import warned
 
 _CODECS, _SELECTIONS = 3, 12
@@ -77,7 +77,7 @@ class Codecs:
         Raises:
             CelestaError: it cannot be read.
         """
-        if path.suffix.lower() == ".cel":
+        if is_cel(path):
             x = self._decoded(path, start, stop)
         else:
             with warned.collected():

@@ -17,7 +17,7 @@ from celesta.audio import AudioSource
 from celesta.dsp.peaks import PeakPyramid
 from celesta.dsp.spectrogram import N_FFT, ROWS, SpectrogramColumns
 from celesta.errors import CelestaError, UsageError
-from celesta.latents import CelReader
+from celesta.latents import CelReader, is_cel
 from celesta.studio import overview_cache as cache
 from celesta.studio import warned
 
@@ -67,7 +67,7 @@ def song_facts(path: Path) -> SongFacts:
         AudioError, LatentError: it cannot be read.
     """
     size = path.stat().st_size
-    if path.suffix.lower() == ".cel":
+    if is_cel(path):
         with CelReader(path) as reader:
             m = reader.meta
             return SongFacts(

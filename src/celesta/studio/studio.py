@@ -15,7 +15,7 @@ import numpy as np
 from celesta import audio
 from celesta.codec import Codec
 from celesta.features.cache import FeatureCache, cache_folder
-from celesta.latents import Latent
+from celesta.latents import Latent, is_cel
 from celesta.studio import commands
 from celesta.studio.codecs import Codecs
 from celesta.studio.endpoints import NotFoundError
@@ -92,7 +92,7 @@ class Studio:
         return made
 
     def _blocks(self, path: Path) -> Iterator[np.ndarray]:
-        if path.suffix.lower() == ".cel":
+        if is_cel(path):
             return self._decoded(path, 0)
         return file_blocks(path)(0)
 
@@ -122,8 +122,7 @@ class Studio:
             if key in self._wavs:
                 self._wavs.move_to_end(key)
                 return self._wavs[key]
-        cel = path.suffix.lower() == ".cel"
-        blocks = (lambda first: self._decoded(path, first)) if cel else file_blocks(path)
+        blocks = (lambda first: self._decoded(path, first)) if is_cel(path) else file_blocks(path)
         made = VirtualWav(blocks, song.samples, song.facts.channels, song.sample_rate)
         with self._lock:
             self._wavs[key] = made
@@ -190,7 +189,7 @@ class Studio:
         Raises:
             AudioError: it is no audio.
         """
-        if path.suffix.lower() == ".cel":
+        if is_cel(path):
             song_facts(path)
         else:
             audio.info(path)

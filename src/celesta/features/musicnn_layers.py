@@ -80,7 +80,7 @@ class TemporalFront(Front):
 
     def _largest(self, x: np.ndarray) -> np.ndarray:
         frames, rest = len(x), -len(x) % _SHARED
-        x = np.pad(x, ((self.before, self.behind + rest), (0, 0)))
+        x = _padded(x, self.before, self.behind + rest)
         windows = np.lib.stride_tricks.sliding_window_view(x, len(self._matrix), axis=0)[::_SHARED]
         largest = np.empty((len(windows), self._matrix.shape[1]), np.float32)
         scratch = _scratch("temporal", _WINDOWS, _BANDS, self._matrix.shape[1])
@@ -122,7 +122,7 @@ class TimbralFront(Front):
 
     def _largest(self, x: np.ndarray) -> np.ndarray:
         frames, rest = len(x), -len(x) % _TILE
-        x = np.pad(x, ((self.before, self.behind + rest), (0, 0)))
+        x = _padded(x, self.before, self.behind + rest)
         spectra = (self._transform @ x.T).reshape(len(self._transform) // 2, 2, -1)
         taps = np.lib.stride_tricks.sliding_window_view(spectra, frames + rest, axis=2)
         taps = np.ascontiguousarray(taps).reshape(len(spectra), -1, frames + rest)  # (49, 2 time, T)
@@ -165,11 +165,17 @@ def _scratch(name: str, *shape: int) -> np.ndarray:
     return known[name][:size].reshape(shape)
 
 
+def _padded(x: np.ndarray, before: int, behind: int) -> np.ndarray:
+    """Add rows of zeros to ``(T, channels)``; :func:`numpy.pad` takes several times as long."""
+    padded = np.zeros((before + len(x) + behind, x.shape[1]), np.float32)
+    padded[before : before + len(x)] = x
+    return padded
+
+
 def convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve ``(T, channels)`` over time with ``(time, channels, filters)``, zeros at both ends."""
     before = (len(kernel) - 1) // 2
-    padded = np.zeros((len(x) + len(kernel) - 1, x.shape[1]), np.float32)
-    padded[before : before + len(x)] = x
+    padded = _padded(x, before, len(kernel) - 1 - before)
     made: np.ndarray = padded[: len(x)] @ kernel[0]
     product = np.empty_like(made)
     for k, tap in enumerate(kernel[1:], 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from celesta import audio
 from celesta.audio import Audio
 from celesta.codec import bitrate, decoding, encoding
 from celesta.codec.decoding import Stretch, WindowSource
@@ -19,8 +17,7 @@ from celesta.codec.network import WindowNetwork
 from celesta.codec.pretrained import Pretrained
 from celesta.codec.source import AudioLike, SongSource, song_metadata
 from celesta.errors import UsageError
-from celesta.latents import CelReader, Latent, Progress, WrittenFile
-from celesta.latents import verify as verify_file
+from celesta.latents import Latent, Progress, WrittenFile
 from celesta.latents.saving import Coding
 
 if TYPE_CHECKING:
@@ -148,7 +145,13 @@ class Codec(Pretrained):
     def decompress(
         self, data: bytes, sample_rate: int | None = None, *, start: float | None = None, stop: float | None = None
     ) -> Audio:
-        """Decode the bytes of a .cel file; see :meth:`decode`.
+        """Decode the bytes of a .cel file.
+
+        Args:
+            data: what :meth:`compress` returned, or the content of a .cel file.
+            sample_rate: Hz of the result; None for the source's.
+            start: seconds to begin at; only the windows that the stretch needs are decoded.
+            stop: seconds to end at; None for the end of the song.
 
         Raises:
             LatentError: the bytes are damaged, or of another model.
@@ -159,7 +162,7 @@ class Codec(Pretrained):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "memory.cel"
             file.write_bytes(data)
-            with self._opened(file, whole=start is None and stop is None) as reader:
+            with decoding.open_latent(self, file, whole=start is None and stop is None) as reader:
                 return self._decoded(WindowSource.of_reader(reader), sample_rate, start, stop)
 
     # ---- file to file, in flat memory
@@ -261,35 +264,28 @@ class Codec(Pretrained):
             LatentError, AudioError: the file is damaged, of other weights, or the audio cannot be written.
             UsageError: the seconds are out of range.
         """
-        with self._opened(source, whole=start is None and stop is None and not salvage, salvage=salvage) as reader:
-            windows = WindowSource.of_reader(reader, salvage=salvage)
-            wanted = Stretch.of(windows, sample_rate, start, stop)
-            lost = windows.lost_seconds(reader.seconds_of)
-            if lost:
-                decoding.warn_of_losses(reader, lost)
-            done = 0
-            with audio.Writer(target, wanted.sample_rate, reader.meta.channels) as writer:
-                for block in decoding.decode_blocks(self.network, windows, wanted):
-                    writer.write(block)
-                    done += block.shape[1]
-                    if progress is not None:
-                        progress(done / wanted.sample_rate, wanted.seconds)
-        return lost
+        return decoding.decode_song(self, source, target, sample_rate, start, stop, salvage=salvage, progress=progress)
 
     def verify(self, path: str | Path, progress: Progress | None = None) -> None:
         """Prove that a .cel file is whole and decodes to finite audio; holds one window at a time.
 
+        Args:
+            path: the .cel file.
+            progress: called with the seconds of audio done and in all.
+
         Raises:
-            LatentError: it does not.
+            LatentError: it is damaged, is of another codec, or decodes to values that are not finite.
         """
-        verify_file(path)
-        with self._opened(path) as reader:
-            for i, _ in enumerate(decoding.decode_all(self.network, WindowSource.of_reader(reader)), start=1):
-                if progress is not None:
-                    progress(reader.seconds * i / len(reader), reader.seconds)
+        decoding.verify_song(self, path, progress)
 
     def check(self, model: str, weights: str, latent_dim: int, detail_size: int) -> None:
         """Check that a latent is this codec's.
+
+        Args:
+            model: name of the model that made it.
+            weights: SHA-256 of the weights that made it.
+            latent_dim: its dense channels per frame.
+            detail_size: its sparse coefficients per frame.
 
         Raises:
             LatentError: it is of another model, other weights, or truncated where this model cannot decode that.
@@ -302,14 +298,3 @@ class Codec(Pretrained):
         wanted = Stretch.of(windows, sample_rate, start, stop)
         parts = list(decoding.decode_blocks(self.network, windows, wanted))
         return Audio(np.concatenate(parts, axis=1), wanted.sample_rate)
-
-    def _opened(self, path: str | Path, *, whole: bool = True, salvage: bool = False) -> CelReader:
-        """Open a .cel file of this codec, its payload verified where it is needed as a whole."""
-        with contextlib.ExitStack() as stack:
-            reader = stack.enter_context(CelReader(path, salvage=salvage))
-            if whole:
-                reader.check_payload()
-            m = reader.meta
-            self.check(m.model, m.weights, m.latent_dim, m.detail_size)
-            stack.pop_all()
-        return reader

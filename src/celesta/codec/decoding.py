@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +17,10 @@ from celesta._files import printable
 from celesta.codec import windowing
 from celesta.codec.network import HALF_POWER, WindowNetwork
 from celesta.errors import LatentError, LatentWarning, UsageError, warn
-from celesta.latents import CelReader, Latent, LatentWindow
+from celesta.latents import CelReader, Latent, LatentWindow, Progress, verify
+
+if TYPE_CHECKING:
+    from celesta.codec.codec import Codec
 
 _MARGIN = 0.25  # seconds: longer than the resampler's filter at any ratio of the rates that are supported
 
@@ -152,6 +158,66 @@ def warn_of_losses(reader: CelReader, lost: list[tuple[float, float]]) -> None:
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     said = f"{reader.name}: damaged: {seconds:.1f} of {reader.seconds:.1f} s are lost and silent ({stretches}{more})"
     warn(LatentWarning(said))
+
+
+def open_latent(codec: Codec, path: str | Path, *, whole: bool = True, salvage: bool = False) -> CelReader:
+    """Open a .cel file of a codec.
+
+    Args:
+        codec: which must be that of the file.
+        path: the file.
+        whole: verify the payload first.
+        salvage: open what is left of a damaged file.
+
+    Raises:
+        LatentError: the file is damaged, or of another model or other weights.
+    """
+    with contextlib.ExitStack() as stack:
+        reader = stack.enter_context(CelReader(path, salvage=salvage))
+        if whole:
+            reader.check_payload()
+        m = reader.meta
+        codec.check(m.model, m.weights, m.latent_dim, m.detail_size)
+        stack.pop_all()
+    return reader
+
+
+def decode_song(
+    codec: Codec,
+    source: str | Path,
+    target: str | Path,
+    sample_rate: int | None,
+    start: float | None,
+    stop: float | None,
+    *,
+    salvage: bool,
+    progress: Progress | None,
+) -> list[tuple[float, float]]:
+    """Decode a .cel file as :meth:`celesta.codec.Codec.decode_file` says."""
+    whole = start is None and stop is None and not salvage
+    with open_latent(codec, source, whole=whole, salvage=salvage) as reader:
+        windows = WindowSource.of_reader(reader, salvage=salvage)
+        wanted = Stretch.of(windows, sample_rate, start, stop)
+        lost = windows.lost_seconds(reader.seconds_of)
+        if lost:
+            warn_of_losses(reader, lost)
+        done = 0
+        with audio.Writer(target, wanted.sample_rate, reader.meta.channels) as writer:
+            for block in decode_blocks(codec.network, windows, wanted):
+                writer.write(block)
+                done += block.shape[1]
+                if progress is not None:
+                    progress(done / wanted.sample_rate, wanted.seconds)
+    return lost
+
+
+def verify_song(codec: Codec, path: str | Path, progress: Progress | None) -> None:
+    """Verify a .cel file as :meth:`celesta.codec.Codec.verify` says."""
+    verify(path)
+    with open_latent(codec, path) as reader:
+        for i, _ in enumerate(decode_all(codec.network, WindowSource.of_reader(reader)), start=1):
+            if progress is not None:
+                progress(reader.seconds * i / len(reader), reader.seconds)
 
 
 def decode_blocks(network: WindowNetwork, source: WindowSource, wanted: Stretch) -> Iterator[np.ndarray]:

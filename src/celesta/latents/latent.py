@@ -12,11 +12,9 @@ import numpy as np
 from celesta.errors import LatentError, UsageError
 from celesta.latents import arithmetic, envelopes
 from celesta.latents.coded import WrittenFile
-from celesta.latents.meta import CODED
-from celesta.latents.reader import CelReader
-from celesta.latents.saving import Coding, save
+from celesta.latents.saving import Coding, load, save
 from celesta.latents.source import SourceFile
-from celesta.latents.window import ENVELOPE_FRAMES, LatentWindow, pad_detail
+from celesta.latents.window import ENVELOPE_FRAMES, LatentWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,35 +247,16 @@ class Latent:
     def load(cls, path: str | Path) -> Latent:
         """Read a whole .cel file, its payload verified.
 
+        Args:
+            path: the .cel file.
+
         Raises:
             LatentError: the file is missing or damaged.
+
+        Example:
+            z = Latent.load("song.cel")
         """
-        with CelReader(path) as reader:
-            reader.check_payload()
-            parts = [reader.window(i) for i in range(len(reader))]
-            m = reader.meta
-            coding = Coding(reader.settings(), m.latent_dim) if reader.encoding == CODED else None
-        most = max(part.places.shape[1] for part in parts)  # windows of coded files have details of their own sizes
-        base, gain = np.stack([part.base for part in parts]), np.stack([part.gain for part in parts])
-        return cls(
-            base=base,
-            places=np.stack([pad_detail(part.places, most) for part in parts]),
-            values=np.stack([pad_detail(part.values, most) for part in parts]),
-            gain=gain,
-            model=m.model,
-            weights=m.weights,
-            sample_rate=m.sample_rate,
-            hop_length=m.hop_length,
-            window=m.window,
-            overlap=m.overlap,
-            source_rate=m.source_rate,
-            n_samples=m.n_samples,
-            tags=m.tags,
-            mid_side=bool(m.mid_side),
-            source=m.source,
-            coding=coding,
-            envelope=None if parts[0].envelope is None else np.stack([np.asarray(part.envelope) for part in parts]),
-        )
+        return cls(**load(path))
 
     def __mul__(self, factor: float) -> Latent:
         if not isinstance(factor, Real):

@@ -1,4 +1,4 @@
-"""Save latents in memory: as floats, as packed integers, or coded as the codec codes songs."""
+"""Save latents in memory: as floats, as packed integers, or coded as the codec codes songs; and load them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from celesta.errors import LatentError, UsageError
 from celesta.latents.coded import WrittenFile
 from celesta.latents.coded_song import SongFile
 from celesta.latents.coded_window import as_numbers
+from celesta.latents.meta import CODED
 from celesta.latents.programme_loudness import programme_loudness
 from celesta.latents.rate_control import base_channels, first_step, quality_step
 from celesta.latents.rate_control import settings as chosen_settings
+from celesta.latents.reader import CelReader
 from celesta.latents.tags import limited_tags
 from celesta.latents.truncation import META, SAMPLED_WINDOWS
+from celesta.latents.window import pad_detail
 from celesta.latents.writer import CelWriter
 
 if TYPE_CHECKING:
@@ -95,6 +98,27 @@ def save(latent: Latent, path: str | Path, kbps: float | None, dtype: str | None
     if latent.coding.origin is not None and latent.coding.origin.is_of(latent):
         return latent.coding.origin.encode(path, kbps, latent.tags)
     return _save_coded(latent, latent.coding, Path(path), kbps)
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """Read the attributes of a latent from a whole .cel file; see :meth:`celesta.latents.Latent.load`."""
+    with CelReader(path) as reader:
+        reader.check_payload()
+        parts = [reader.window(i) for i in range(len(reader))]
+        m = reader.meta
+        coding = Coding(reader.settings(), m.latent_dim) if reader.encoding == CODED else None
+    most = max(part.places.shape[1] for part in parts)  # windows of coded files have details of their own sizes
+    return {
+        **{name: getattr(m, name) for name in META},
+        "base": np.stack([part.base for part in parts]),
+        "places": np.stack([pad_detail(part.places, most) for part in parts]),
+        "values": np.stack([pad_detail(part.values, most) for part in parts]),
+        "gain": np.stack([part.gain for part in parts]),
+        "envelope": None if parts[0].envelope is None else np.stack([np.asarray(part.envelope) for part in parts]),
+        "n_samples": m.n_samples,
+        "mid_side": bool(m.mid_side),
+        "coding": coding,
+    }
 
 
 def _save_plain(latent: Latent, path: Path, kbps: float | None, dtype: str | None, bits: int | None) -> WrittenFile:

@@ -56,7 +56,8 @@ _WHERE = {
     "SongPredictor": "celesta.predict.song",
 }
 
-_MODULES = ("classify", "cluster", "codec", "features", "latents", "library", "scalable", "study", "variations")
+_MODULES = ("codec", "features", "latents", "library", "study", "variations")
+_MOVED = ("classify", "cluster", "scalable")
 
 __all__ = [
     "Audio",
@@ -88,7 +89,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(_extras.import_module(_WHERE[name]), name)
-    if name in _MODULES:
+    if name in _MODULES or name in _MOVED:
         return _extras.import_module(f"celesta.{name}")
     raise AttributeError(f"module 'celesta' has no attribute {name!r}")
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import warnings
 
+_INSIDE = (__package__, "importlib")
+"""Packages whose frames are not named in a warning: this one, and what imports its modules."""
+
 
 class CelestaError(Exception):
     """Base of all errors that Celesta raises on purpose.
@@ -54,6 +57,9 @@ def warn(warning: Warning) -> None:
 
     A fixed ``stacklevel`` would be wrong for all but one of the ways that lead there.
 
+    Args:
+        warning: an instance of its class, with the text.
+
     Example:
         >>> import warnings
         >>> with warnings.catch_warnings(record=True) as caught:
@@ -61,8 +67,29 @@ def warn(warning: Warning) -> None:
         >>> "celesta/errors.py" in caught[0].filename
         False
     """
-    level = 1
-    frame = sys._getframe()
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] == __package__:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(warning, stacklevel=level)
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _INSIDE:
+        frame = frame.f_back
+    names = frame.f_globals
+    registry = names.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(
+        warning, type(warning), frame.f_code.co_filename, frame.f_lineno, names.get("__name__"), registry
+    )
+
+
+def warn_moved(old: str, new: str) -> None:
+    """Give a warning that a module was imported by its former name.
+
+    Args:
+        old: the former name.
+        new: the name to use.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     warn_moved("celesta.latent", "celesta.latents")
+        >>> print(caught[0].message)
+        celesta.latent has moved; import celesta.latents instead
+    """
+    warn(DeprecationWarning(f"{old} has moved; import {new} instead"))

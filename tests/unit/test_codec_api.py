@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import celesta
-from celesta import codec as codecs
 from celesta.audio import Audio, AudioSource, read, write
 from celesta.audio import source as audio_source
 from celesta.codec import Codec
@@ -478,11 +477,8 @@ def test_cel_files_are_found_whatever_their_case(tmp_path):
 
 
 def test_old_names_work():
-    from celesta import celfile, scalable
     from celesta.codec import Coded, bitrate
 
-    assert celfile.CelReader is CelReader
-    assert scalable.Target is bitrate.Target is codecs.Target
     assert bitrate.truncate_file is celesta.truncate
     assert Coded._fields[:4] == ("base", "places", "values", "gain")
 

@@ -15,7 +15,7 @@ from _library_retrieval import interval
 from celesta.audio import AudioSource, find_audio, read
 from celesta.library import Library, analysis
 
-STRIDES = (1, 2, 3, 5)
+STRIDES = (1, 2, 3)
 SECONDS, MARGIN, LEAST = 15.0, 5.0, 120.0
 _PER_SONG = 3  # queries
 

@@ -12,7 +12,11 @@ import pytest
 import soundfile
 
 import celesta
-from celesta.library.segments import spans
+from celesta.library.analysis import SongRecord
+from celesta.library.block_table import SIZES, analysis_version
+from celesta.library.neighbours import DEFAULT_WEIGHTS, Seed, SongSpace, find_similar
+from celesta.library.segments import read_segments, spans
+from celesta.library.space import Weights
 
 CLIPS = Path(celesta.__file__).parent / "clips"
 RATE = 44_100
@@ -99,3 +103,19 @@ def test_positions_are_stored(library: celesta.Library) -> None:
     assert (first.new, second.new) == (3, 0)
     np.testing.assert_array_equal(first.xy, second.xy)
     assert library.map(refit=True).new == 3
+
+
+def test_the_part_is_chosen_by_timbre_as_much_as_by_style(library: celesta.Library) -> None:
+    """The query has the timbre of the first segment of a song, and a style that is nearer to the second."""
+    known = SongSpace(library._store)
+    [song] = (one for one in library.search() if one.path.stem == "both")
+    first, second = read_segments(library._store, [song.id], analysis_version())[song.id]
+    ends = np.cumsum(list(SIZES.values()))[:-1]
+    blocks, other = (dict(zip(SIZES, np.split(row, ends), strict=True)) for row in (first, second))
+    blocks["style"] = 0.4 * blocks["style"] + 0.6 * other["style"]
+    record = SongRecord(15.0, blocks, {}, {}, np.zeros(0, np.uint32), np.zeros((0, len(first)), np.float32))
+    parts = {}
+    for name, weights in {"default": DEFAULT_WEIGHTS, "style": Weights({"style": 1.0})}.items():
+        found = find_similar(library._store, known, [Seed(record.facts, record=record)], weights, 3)
+        parts[name] = {one.song.path.stem: one.part for one in found}["both"]
+    assert parts == {"default": (0.0, 15.0), "style": (15.0, 30.0)}

@@ -18,6 +18,10 @@ from celesta.library.space import Placed, Space, Weights, top
 from celesta.library.store import Store
 
 DEFAULT_WEIGHTS = Weights({"style": 1.0, "timbre": 0.1})  # chosen by benchmarks/library.py weights
+PART_WEIGHTS = Weights({"style": 1.0, "timbre": 1.0})
+"""Of the segments of one song in place of the default weights (benchmarks/library.py stretches): the taggers see two or
+three patches of a segment only, while its timbre is that of all of it.
+"""
 _PULL = 0.5  # weight of songs that the answers should be more, or less, like
 _CANDIDATES = 1000  # songs whose segments are compared with a stretch
 
@@ -179,19 +183,24 @@ def find_similar(
 def _parts(
     store: Store, known: SongSpace, asked: Mapping[int, Placed], weights: Weights
 ) -> dict[int, tuple[float, int, int]]:
-    """For each row: similarity and number of the segment most like what it is asked with, and how many there are."""
+    """For each row: the largest similarity of a segment, the number of the nearest segment, how many there are."""
     segments = read_segments(store, [known.ids[row] for row in asked], analysis_version())
     by_query: dict[int, list[int]] = {}
     for row, one in asked.items():
         if known.ids[row] in segments:
             by_query.setdefault(id(one), []).append(row)
+    place_weights = PART_WEIGHTS if weights == DEFAULT_WEIGHTS else weights
     found: dict[int, tuple[float, int, int]] = {}
     for rows in by_query.values():
         counts = [len(segments[known.ids[row]]) for row in rows]
         points = known.space.place_rows(np.concatenate([segments[known.ids[row]] for row in rows]))
-        similar = known.space.compare_parts(asked[rows[0]], points, np.repeat(rows, counts), weights)
-        for row, some in zip(rows, np.split(similar, np.cumsum(counts)[:-1]), strict=True):
-            found[row] = (float(some.max()), int(some.argmax()), len(some))
+        every = [
+            known.space.compare_parts(asked[rows[0]], points, np.repeat(rows, counts), one)
+            for one in (weights, place_weights)
+        ]
+        ends = np.cumsum(counts)[:-1]
+        for row, similar, near in zip(rows, *(np.split(one, ends) for one in every), strict=True):
+            found[row] = (float(similar.max()), int(near.argmax()), len(near))
     return found
 
 

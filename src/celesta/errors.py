@@ -13,6 +13,14 @@ class CelestaError(Exception):
     """Base of all errors that Celesta raises on purpose.
 
     The message is one line that names the file or the argument at fault and, where there is one, the remedy.
+
+    Example:
+        >>> import celesta
+        >>> try:
+        ...     celesta.load("nested3")
+        ... except celesta.CelestaError as error:
+        ...     print(type(error).__name__)
+        ModelError
     """
 
 

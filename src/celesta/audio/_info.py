@@ -19,6 +19,12 @@ class AudioInfo:
         n_samples: Samples per channel by the file's header; 0 where the header does not say.
         duration: Seconds by the file's header; 0.0 where the header does not say.
         tags: Text tags such as ``title`` and ``artist``, with lower-case names.
+
+    Example:
+        >>> import celesta
+        >>> about = celesta.info("music/a.ogg")
+        >>> about.format, about.subtype, about.n_samples
+        ('OGG', 'VORBIS', 132300)
     """
 
     path: Path

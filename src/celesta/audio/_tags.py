@@ -17,6 +17,13 @@ def read_tags(path: Path) -> dict[str, str]:
     """Read the text tags of an audio file, with lower-case names; empty where there are none or they are damaged.
 
     At most 64 tags of 1000 characters each are read, title and artist first.
+
+    Args:
+        path: The file.
+
+    Example:
+        >>> read_tags(Path("song.mp3"))
+        {'title': 'Ballad', 'artist': 'Anna'}
     """
     try:
         file = mutagen.File(path, easy=True)

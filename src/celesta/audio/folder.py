@@ -30,6 +30,10 @@ class Skipped:
     Attributes:
         path: The folder or file.
         reason: The system's words, for example ``Permission denied``.
+
+    Example:
+        >>> Skipped(Path("music/private"), "Permission denied").reason
+        'Permission denied'
     """
 
     path: Path
@@ -41,6 +45,11 @@ class AudioFiles(list[Path]):
 
     Attributes:
         skipped: Folders that could not be read, in the order in which they were met.
+
+    Example:
+        >>> files = find_audio("music")
+        >>> [file.name for file in files], files.skipped
+        (['a.ogg', 'b.ogg'], ())
     """
 
     def __init__(self, paths: Iterable[Path] = (), skipped: Iterable[Skipped] = ()) -> None:
@@ -59,6 +68,10 @@ def find_audio(folder_or_file: str | Path) -> AudioFiles:
 
     Raises:
         AudioError: There is no such file or folder, or the folder itself cannot be read.
+
+    Example:
+        >>> [file.as_posix() for file in find_audio("music")]
+        ['music/a.ogg', 'music/b.ogg']
     """
     return find_files(folder_or_file, AUDIO_SUFFIXES)
 
@@ -79,6 +92,10 @@ def find_files(folder_or_file: str | Path, suffixes: Collection[str]) -> AudioFi
 
     Raises:
         AudioError: There is no such file or folder, or the folder itself cannot be read.
+
+    Example:
+        >>> [file.as_posix() for file in find_files("music", {".ogg", ".mp3"})]
+        ['music/a.ogg', 'music/b.ogg']
     """
     root = Path(folder_or_file)
     try:
@@ -105,6 +122,11 @@ def walk(root: str | Path, suffixes: Collection[str], skipped: list[Skipped]) ->
         root: The folder.
         suffixes: In lower case with their dot.
         skipped: Gets the folders that cannot be read.
+
+    Example:
+        >>> skipped = []
+        >>> sorted(entry.name for entry in walk("music", {".ogg"}, skipped)), skipped
+        (['a.ogg', 'b.ogg'], [])
     """
     seen: set[tuple[int, int]] = set()
     folders, links = [str(root)], list[str]()

@@ -79,6 +79,12 @@ def info(path: str | Path) -> AudioInfo:
 
     Raises:
         AudioError: The file is missing, damaged or not supported. Damaged tags never raise.
+
+    Example:
+        >>> import celesta
+        >>> about = celesta.info("song.mp3")
+        >>> about.format, about.sample_rate, about.channels, round(about.duration)
+        ('MP3', 44100, 2, 3)
     """
     with AudioSource(path) as source:
         return source.info
@@ -115,7 +121,9 @@ def read(
         UsageError: start or duration is out of range.
 
     Example:
-        audio = read("song.mp3", sample_rate=22_050, mono=True, start=30, duration=10)
+        >>> import celesta
+        >>> celesta.read("song.mp3", sample_rate=22_050, mono=True, start=0.5, duration=2)
+        Audio(1 channel, 22050 Hz, 2.000 s)
     """
     with AudioSource(path, strict=strict) as source:
         blocks = list(source.blocks(sample_rate=sample_rate, mono=mono, start=start, duration=duration))
@@ -141,6 +149,12 @@ def stream(
 
     Raises:
         AudioError, MissingExtraError, UsageError: See `read`.
+
+    Example:
+        >>> import celesta
+        >>> peak = max(float(abs(block).max()) for block in celesta.stream("song.mp3", sample_rate=22_050))
+        >>> 0 < peak < 2
+        True
     """
     source = AudioSource(path, strict=strict)
     try:
@@ -169,6 +183,17 @@ def write(
         audio: An `Audio`, or samples (channels, n) or (n,) with `sample_rate`.
         sample_rate: Hz, of bare samples.
         subtype: See `Writer`.
+
+    Raises:
+        AudioError: the samples are not of the shape (channels, n), or see `Writer`.
+        UsageError: bare samples come without their sample_rate.
+
+    Example:
+        >>> import celesta
+        >>> song = celesta.read("song.mp3")
+        >>> celesta.write("half.flac", 0.5 * song.samples, song.sample_rate)
+        >>> celesta.info("half.flac").subtype
+        'PCM_24'
     """
     if isinstance(audio, Audio):
         samples, rate = audio.samples, audio.sample_rate

@@ -23,6 +23,10 @@ def check_rate(sample_rate: int, what: str = "sample_rate") -> int:
 
     Raises:
         AudioError: Outside 8000 to 192000 Hz, or not an integer.
+
+    Example:
+        >>> check_rate(44_100.0)
+        44100
     """
     if isinstance(sample_rate, bool) or not MIN_RATE <= sample_rate <= MAX_RATE or int(sample_rate) != sample_rate:
         raise AudioError(f"{what} is {sample_rate} Hz; integers from {MIN_RATE} to {MAX_RATE} Hz are supported")
@@ -31,6 +35,11 @@ def check_rate(sample_rate: int, what: str = "sample_rate") -> int:
 
 def resampled_length(n: int, from_rate: int, to_rate: int) -> int:
     """Compute the number of samples after conversion: ceil(n * to_rate / from_rate), in exact integers.
+
+    Args:
+        n: Number of samples.
+        from_rate: Their sample rate, Hz.
+        to_rate: Sample rate of the result, Hz.
 
     Example:
         >>> resampled_length(44_100, 44_100, 22_050)
@@ -74,7 +83,17 @@ class Resampler:
         self._soxr = None if same else soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="HQ")
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """Convert (channels, n) samples; returns those that are ready, (channels, m), m may be 0."""
+        """Convert a block of samples.
+
+        Args:
+            block: (channels, n) float32.
+
+        Returns:
+            The samples that are ready, (channels, m); m may be 0.
+
+        Raises:
+            AudioError: The resampler is finished, or the block has another shape.
+        """
         if self._finished:
             raise AudioError("this Resampler is finished; make a new one for each signal")
         if block.ndim != 2 or block.shape[0] != self.channels:
@@ -108,6 +127,11 @@ class Resampler:
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Convert (channels, n) float32 samples to (channels, resampled_length(n, from_rate, to_rate)).
+
+    Args:
+        samples: (channels, n).
+        from_rate: Their sample rate, Hz.
+        to_rate: Sample rate of the result, Hz.
 
     Raises:
         AudioError: A sample rate or the number of channels is outside the limits.

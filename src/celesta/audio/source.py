@@ -50,10 +50,10 @@ class AudioSource:
         MissingExtraError: The format needs PyAV, which is not installed.
 
     Example:
-        with AudioSource("song.flac") as source:
-            print(source.sample_rate, source.channels, source.tags.get("title"))
-            for block in source.blocks(sample_rate=22_050, mono=True):
-                ...
+        >>> with AudioSource("song.mp3") as source:
+        ...     n = sum(block.shape[1] for block in source.blocks(sample_rate=22_050, mono=True))
+        >>> source.sample_rate, source.channels, n
+        (44100, 2, 66150)
     """
 
     def __init__(self, path: str | Path, *, strict: bool = False) -> None:

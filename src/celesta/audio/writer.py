@@ -101,9 +101,12 @@ class Writer:
             nothing was written; the file cannot be written there.
 
     Example:
-        with Writer("song.flac", 44_100, 2) as writer:
-            for block in blocks:
-                writer.write(block)
+        >>> import celesta
+        >>> with Writer("copy.flac", 22_050, 2) as writer:
+        ...     for block in celesta.stream("song.mp3", sample_rate=22_050):
+        ...         writer.write(block)
+        >>> celesta.info("copy.flac").n_samples == 3 * 22_050
+        True
     """
 
     def __init__(self, path: str | Path, sample_rate: int, channels: int, subtype: str | None = None) -> None:

@@ -55,6 +55,10 @@ class Target:
 
     Raises:
         UsageError: a number is out of range, or several sizes are given.
+
+    Example:
+        >>> Target(kbps=12).given, Target().given
+        (True, False)
     """
 
     kbps: float | None = None

@@ -89,7 +89,9 @@ class Codec(Pretrained):
             UsageError: the source is of another type or shape, or an array has no sample_rate.
 
         Example:
-            z = codec.encode("song.mp3")
+            >>> import celesta
+            >>> celesta.load("linear-16").encode("song.mp3", mono=True)
+            Latent(linear-16, 3.00 s, 1 channel, 1 window of 16 x 215)
         """
         with SongSource(source, sample_rate, mono) as song:
             windows = list(encoding.encode_windows(self, song, progress))
@@ -119,7 +121,13 @@ class Codec(Pretrained):
             UsageError: the latent is not one, or the seconds are out of range.
 
         Example:
-            chorus = codec.decode(z, start=30.0, stop=45.0)
+            >>> import celesta
+            >>> codec = celesta.load("linear-16")
+            >>> z = codec.encode("song.mp3")
+            >>> codec.decode(z)
+            Audio(2 channels, 44100 Hz, 3.000 s)
+            >>> codec.decode(z, sample_rate=22_050, start=1.0, stop=1.5)
+            Audio(2 channels, 22050 Hz, 0.500 s)
         """
         if not isinstance(latent, Latent):
             hint = "; open the file: Latent.load(path)" if isinstance(latent, str | Path) else ""
@@ -135,7 +143,11 @@ class Codec(Pretrained):
             **options: of :meth:`encode_file`: ``kbps``, ``quality``, ``bits``, ``sample_rate``, ...
 
         Example:
-            data = codec.compress("song.mp3", kbps=12)
+            >>> import celesta
+            >>> codec = celesta.load("linear-16")
+            >>> data = codec.compress("song.mp3", bits=8)
+            >>> codec.decompress(data)
+            Audio(2 channels, 44100 Hz, 3.000 s)
         """
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "memory.cel"
@@ -215,7 +227,10 @@ class Codec(Pretrained):
             UsageError: options contradict each other or are out of range.
 
         Example:
-            codec.encode_file("song.mp3", "song.cel", kbps=12, verify=True)
+            >>> import celesta
+            >>> made = celesta.load("linear-16").encode_file("song.mp3", "new.cel", bits=8, verify=True)
+            >>> made.path, made.seconds, made.n_bytes < 10_000
+            (PosixPath('new.cel'), 3.0, True)
         """
         coded = encoding.coded_target(self, bitrate.Target(kbps, quality, channels, detail), dtype, bits)
         return encoding.encode_song(
@@ -263,6 +278,13 @@ class Codec(Pretrained):
         Raises:
             LatentError, AudioError: the file is damaged, of other weights, or the audio cannot be written.
             UsageError: the seconds are out of range.
+
+        Example:
+            >>> import celesta
+            >>> celesta.load("linear-16").decode_file("song.cel", "back.flac", start=1.0)
+            []
+            >>> celesta.info("back.flac").duration
+            2.0
         """
         return decoding.decode_song(self, source, target, sample_rate, start, stop, salvage=salvage, progress=progress)
 
@@ -275,6 +297,10 @@ class Codec(Pretrained):
 
         Raises:
             LatentError: it is damaged, is of another codec, or decodes to values that are not finite.
+
+        Example:
+            >>> import celesta
+            >>> celesta.load("linear-16").verify("song.cel")
         """
         decoding.verify_song(self, path, progress)
 

@@ -31,6 +31,11 @@ class EncodedFile:
         written: size and bitrate; None where encoding failed.
         error: why it failed, "" where it did not.
         warnings: about the song.
+
+    Example:
+        >>> made = EncodedFile(Path("song.mp3"), Path("song.cel"), error="song.mp3: no such file")
+        >>> made.written is None, made.error
+        (True, 'song.mp3: no such file')
     """
 
     source: Path
@@ -51,6 +56,16 @@ class Manifest:
 
     Raises:
         DataError: the file is there and is no manifest.
+
+    Example:
+        >>> from celesta.latents import WrittenFile
+        >>> settings = {"model": "linear-16"}
+        >>> manifest = Manifest(Path("done.jsonl"), settings)
+        >>> size = Path("song.cel").stat().st_size
+        >>> made = WrittenFile(Path("song.cel"), size, 3.0)
+        >>> manifest.add(EncodedFile(Path("song.mp3"), Path("song.cel"), made))
+        >>> Manifest(Path("done.jsonl"), settings).made_from(Path("song.cel"), Path("song.mp3"))
+        True
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -72,7 +87,15 @@ class Manifest:
                 raise DataError(f"{printable(path)}: line {number} is not of a manifest; choose another file") from None
 
     def made_from(self, target: Path, source: Path) -> bool | None:
-        """Whether a target was made from a source as it is now, with these settings; None where that is not known."""
+        """Whether a target was made from a source as it is now, with these settings.
+
+        Args:
+            target: the .cel file.
+            source: the song.
+
+        Returns:
+            True, or None where that is not known.
+        """
         row = self._done.get(os.path.abspath(target))
         if row is None:
             return None
@@ -84,6 +107,9 @@ class Manifest:
 
     def add(self, made: EncodedFile) -> None:
         """Record a song that is done.
+
+        Args:
+            made: what became of the song; one that failed is not recorded.
 
         Raises:
             DataError: the file cannot be written.
@@ -158,6 +184,14 @@ def encode_files(
 
     Raises:
         UsageError: there is no such engine, or it is not installed.
+
+    Example:
+        >>> from celesta.codec import encode_files
+        >>> songs = [Path("music/a.ogg"), Path("music/b.ogg")]
+        >>> targets = {song: Path(song.stem + ".cel") for song in songs}
+        >>> made = list(encode_files(targets, "linear-16", workers=1))
+        >>> sorted(str(one.target) for one in made if not one.error)
+        ['a.cel', 'b.cel']
     """
     how = (model, device, precision, backend)
     given = tuple(sorted(options.items()))

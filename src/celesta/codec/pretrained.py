@@ -87,8 +87,10 @@ class Pretrained:
             ModelError: a file cannot be written.
 
         Example:
-            codec.save_pretrained("my-codec")
-            again = Codec.from_pretrained("my-codec")
+            >>> import celesta
+            >>> folder = celesta.load("linear-16").save_pretrained("my-codec")
+            >>> sorted(file.name for file in folder.iterdir())
+            ['README.md', 'config.json']
         """
         target = Path(folder)
         try:

@@ -24,8 +24,15 @@ def folder(path: str | Path) -> list[Track]:
     About one track in twenty gets the split ``valid``, chosen by a hash of its name, so that adding files never moves
     others between the splits.
 
+    Args:
+        path: the folder, or an audio file.
+
     Raises:
         DataError: there is no audio file.
+
+    Example:
+        >>> [(track.id, track.label, track.split) for track in folder("music")]
+        [('a.ogg', '', 'train'), ('b.ogg', '', 'valid')]
     """
     root = Path(path)
     files = find_audio(root)
@@ -55,6 +62,12 @@ def labelled(path: str | Path, encoding: str | None = None) -> list[Track]:
     Raises:
         DataError: it cannot be read, or a column or a file is missing; the message names the line.
         UsageError: there is no such encoding.
+
+    Example:
+        >>> rows = ["path,label,group", "music/a.ogg,jazz,Anna", "music/b.ogg,rock,Ben"]
+        >>> _ = Path("labels.csv").write_text(chr(10).join(rows))
+        >>> [(track.id, track.label, track.group) for track in labelled("labels.csv")]
+        [('music/a.ogg', 'jazz', 'Anna'), ('music/b.ogg', 'rock', 'Ben')]
     """
     file = Path(path)
     text = read_text(file, encoding)

@@ -29,6 +29,10 @@ def load(paths: Iterable[str | Path], *, lists: str | Path | None = None, encodi
     Raises:
         DataError: a folder is missing or has no music, or a CSV cannot be read.
         UsageError: there is no such encoding.
+
+    Example:
+        >>> [(track.id, track.split) for track in load(["music", "song.mp3"])]
+        [('a.ogg', 'train'), ('b.ogg', 'valid'), ('song.mp3', 'train')]
     """
     found: dict[str, Track] = {}
     for path in map(Path, paths):

@@ -38,6 +38,21 @@ def gtzan(path: str | Path, lists: str | Path | None = None) -> list[Track]:
     Source: Kereliuk, Sturm and Larsen 2015 (split); Sturm 2013 (artists, faults). Excerpts in none of the three
     lists (replicas, mislabelled, distorted) get the split ``faulty``; without the lists all are ``train``. Files with
     other names are left out with a warning.
+
+    Args:
+        path: the folder with files such as ``blues.00000.wav``, in sub-folders or not.
+        lists: folder of ``{train,valid,test}_filtered.txt`` and ``artists.tsv``; None to look for it in and next to
+            ``path``.
+
+    Raises:
+        DataError: no file is named as those of GTZAN, or one of the lists is missing.
+
+    Example:
+        >>> import shutil
+        >>> Path("gtzan").mkdir()
+        >>> _ = shutil.copy("music/a.ogg", "gtzan/blues.00007.ogg")
+        >>> [(track.id, track.label, track.split) for track in gtzan("gtzan")]
+        [('blues.00007', 'blues', 'train')]
     """
     root = Path(path)
     where = Path(lists) if lists else _find_lists(root)
@@ -68,7 +83,23 @@ def gtzan(path: str | Path, lists: str | Path | None = None) -> list[Track]:
 
 
 def qaed(path: str | Path) -> list[Track]:
-    """List 4QAED (Panda, Malheiro and Paiva 2018): labels are quadrants, groups artist groups; all are ``train``."""
+    """List 4QAED (Panda, Malheiro and Paiva 2018): labels are quadrants, groups artist groups; all are ``train``.
+
+    Args:
+        path: the folder with ``tracks.tsv`` and the audio files.
+
+    Raises:
+        DataError: the table is missing, or names no file that is there.
+
+    Example:
+        >>> import shutil
+        >>> Path("4qaed").mkdir()
+        >>> _ = shutil.copy("music/a.ogg", "4qaed/MT01.ogg")
+        >>> rows = [("song", "quadrant", "artist", "artist_group"), ("MT01", "Q1", "Anna", "7")]
+        >>> _ = Path("4qaed/tracks.tsv").write_text(chr(10).join(map(chr(9).join, rows)))
+        >>> [(track.id, track.label, track.group) for track in qaed("4qaed")]
+        [('MT01', 'Q1', '7')]
+    """
     root = Path(path)
     tracks = []
     for row in read_table(root / "tracks.tsv"):

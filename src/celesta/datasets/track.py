@@ -20,6 +20,10 @@ class Track:
         label: genre, quadrant or folder name; "" where there is none.
         split: ``train``, ``valid``, ``test``, or ``faulty`` (left out by the data set's lists).
         extra: further columns as text (title, moods, ...).
+
+    Example:
+        >>> Track(Path("music/a.ogg"), "a.ogg", "folder", group="Anna", label="jazz").split
+        'train'
     """
 
     path: Path
@@ -32,12 +36,25 @@ class Track:
 
 
 def by_split(tracks: Sequence[Track], split: str) -> list[Track]:
-    """Return the tracks of one split, in their order."""
+    """Return the tracks of one split, in their order.
+
+    Args:
+        tracks: of one or several data sets.
+        split: ``train``, ``valid``, ``test`` or ``faulty``.
+
+    Example:
+        >>> tracks = [Track(Path(f"{name}.ogg"), name, "folder", name, split=name) for name in ("train", "test")]
+        >>> [track.id for track in by_split(tracks, "test")]
+        ['test']
+    """
     return [t for t in tracks if t.split == split]
 
 
 def normalise_name(name: str) -> str:
     """Return a name without case, articles and punctuation, to compare artists across data sets.
+
+    Args:
+        name: of an artist.
 
     Example:
         >>> normalise_name("The Foo & Bars")

@@ -89,6 +89,19 @@ class CodedWriter:
         channels: base channels in the file.
         tables: probability tables to code with.
         mid_side: whether two channels are mid and side.
+
+    Example:
+        >>> from celesta.latents import CelReader
+        >>> from celesta.latents.meta import META
+        >>> with CelReader("coded.cel") as reader:
+        ...     m, tables = reader.meta, reader.tables
+        ...     about = {name: getattr(m, name) for name in META}
+        ...     with CodedWriter("copy.cel", about, m.latent_dim, tables) as writer:
+        ...         for i in range(len(reader)):
+        ...             writer.append(reader.numbers(i))
+        ...         n_bytes = writer.close(m.n_samples)
+        >>> n_bytes == Path("coded.cel").stat().st_size
+        True
     """
 
     def __init__(
@@ -103,7 +116,11 @@ class CodedWriter:
             self._spool: IO[bytes] = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115 (closed in __exit__)
 
     def size(self, n_samples: int) -> int:
-        """Compute the size of the file in bytes if it were closed now."""
+        """Compute the size of the file in bytes if it were closed now.
+
+        Args:
+            n_samples: of the source, at its own sample rate.
+        """
         head = len(pack(self._about(n_samples), "0" * 64))
         return head + self._bytes + 4 * INDEX * sum(map(len, self._index))
 

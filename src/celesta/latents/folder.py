@@ -14,6 +14,9 @@ SUFFIX = ".cel"
 def is_cel(path: str | os.PathLike[str]) -> bool:
     """Whether a path is named as a .cel file, whatever the case of the suffix; the file itself is not looked at.
 
+    Args:
+        path: of a file, which need not exist.
+
     Example:
         >>> is_cel("albums/Song.CEL"), is_cel("song.mp3")
         (True, False)
@@ -26,8 +29,15 @@ def find_cel(path: str | Path) -> list[Path]:
 
     Hidden folders are left out, and unreadable ones named in a :class:`~celesta.errors.LatentWarning`.
 
+    Args:
+        path: the folder or file.
+
     Raises:
         LatentError: the path does not exist, or the folder holds no .cel file.
+
+    Example:
+        >>> find_cel("song.cel")
+        [PosixPath('song.cel')]
     """
     root = Path(path)
     if root.is_file():

@@ -43,8 +43,12 @@ class Latent:
         coding: how the latent is quantised when it is saved; None for models that do not code to a bitrate.
 
     Example:
-        z = Latent.load("song.cel")  # Latent(cel-silu, 30.02 s, 2 channels, 7 windows of 512 x 6890)
-        louder = 1.5 * z  # also +, -, / and unary -
+        >>> z = Latent.load("song.cel")
+        >>> z
+        Latent(linear-16, 3.00 s, 2 channels, 1 window of 16 x 215)
+        >>> louder = 1.5 * z  # also +, -, / and unary -
+        >>> bool((louder.base == 1.5 * z.base).all())
+        True
     """
 
     base: np.ndarray
@@ -143,7 +147,13 @@ class Latent:
         return self.overlap == 0
 
     def timeline(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return base, places and values with the windows joined: ``(channels, rows, windows * frames)`` each."""
+        """Return base, places and values with the windows joined: ``(channels, rows, windows * frames)`` each.
+
+        Example:
+            >>> base, places, values = Latent.load("song.cel").timeline()
+            >>> base.shape
+            (2, 16, 215)
+        """
 
         def joined(x: np.ndarray) -> np.ndarray:
             return x.transpose(1, 2, 0, 3).reshape(*x.shape[1:3], self.windows * self.frames)
@@ -177,7 +187,11 @@ class Latent:
             UsageError: the latent has no envelope, or the gains are not finite or do not fit it.
 
         Example:
-            brighter = z.equalise(np.linspace(-3, 3, 25))  # a tilt
+            >>> z = Latent.load("coded.cel")
+            >>> brighter = z.equalise(np.linspace(-3, 3, 25))  # a tilt
+            >>> change = brighter.envelope - z.envelope
+            >>> float(change.min()), float(change.max())
+            (-3.0, 3.0)
         """
         if self.envelope is None:
             raise UsageError(f"{self.model}: its latents have no band envelope; use gain, or another model")
@@ -198,6 +212,10 @@ class Latent:
 
         Raises:
             UsageError: a number is negative or more than there are.
+
+        Example:
+            >>> Latent.load("song.cel").truncate(latent_dim=4)
+            Latent(linear-16, 3.00 s, 2 channels, 1 window of 4 x 215)
         """
         for wanted, there, what in ((latent_dim, self.latent_dim, "channels"), (detail, self.detail_size, "details")):
             if wanted is not None and not 0 <= wanted <= there:
@@ -239,7 +257,9 @@ class Latent:
             LatentError: the latent holds values that are not finite, or the file cannot be written.
 
         Example:
-            z.save("song.cel", kbps=12)
+            >>> z = Latent.load("song.cel")
+            >>> z.save("small.cel", bits=8).n_bytes < z.save("large.cel", dtype="float32").n_bytes
+            True
         """
         return save(self, path, kbps, dtype, bits)
 
@@ -254,7 +274,8 @@ class Latent:
             LatentError: the file is missing or damaged.
 
         Example:
-            z = Latent.load("song.cel")
+            >>> Latent.load("song.cel").tags
+            {'artist': 'Anna', 'title': 'Ballad'}
         """
         return cls(**load(path))
 

@@ -29,6 +29,8 @@ _ENCODINGS = ("float32", "float16", *(f"bits-{n}" for n in range(1, 17)), CODED)
 _MOST_ROWS = 4_096
 _CODED_NUMBERS = {"payload_bytes": (0, 1 << 48), "mid_side": (0, 1), "envelope": (0, _MOST_ROWS)}
 ALL_NUMBERS = (*NUMBERS, *_CODED_NUMBERS)
+META = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags", "source")
+"""Metadata that a writer takes; the sizes it counts itself."""
 _MOST_CODED_FRAMES = 4_096
 _TABLES = 8
 INDEX = len(PARTS) + 2
@@ -37,11 +39,35 @@ INDEX = len(PARTS) + 2
 
 @dataclass(frozen=True)
 class CelMeta:
-    """The metadata of a .cel file. Numbers as in :class:`celesta.latents.Latent`.
+    """The metadata of a .cel file.
 
-    ``mid_side``: whether two channels are mid and side. ``payload_bytes`` (of range-coded windows) is 0 except in coded
-    files, and ``tables`` names the tables that these are coded with. ``envelope``: rows of the band envelope, 0 for
-    models without. ``source`` is the audio file that was encoded, where it was one.
+    Attributes:
+        model: name of the model, or folder of its run.
+        weights: SHA-256 of its weights, "" for a model without.
+        sample_rate: Hz of the model.
+        hop_length: samples a frame, at the model's rate.
+        window: samples a window, at the model's rate.
+        overlap: samples that neighbouring windows share.
+        source_rate: Hz of the source.
+        n_samples: of the source, at its rate.
+        windows: number of windows.
+        channels: number of audio channels.
+        latent_dim: dense channels per frame.
+        detail_size: sparse coefficients per frame.
+        frames: frames per window.
+        encoding: ``float16``, ``float32``, ``bits-n`` or ``coded-2``.
+        tags: of the source.
+        payload_bytes: of range-coded windows; 0 except in coded files.
+        mid_side: 1 where the two channels are mid and side, else 0.
+        envelope: rows of the band envelope, 0 for models without one.
+        source: the audio file that was encoded, where it was one.
+        tables: names the probability tables of a coded file, "" in others.
+
+    Example:
+        >>> from celesta.latents import CelReader
+        >>> with CelReader("song.cel") as reader:
+        ...     print(reader.meta.model, reader.meta.encoding, reader.meta.windows)
+        linear-16 float16 1
     """
 
     model: str

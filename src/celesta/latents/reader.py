@@ -60,8 +60,9 @@ class CelReader:
             short.
 
     Example:
-        with CelReader("song.cel") as reader:
-            print(reader.meta.model, len(reader), reader.window(0).base.shape)
+        >>> with CelReader("song.cel") as reader:
+        ...     print(reader.meta.model, len(reader), reader.window(0).base.shape)
+        linear-16 1 (2, 16, 215)
     """
 
     def __init__(self, path: str | Path, *, salvage: bool = False) -> None:
@@ -282,6 +283,10 @@ def verify(path: str | Path, progress: Callable[[float, float | None], None] | N
 
     Raises:
         LatentError: it is not whole; the message says how.
+
+    Example:
+        >>> verify("song.cel").n_samples
+        132300
     """
     with CelReader(path) as reader:
         reader.check_payload()

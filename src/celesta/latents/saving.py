@@ -17,13 +17,13 @@ from celesta.errors import LatentError, UsageError
 from celesta.latents.coded import WrittenFile
 from celesta.latents.coded_song import SongFile
 from celesta.latents.coded_window import as_numbers
-from celesta.latents.meta import CODED
+from celesta.latents.meta import CODED, META
 from celesta.latents.programme_loudness import programme_loudness
 from celesta.latents.rate_control import base_channels, first_step, quality_step
 from celesta.latents.rate_control import settings as chosen_settings
 from celesta.latents.reader import CelReader
 from celesta.latents.tags import limited_tags
-from celesta.latents.truncation import META, SAMPLED_WINDOWS
+from celesta.latents.truncation import SAMPLED_WINDOWS
 from celesta.latents.window import pad_detail
 from celesta.latents.writer import CelWriter
 

@@ -18,6 +18,11 @@ class SourceFile:
     Attributes:
         name: file name without its folder, printable, at most 255 characters.
         n_bytes: size of the file.
+
+    Example:
+        >>> source = SourceFile.of(Path("song.mp3"))
+        >>> source.name, source.matches(Path("song.mp3")), source.matches(Path("music/a.ogg"))
+        ('song.mp3', True, False)
     """
 
     name: str

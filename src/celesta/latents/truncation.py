@@ -11,15 +11,13 @@ from celesta.entropy.window import Numbers
 from celesta.errors import UsageError
 from celesta.latents.coded import WrittenFile
 from celesta.latents.coded_song import Progress, SongFile, ignore_progress
-from celesta.latents.meta import CODED
+from celesta.latents.meta import CODED, META
 from celesta.latents.rate_control import base_channels
 from celesta.latents.reader import CelReader
 from celesta.latents.tags import limited_tags
 
 SAMPLED_WINDOWS = 8
 """Windows spread over a song that a search for a step looks at."""
-META = ("model", "weights", "sample_rate", "hop_length", "window", "overlap", "source_rate", "tags", "source")
-"""Metadata that a writer takes; the sizes it counts itself."""
 
 
 def truncate(
@@ -48,7 +46,9 @@ def truncate(
         UsageError: the source is smaller than that already, or nothing is asked for.
 
     Example:
-        celesta.truncate("song.cel", "small.cel", kbps=6)
+        >>> import celesta
+        >>> celesta.truncate("coded.cel", "small.cel", kbps=9).kbps <= 9
+        True
     """
     if kbps is None and channels is None:
         raise UsageError("truncate: give kbps or channels")

@@ -38,7 +38,12 @@ class LatentWindow(NamedTuple):
 
     @classmethod
     def dense(cls, base: np.ndarray, gain: np.ndarray | None = None) -> LatentWindow:
-        """Return a window without a detail."""
+        """Return a window without a detail.
+
+        Args:
+            base: ``(channels, latent_dim, frames)`` float32.
+            gain: ``(channels,)``; None for 1.
+        """
         channels, _, frames = base.shape
         none = np.zeros((channels, 0, frames), np.float32)
         return cls(base, none.astype(np.uint16), none, np.ones(channels, np.float32) if gain is None else gain)

@@ -40,6 +40,18 @@ class CelWriter:
     Raises:
         UsageError: dtype, bits or names in meta are unknown.
         LatentError: a number in meta is out of range, or the tags are too long.
+
+    Example:
+        >>> from celesta.latents import CelReader
+        >>> from celesta.latents.meta import META
+        >>> with CelReader("song.cel") as reader:
+        ...     about = {name: getattr(reader.meta, name) for name in META}
+        ...     with CelWriter("small.cel", about, bits=8) as writer:
+        ...         for i in range(len(reader)):
+        ...             writer.append(reader.window(i))
+        ...         n_bytes = writer.close(reader.meta.n_samples)
+        >>> n_bytes == Path("small.cel").stat().st_size
+        True
     """
 
     def __init__(

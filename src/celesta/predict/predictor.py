@@ -46,9 +46,10 @@ class Predictor:
         trained_on: hashes of the contents of the training songs, see :func:`song_hash`.
 
     Example:
-        predictor = Predictor.load("genre")
-        features = celesta.features.extract(paths, [predictor.features])
-        print(predictor.classes_, predictor.predict(features), predictor.predict_proba(features))
+        >>> predictor = Predictor.load("genre")
+        >>> vectors = np.tile(predictor.mean, (2, 1))  # of two songs; in practice from celesta.features.extract
+        >>> predictor.predict_proba(vectors).shape, predictor.predict(vectors).shape
+        ((2, 10), (2,))
     """
 
     classes: tuple[str, ...]
@@ -94,13 +95,20 @@ class Predictor:
         return probabilities(standard @ self.weights + self.bias, self.exclusive)
 
     def predict(self, X: np.ndarray | Features) -> np.ndarray:
-        """Return the most probable class of each song ``(n,)``; of tags, those above one half ``(n, classes)``."""
+        """Return the most probable class of each song ``(n,)``; of tags, those above one half ``(n, classes)``.
+
+        Args:
+            X: as for :meth:`predict_proba`.
+        """
         found = self.predict_proba(X)
         predicted: np.ndarray = self.classes_[found.argmax(axis=1)] if self.exclusive else found > 0.5
         return predicted
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file of numbers and names.
+
+        Args:
+            path: of the file; one that is there is replaced.
 
         Raises:
             ModelError: the file cannot be written.
@@ -116,6 +124,9 @@ class Predictor:
     @classmethod
     def load(cls, path: str | Path) -> Predictor:
         """Read what :meth:`save` wrote; ``genre``, ``mood`` and ``tags`` are those that ship.
+
+        Args:
+            path: of a file, or the name of a predictor that ships.
 
         Raises:
             ModelError: the file is missing, damaged, or not a predictor.
@@ -160,6 +171,10 @@ def mood_plane(classes: Sequence[str], probabilities: np.ndarray) -> np.ndarray:
         probabilities: ``(n, 4)``.
 
     Source: Russell 1980, the circumplex: Q1 happy (+, +), Q2 angry (-, +), Q3 sad (-, -), Q4 calm (+, -).
+
+    Example:
+        >>> mood_plane(("happy", "angry", "sad", "calm"), np.array([[0.5, 0.0, 0.0, 0.5]])).tolist()
+        [[1.0, 0.0]]
     """
     corners = {"Q1": (1, 1), "Q2": (-1, 1), "Q3": (-1, -1), "Q4": (1, -1)}
     made: np.ndarray = probabilities @ np.array([corners[quadrant(name)] for name in classes], float)

@@ -29,7 +29,17 @@ _AT_ONCE = 32  # stretches whose features are held
 
 
 class Status(StrEnum):
-    """What came of a song."""
+    """What came of a song.
+
+    Attributes:
+        ANALYSED: it has predictions.
+        NOTHING: it is silent, shorter than a second, or its channels cancel in mono.
+        FAILED: it cannot be read.
+
+    Example:
+        >>> str(Status.NOTHING)
+        'nothing to analyse'
+    """
 
     ANALYSED = "analysed"
     NOTHING = "nothing to analyse"
@@ -50,6 +60,14 @@ class SongPrediction:
         probabilities: name of each predictor to ``(classes,)`` for the whole song; from 0 to 1.
         times: ``(stretches,)`` seconds at which each stretch of about 10 s begins.
         over_time: name of each predictor to ``(stretches, classes)``; NaN where a stretch is silent.
+
+    Example:
+        >>> song = SongPrediction(
+        ...     Path("a.mp3"), duration=180.0, classes={"genre": ("jazz", "rock")},
+        ...     probabilities={"genre": np.array([0.25, 0.75])},
+        ... )
+        >>> song.top("genre", n=1)
+        [('rock', 0.75)]
     """
 
     path: Path | None
@@ -147,12 +165,12 @@ class SongPredictor:
         ModelError: a file is missing or damaged.
 
     Example:
-        predictor = celesta.SongPredictor()
-        song = predictor.predict("song.mp3")
-        print(song, song.top("genre"), song.valence_arousal)
-
-        for song in predictor.predict_many(["a.mp3", "b.mp3"]):
-            print(json.dumps(song.to_dict()))
+        >>> predictor = SongPredictor(["genre"])
+        >>> song = predictor.predict("song.mp3")
+        >>> len(song.classes["genre"]), round(float(song.probabilities["genre"].sum()), 3)
+        (10, 1.0)
+        >>> [str(song.status) for song in predictor.predict_many(["gone.mp3"])]
+        ['failed']
     """
 
     def __init__(
@@ -183,6 +201,9 @@ class SongPredictor:
 
         Warns:
             AudioWarning: there is nothing to analyse in it; :attr:`SongPrediction.status` says so too.
+
+        Args:
+            source: path of an audio file, or audio in memory.
 
         Raises:
             AudioError: it cannot be read.
@@ -226,6 +247,9 @@ class SongPredictor:
         """Predict songs one after the other, and yield each as it is done.
 
         A song that cannot be read has the status ``FAILED`` and its reason; the others go on.
+
+        Args:
+            paths: audio files.
         """
         for path in paths:
             try:

@@ -95,12 +95,23 @@ def _curves(xlabel: str, panels: list[dict[str, list[tuple[float, float]]]]) -> 
 def compare(
     models: Sequence[str], data: str | Path | Sequence[str | Path | datasets.Track], **options: Any
 ) -> Comparison:
-    """Compare models or runs on music; see :func:`celesta.evaluation.comparison.compare` for the options.
+    """Compare models or runs on music.
 
-    Example::
+    Args:
+        models: names or run folders.
+        data: folders of music, or files, or the tracks of them, see :func:`celesta.datasets.load`.
+        options: ``seconds``, ``limit``, ``rate_distortion``, ``sample_rate`` and ``progress``, see
+            :func:`celesta.evaluation.comparison.compare`.
 
-        result = celesta.compare(["cel-3", "linear-64"], "music/", limit=10)
-        result.to_html("compare.html")
+    Raises:
+        DataError: there is no readable music.
+        ModelError: a model cannot be loaded.
+
+    Example:
+        >>> import celesta
+        >>> result = celesta.compare(["linear-16"], "music", seconds=2, rate_distortion=False)
+        >>> [scores.model for scores in result.rows]
+        ['linear-16', 'linear-16']
     """
     found = comparison.compare(models, data, **options)
     return Comparison(**vars(found))

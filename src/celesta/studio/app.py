@@ -52,6 +52,12 @@ def create_app(settings: Settings) -> Starlette:
     Raises:
         UsageError: a source does not exist.
         LibraryError: the library cannot be opened.
+
+    Example:
+        >>> app = create_app(Settings((Path("music"),)))
+        >>> "/api/openapi.json" in [route.path for route in app.routes]
+        True
+        >>> app.state.studio.close()
     """
     studio = Studio(settings)
 

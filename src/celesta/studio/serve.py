@@ -28,6 +28,11 @@ def serve(settings: Settings, say: Callable[[str], None], *, browser: bool = Tru
     Raises:
         UsageError: the address cannot be bound, or a source does not exist.
         LibraryError: the library cannot be opened.
+
+    Example:
+        >>> from pathlib import Path
+        >>> serve(Settings((Path("music"),)), print)  # doctest: +SKIP
+        http://127.0.0.1:40123/?token=...
     """
 
     def opened(url: str) -> None:
@@ -51,6 +56,15 @@ class StudioServer:
     Raises:
         UsageError: the address cannot be bound, or a source does not exist.
         LibraryError: the library cannot be opened.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import threading
+        >>> server = StudioServer(Settings((Path("music"),)))
+        >>> opened = []
+        >>> server.run(lambda url: (opened.append(url), server.stop()))
+        >>> opened == [server.url]
+        True
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -25,6 +25,10 @@ class Limits:
         header_seconds: longest time for the head of a request.
         connections: open at once.
         selection: seconds of audio that are compared or previewed at once.
+
+    Example:
+        >>> Limits(selection=30.0).selection
+        30.0
     """
 
     body: int = MEGABYTE
@@ -52,6 +56,11 @@ class Settings:
 
     Raises:
         UsageError: the host is not this machine, and remote access is not allowed.
+
+    Example:
+        >>> settings = Settings((Path("music"),))
+        >>> settings.host_allowed("localhost:8000", 8000), settings.host_allowed("example.org:8000", 8000)
+        (True, False)
     """
 
     sources: tuple[Path, ...]
@@ -73,6 +82,10 @@ class Settings:
         """Return whether a ``Host`` header names this server: a loopback name, or any address where remote is allowed.
 
         A name that an attacker's DNS server gives for this address is refused.
+
+        Args:
+            header: value of the ``Host`` header.
+            port: at which the studio listens.
         """
         name, given = split_host(header)
         if given not in (port, None) or (given is None and port not in (80, 443)):

@@ -6,7 +6,12 @@ from enum import StrEnum
 
 
 class Method(StrEnum):
-    """How a result of a study was made, where :func:`celesta.probes.estimators.names` does not list it."""
+    """How a result of a study was made, where :func:`celesta.probes.estimators.names` does not list it.
+
+    Example:
+        >>> str(Method.HEAD_FROZEN)
+        '2024 head, frozen'
+    """
 
     HEAD_FROZEN = "2024 head, frozen"
     HEAD_TUNED = "2024 head, fine-tuned"

@@ -33,6 +33,13 @@ class Study:
         failures: tracks that could not be read, with the reason.
         skipped: protocols and probes that were left out, with the reason.
         about: data, seeds, versions, durations.
+
+    Example:
+        >>> made = Study([], {}, np.zeros(0), {}, failures={}, skipped={"genre": "one class only"})
+        >>> made
+        <Study: 0 results, 0 unreadable tracks>
+        >>> made.to_dict()["skipped"]
+        {'genre': 'one class only'}
     """
 
     results: list[Result]
@@ -88,6 +95,9 @@ class Study:
 
 def controls_of(name: str) -> list[str]:
     """Return what features are compared with: hand-crafted ones, and their own network before training.
+
+    Args:
+        name: of features.
 
     Example:
         >>> controls_of("latent:cel-2")

@@ -92,6 +92,11 @@ def study(
         DataError: no protocol fits the data.
         UsageError, ModelError: a feature is unknown or its weights are missing, or there is no such device.
         MissingExtraError: all of the features need torch, and it is not installed.
+
+    Example::
+
+        made = celesta.study.study(["gtzan", "4qaed"], features=["handcrafted", "latent:cel-2"])
+        made.to_json("study.json")
     """
     _device.name(device)  # refused before anything is read
     names, absent = computable(features, classifier)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import builtins
-import doctest
 import os
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from celesta import audio
-from celesta.audio import io as audio_io
 from celesta.errors import AudioError, UsageError
 
 
@@ -92,10 +90,6 @@ def test_audio_prints_short_and_plays_in_notebooks(music):
         assert html.startswith('<audio controls src="data:audio/mpeg;base64,')
         assert len(html) < 60_000
     assert audio.Audio(music(0), 8_000)._repr_html_() == "<p>Audio(1 channel, 8000 Hz, 0.000 s)</p>"
-
-
-def test_the_examples_in_the_docs_run():
-    assert doctest.testmod(audio_io).failed == 0
 
 
 LOCALES = """

@@ -68,7 +68,7 @@ class AudioSource:
         self.n_samples = self._decoder.n_declared
         self.position = 0
         self.lost: list[Lost] = []
-        self._told = 0  # how many of the lost parts have been reported
+        self._reported = 0  # how many of the lost parts have been reported
         self.remarks: list[str] = []
         self._end_reported = False
         self._check_limits()
@@ -258,7 +258,7 @@ class AudioSource:
 
     def _report_lost(self) -> None:
         """Say, once for each, which parts of what was read are damaged."""
-        fresh, self._told = self.lost[self._told :], len(self.lost)
+        fresh, self._reported = self.lost[self._reported :], len(self.lost)
         if fresh:
             self._report(describe(fresh, self.sample_rate))
 

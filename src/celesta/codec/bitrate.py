@@ -287,6 +287,6 @@ def _cheaper_as_mid_side(network: WindowNetwork, some: Iterable[windowing.Window
     return bool(np.log2(1 + other / unit).sum() < np.log2(1 + plain / unit).sum())
 
 
-def _channels(wanted: Target, model: Any, tables: Tables, sounds: int) -> int:
+def _channels(wanted: Target, model: Any, tables: Tables, audio_channels: int) -> int:
     """Return the base channels for a target: all where there is nothing else."""
-    return int(model.latent_dim) if wanted.base_alone else base_channels(tables, wanted.kbps, sounds)
+    return int(model.latent_dim) if wanted.base_alone else base_channels(tables, wanted.kbps, audio_channels)

@@ -1,5 +1,6 @@
-"""The former place of :mod:`celesta.latents.rate_control`, kept so that old imports work."""
+"""The former place of :mod:`celesta.latents.rate_control`, kept so that old imports work, with a warning."""
 
+from celesta.errors import warn_moved
 from celesta.latents.rate_control import (
     COARSEST,
     FINEST,
@@ -23,3 +24,5 @@ __all__ = [
     "search",
     "step_of_count",
 ]
+
+warn_moved(__name__, "celesta.latents.rate_control")

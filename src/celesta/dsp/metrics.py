@@ -1,7 +1,7 @@
-"""Figures of merit of a reconstruction, and what a sound is like: distances, loudness, brightness, onsets.
+"""Measures of reconstructions (MSE, SNR, SI-SDR, mel distance) and of signals (loudness, brightness, onsets).
 
-All take arrays ``(channels, n)`` of finite samples, full scale being 1, and give a plain float, also for silence and
-for a single sample. The channels of a sound count as one signal: their errors and powers are added up.
+All take arrays ``(channels, n)`` of finite samples with full scale at +-1 and return a float, also for silence and for
+a single sample. Errors and powers are summed over the channels.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 LIMIT_DB = 100.0
-"""Ratios are kept within plus and minus this, so that a perfect copy has a finite figure (dB)."""
+"""Ratios are clipped to plus and minus this, dB, so that the ratio of a perfect copy is finite."""
 MEL_WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 MEL_BANDS = (5, 10, 20, 40, 80, 160, 320)
 MEL_FLOOR = 1e-5
@@ -46,7 +46,7 @@ Array = NDArray[np.float64]
 
 
 class Scores(NamedTuple):
-    """How near a reconstruction is; :func:`scores` fills it in.
+    """Measures of a reconstruction, as :func:`scores` returns them.
 
     Attributes:
         mse: mean squared error, 0 being perfect.
@@ -62,24 +62,50 @@ class Scores(NamedTuple):
 
 
 def scores(x: ArrayLike, x_hat: ArrayLike, sample_rate: int) -> Scores:
-    """All four distances of ``x_hat`` from the sound ``x``, both ``(channels, n)``."""
+    """Compute all four measures of ``x_hat`` against ``x``, both ``(channels, n)``.
+
+    Args:
+        x: the signal.
+        x_hat: its reconstruction, of the same shape.
+        sample_rate: of both, Hz.
+
+    Raises:
+        UsageError: the shapes differ, or samples are not finite.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(0, 0.1, (1, 22_050))
+        >>> round(scores(x, 0.9 * x, 22_050).snr, 6)
+        20.0
+    """
     return Scores(mse(x, x_hat), snr(x, x_hat), si_sdr(x, x_hat), mel_distance(x, x_hat, sample_rate))
 
 
 def mse(x: ArrayLike, x_hat: ArrayLike) -> float:
-    """Mean squared error over all samples and channels."""
+    """Compute the mean squared error over all samples and channels.
+
+    Example:
+        >>> mse([[0.5, 0.5]], [[0.5, 0.0]])
+        0.125
+    """
     a, b = _pair(x, x_hat)
     return float(np.mean((a - b) ** 2))
 
 
 def snr(x: ArrayLike, x_hat: ArrayLike) -> float:
-    """Power of ``x`` over power of the error, in dB within +-100. Two silences: 100; only ``x`` silent: -100."""
+    """Compute the signal-to-noise ratio: power of ``x`` over power of the error, in dB, clipped to +-100.
+
+    If both are silent, it is 100; if only ``x`` is, -100.
+
+    Example:
+        >>> round(snr([[1.0, -1.0]], [[0.9, -0.9]]), 6)
+        20.0
+    """
     a, b = _pair(x, x_hat)
     return _ratio_db(float(np.sum(a**2)), float(np.sum((a - b) ** 2)), a.size)
 
 
 def si_sdr(x: ArrayLike, x_hat: ArrayLike) -> float:
-    """Scale-invariant signal-to-distortion ratio, in dB within +-100.
+    """Compute the scale-invariant signal-to-distortion ratio, in dB, clipped to +-100.
 
     Source: Le Roux, Wisdom, Erdogan and Hershey 2019, "SDR - half-baked or well done?", with the usual removal of
     each channel's mean. The scale is one for all channels. Where ``x`` is silent or constant: 100 if ``x_hat``
@@ -134,7 +160,7 @@ def onset_rate(x: ArrayLike, sample_rate: int) -> float:
 
     Source: Boeck, Krebs and Schedl 2012: flux of a compressed mel spectrum in frames of about 46 ms; a peak is the
     largest within 30 ms and stands above the mean from 100 ms before to 70 ms behind. The threshold is ours. Does
-    not depend on the level. The cuts at both ends of the sound are no onsets.
+    not depend on the level. The cuts at both ends of the signal are no onsets.
     """
     mono = _checked(x).mean(axis=0)
     window = 2 ** max(5, round(np.log2(0.046 * sample_rate)))
@@ -161,17 +187,17 @@ def _ratio_db(signal: float, noise: float, samples: int) -> float:
 
 
 def _checked(x: ArrayLike) -> Array:
-    """Check a sound and return it in double precision."""
+    """Check a signal and return it in double precision."""
     a = np.asarray(x, dtype=np.float64)
     if a.ndim != 2 or a.shape[0] < 1 or a.shape[1] < 1:
-        raise UsageError(f"a sound must be an array (channels, samples) with at least one sample, got shape {a.shape}")
+        raise UsageError(f"a signal must be an array (channels, samples) with at least one sample, got shape {a.shape}")
     if not np.isfinite(a).all():
-        raise UsageError("a sound holds NaN or infinite samples; nothing can be measured on it")
+        raise UsageError("the signal holds NaN or infinite samples; nothing can be measured on it")
     return a
 
 
 def _pair(x: ArrayLike, x_hat: ArrayLike) -> tuple[Array, Array]:
     a, b = _checked(x), _checked(x_hat)
     if a.shape != b.shape:
-        raise UsageError(f"the two sounds must have one shape (channels, samples), got {a.shape} and {b.shape}")
+        raise UsageError(f"both signals must have the same shape (channels, samples), got {a.shape} and {b.shape}")
     return a, b

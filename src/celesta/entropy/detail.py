@@ -15,7 +15,7 @@ import numpy as np
 
 from celesta.entropy import range_coder
 from celesta.entropy.frame_order import GROUP, LEVELS, Level, padded
-from celesta.entropy.tables import BESIDE, CLASSES, LARGEST, NEAR, PASSES, TOTAL, WIDE, ZONES, BitTables, as_shares
+from celesta.entropy.tables import ADJACENT, CLASSES, LARGEST, NEAR, PASSES, TOTAL, WIDE, ZONES, BitTables, as_shares
 from celesta.errors import LatentError
 
 _HEAD = 4 * 4
@@ -29,7 +29,7 @@ _CLASS_EDGES = [1, 2, 4, 6, 8, 11, 14, 18, 23, 29, 36, 45, 56, 70, 86, 105, 130,
 _MOST_NEAR, _MOST_WIDE = 64 * _CAP, 16 * _SIDE
 _NEAR = np.searchsorted(_NEAR_EDGES, np.arange(_MOST_NEAR), side="right").astype(np.int32)
 _WIDE = (NEAR * np.searchsorted(_WIDE_EDGES, np.arange(_MOST_WIDE), side="right")).astype(np.int32)
-_CLASS = (BESIDE * np.searchsorted(_CLASS_EDGES, np.arange(_MOST_NEAR), side="right")).astype(np.int32)
+_CLASS = (ADJACENT * np.searchsorted(_CLASS_EDGES, np.arange(_MOST_NEAR), side="right")).astype(np.int32)
 _BERNOULLI = constriction.stream.model.Bernoulli(perfect=False)
 
 
@@ -91,7 +91,7 @@ class Canvas:
                 context = _WIDE[wide[:, bands] + some] if self.levels is None else self.levels[where]
                 cells = _NEAR[here] + context + self.offset[bands]
                 cells += number * NEAR * WIDE * ZONES
-                yield Pass(where, cells, _CLASS[here] + number * CLASSES * BESIDE)
+                yield Pass(where, cells, _CLASS[here] + number * CLASSES * ADJACENT)
                 number += 1
             if not level.reach:  # behind the last frame, the last that is known
                 end = _BEFORE + self.frames
@@ -174,7 +174,7 @@ class DetailCounts:
 
     def __init__(self) -> None:
         self.found = np.zeros((PASSES, ZONES, WIDE, NEAR, 2))
-        self.size = np.zeros((PASSES * CLASSES * BESIDE, LARGEST))
+        self.size = np.zeros((PASSES * CLASSES * ADJACENT, LARGEST))
 
     def add(self, q: np.ndarray, levels: np.ndarray | None = None) -> None:
         """Count ``(bands, frames)`` numbers. ``levels`` as in :class:`Canvas`, here and below."""

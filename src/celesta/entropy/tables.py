@@ -12,7 +12,7 @@ from celesta.errors import UsageError
 
 TOTAL = 1 << 16
 NEAR, WIDE, ZONES, PASSES = 17, 11, 10, 9
-CLASSES, BESIDE, LARGEST = 20, 3, 18
+CLASSES, ADJACENT, LARGEST = 20, 3, 18
 MOVES = 33
 LIVELY = 4
 
@@ -23,7 +23,7 @@ class BitTables:
 
     Attributes:
         found: ``(PASSES, ZONES, WIDE, NEAR)`` of a coefficient not being zero.
-        size: ``(PASSES * CLASSES * BESIDE, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
+        size: ``(PASSES * CLASSES * ADJACENT, LARGEST)`` of its magnitude 1, 2, ..., the last entry for all larger ones.
         move: ``(channels, levels, LIVELY, MOVES)`` of how far a base channel is from what the frames around it let
             expect, -15 to 15 in the first 31 entries, the last two for larger ones down and up.
         spread: ``(bands,)`` float32, the weight of each band, by which a coefficient is divided before it is quantised.
@@ -37,7 +37,7 @@ class BitTables:
     def __post_init__(self) -> None:
         shapes = (
             (PASSES, ZONES, WIDE, NEAR),
-            (PASSES * CLASSES * BESIDE, LARGEST),
+            (PASSES * CLASSES * ADJACENT, LARGEST),
             (len(self.move), len(LEVELS), LIVELY, MOVES),
         )
         for name, shape in zip(("found", "size", "move"), shapes, strict=True):

@@ -121,7 +121,7 @@ def envelope_of(c: np.ndarray, tables: Tables) -> np.ndarray:
 
 
 def unit(envelope: np.ndarray, power: int, tables: Tables) -> np.ndarray:
-    """Return what a coefficient is divided by besides the step: ``(bands, frames)`` or ``(bands, 1)`` float32."""
+    """Return the units of coefficients, before the step size: ``(bands, frames)`` or ``(bands, 1)`` float32."""
     weights: np.ndarray = tables.spread[:, None]
     if tables.envelope is None or not power:
         return weights

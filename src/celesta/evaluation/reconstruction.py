@@ -114,7 +114,9 @@ def _through_file(codec: Codec, x: Audio) -> tuple[Latent, float]:
         return Latent.load(file), file.stat().st_size * 8 / seconds / 1000
 
 
-def mono_at(source: Audio, rate: int) -> Audio:
-    """Mix audio to one channel at ``rate`` Hz."""
+def mono_at(source: Audio, sample_rate: int) -> Audio:
+    """Mix audio to one channel at ``sample_rate``."""
     mono = source.samples.mean(axis=0, keepdims=True)
-    return Audio(mono if source.sample_rate == rate else audio.resample(mono, source.sample_rate, rate), rate)
+    if source.sample_rate != sample_rate:
+        mono = audio.resample(mono, source.sample_rate, sample_rate)
+    return Audio(mono, sample_rate)

@@ -71,7 +71,7 @@ def quality_step(quality: float, loudness: float | None = REFERENCE_LUFS, power:
 
 
 def first_step(
-    windows: Sequence[Coefficients], kbps: float, channels: int, sounds: int, power: int, tables: Tables
+    windows: Sequence[Coefficients], kbps: float, channels: int, audio_channels: int, power: int, tables: Tables
 ) -> int:
     """Guess a step by how many coefficients the bitrate pays for.
 
@@ -79,16 +79,17 @@ def first_step(
         windows: coefficients and envelopes of windows and audio channels.
         kbps: bitrate asked for, kbit/s.
         channels: base channels.
-        sounds: audio channels.
+        audio_channels: number of audio channels.
         power: of the envelope in a coefficient's unit, in sixteenths.
         tables: the codec's.
     """
-    left = kbps * 1000 / FRAME_RATE - (_BASE_BITS * channels + _ENVELOPE_BITS[tables.envelope is not None]) * sounds
+    fixed = _BASE_BITS * channels + _ENVELOPE_BITS[tables.envelope is not None]
+    left = kbps * 1000 / FRAME_RATE - fixed * audio_channels
     if left <= 2:
         return NO_DETAIL
-    counts = np.geomspace(0.05, tables.bands * sounds, 200)
-    cost = counts * np.interp(counts / sounds, _DENSITY, _BITS_EACH)
-    return step_of_count(windows, float(np.interp(left, cost, counts)) / sounds, power, tables)
+    counts = np.geomspace(0.05, tables.bands * audio_channels, 200)
+    cost = counts * np.interp(counts / audio_channels, _DENSITY, _BITS_EACH)
+    return step_of_count(windows, float(np.interp(left, cost, counts)) / audio_channels, power, tables)
 
 
 def step_of_count(windows: Sequence[Coefficients], count: float, power: int, tables: Tables) -> int:
@@ -101,31 +102,31 @@ def step_of_count(windows: Sequence[Coefficients], count: float, power: int, tab
     return bits.step_keeping(float(np.partition(weighted, at)[at]))
 
 
-def base_channels(tables: Tables, kbps: float | None = None, sounds: int = 1) -> int:
+def base_channels(tables: Tables, kbps: float | None = None, audio_channels: int = 1) -> int:
     """Return the base channels of a coded file that has a detail.
 
     Args:
         tables: the codec's.
         kbps: bitrate asked for, kbit/s; None for that of a quality.
-        sounds: audio channels.
+        audio_channels: number of audio channels.
     """
     if tables.envelope is None:
         return BASE_CHANNELS[0]
-    each = QUALITY_KBPS if kbps is None else kbps / sounds
-    return BASE_CHANNELS[2 if sounds == 2 and each >= STEREO_KBPS else 1]
+    each = QUALITY_KBPS if kbps is None else kbps / audio_channels
+    return BASE_CHANNELS[2 if audio_channels == 2 and each >= STEREO_KBPS else 1]
 
 
-def settings(tables: Tables, kbps: float | None = None, sounds: int = 1) -> Settings:
+def settings(tables: Tables, kbps: float | None = None, audio_channels: int = 1) -> Settings:
     """Choose power and softening of a bitrate; without one those of the quality.
 
     Args:
         tables: the codec's.
         kbps: bitrate asked for, kbit/s.
-        sounds: audio channels.
+        audio_channels: number of audio channels.
     """
     if tables.envelope is None:
         return Settings(NO_DETAIL)
-    each = QUALITY_KBPS if kbps is None else kbps / sounds
+    each = QUALITY_KBPS if kbps is None else kbps / audio_channels
     power, softer = next((power, softer) for most, power, softer in CHOICES if each <= most)
     return Settings(NO_DETAIL, power, softer)
 

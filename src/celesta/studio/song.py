@@ -1,4 +1,4 @@
-"""What a studio knows of one song: its format, and the waveform and spectrogram that grow while it is read."""
+"""One song of a studio: its format, and the waveform and spectrogram, which grow while it is read."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Chosen:
 
 
 class Places:
-    """Places of the training music with the tagger's answer there, standardised."""
+    """Places of the training music with the tagger's output there, standardised."""
 
     def __init__(self, path: Path, corpus: Corpus) -> None:
         arrays = load_file(path)
@@ -91,7 +91,7 @@ class Enveloped(Task):
         self.targets = torch.zeros(0, 200)
 
     def batch(self, corpus: Corpus, step: int) -> Tensor:
-        """The crops of one step ``(batch, 1, crop)``: half of them from places with a tagger's answer."""
+        """The crops of one step ``(batch, 1, crop)``: half of them from places with a tagger's output."""
         rng, c, rate = self.generator(step), self.config, self.model.sample_rate
         known = [self.places.draw(rng, c.crop, rate) for _ in range(c.batch // 2)] if self.places else []
         self.targets = torch.zeros(0, 200)
@@ -126,7 +126,7 @@ class Enveloped(Task):
         return loss
 
     def log(self, **terms: Tensor) -> None:
-        """Take the terms into their moving means."""
+        """Update the moving means of the terms."""
         for name, value in terms.items():
             now = value.item()
             self.terms[name] = 0.98 * self.terms.get(name, now) + 0.02 * now
@@ -143,7 +143,7 @@ class Enveloped(Task):
         return total
 
     def distilled(self, base: Tensor) -> Tensor:
-        """Squared error of the tagger's answer predicted from the base's mean, maximum and standard deviation."""
+        """Squared error of the tagger's output predicted from the base's mean, maximum and standard deviation."""
         if not len(self.targets):
             return base.new_zeros(())
         own = base[: len(self.targets)]

@@ -227,7 +227,7 @@ def _log(session: Session) -> None:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Return the learning rate of a step: linear warm-up, then the schedule's fall to zero at the last step."""
+    """Return the learning rate of a step: linear warm-up, then the schedule's decay to zero at the last step."""
     warm = min(1.0, (step + 1) / max(1, config.warmup))
     if config.schedule == "trapezoid":
         return config.learning_rate * min(warm, 5 * (1 - step / config.steps))

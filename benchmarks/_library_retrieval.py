@@ -59,7 +59,7 @@ def read_blocks(store: Store) -> dict[str, dict[str, np.ndarray]]:
         "SELECT f.path, v.name, v.data FROM vectors v JOIN recordings r ON r.id = v.recording"
         " JOIN files f ON f.recording = r.id WHERE r.analysis = ? ORDER BY f.path"
     )
-    for path, name, data in store.rows(sql, (analysis_version(),)):
+    for path, name, data in store.rows(sql, (analysis_version(store.licence),)):
         found.setdefault(os.fsdecode(path), {})[name] = np.frombuffer(data, "<f2").astype(np.float32)
     return found
 

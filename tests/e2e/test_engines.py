@@ -222,7 +222,7 @@ def test_workers_that_do_not_fit_stop_the_work_and_no_song_gets_an_error(
 
     jobs = [Job(1, os.fsencode(music / "0.wav"))]
     versions = iter(["1", version])
-    monkeypatch.setattr(remote, "analysis_version", lambda: next(versions))
+    monkeypatch.setattr(remote, "analysis_version", lambda licence: next(versions))
     exists = iter([*([seen] if version == "1" else []), True])
     monkeypatch.setattr(remote.os.path, "exists", lambda path: next(exists))
     finished: list[Any] = []
@@ -232,7 +232,7 @@ def test_workers_that_do_not_fit_stop_the_work_and_no_song_gets_an_error(
             return jobs.pop() if jobs else None
 
     with pytest.raises(LibraryError, match=message):
-        remote.analyse_elsewhere(Here(), Claims(), lambda *one: finished.append(one))  # type: ignore[arg-type]
+        remote.analyse_elsewhere(Here(), Claims(), "research", lambda *one: finished.append(one))  # type: ignore[arg-type]
     assert finished == []
 
 

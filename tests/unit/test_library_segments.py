@@ -109,7 +109,7 @@ def test_the_part_is_chosen_by_timbre_as_much_as_by_style(library: celesta.Libra
     """The query has the timbre of the first segment of a song, and a style that is nearer to the second."""
     known = SongSpace(library._store)
     [song] = (one for one in library.search() if one.path.stem == "both")
-    first, second = read_segments(library._store, [song.id], analysis_version())[song.id]
+    first, second = read_segments(library._store, [song.id], analysis_version(library.licence))[song.id]
     ends = np.cumsum(list(SIZES.values()))[:-1]
     blocks, other = (dict(zip(SIZES, np.split(row, ends), strict=True)) for row in (first, second))
     blocks["style"] = 0.4 * blocks["style"] + 0.6 * other["style"]

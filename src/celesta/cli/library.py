@@ -35,6 +35,15 @@ def add(
     workers: Workers = None,
     retry: Retry = False,
     engine: Engine = "loky",
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="USE",
+            help="Of a new library: commercial to use no weights that are for research only; songs then have no genre "
+            "and no mood. By default research, with all weights.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Scan folders and analyse the songs that are new or changed.
@@ -46,7 +55,7 @@ def add(
     """
     from celesta.library import Library
 
-    with Library(library) as opened, working("add", "looking for files") as meter:
+    with Library(library, licence=licence) as opened, working("add", "looking for files") as meter:
         result = opened.add(*sources, workers=workers, retry=retry, engine=engine, progress=shown(meter))
     report(result, opened.path, as_json=as_json)
 
@@ -99,6 +108,7 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
         [
             ("library", f"{found.path} ({found.size / 1e6:.1f} MB)"),
             *(("folder", folder) for folder in found.folders),
+            ("weights", f"licence {found.licence}"),
             ("files", found.files),
             ("songs", found.songs),
             ("analysed", f"{found.analysed}, {clock(3600 * found.hours)} of music"),

@@ -98,22 +98,22 @@ def analyse_waiting(store: Store, workers: int | None, progress: Progress, engin
         if engine != "loky":
             if total:
                 with Engine(engine, workers) as pool:
-                    analyse_elsewhere(pool, claims, finish)
+                    analyse_elsewhere(pool, claims, store.licence, finish)
         elif count == 1 or total < _FEW:
-            _here(claims, count, finish)
+            _here(claims, store.licence, count, finish)
         else:
-            _apart(claims, min(count, total), finish)
+            _apart(claims, store.licence, min(count, total), finish)
     result.elsewhere = waiting(store)
     return result
 
 
-def _here(claims: Claims, threads: int, finish: Callable[[Job, SongRecord | Failure], None]) -> None:
+def _here(claims: Claims, licence: str, threads: int, finish: Callable[[Job, SongRecord | Failure], None]) -> None:
     while (job := claims.take()) is not None:
-        made = analyse_or_fail(job.path, threads)
+        made = analyse_or_fail(job.path, licence, threads)
         finish(job, made)
 
 
-def _apart(claims: Claims, workers: int, finish: Callable[[Job, SongRecord | Failure], None]) -> None:
+def _apart(claims: Claims, licence: str, workers: int, finish: Callable[[Job, SongRecord | Failure], None]) -> None:
     """Analyse in processes; a song whose process dies twice, the second time alone, is a failure."""
     running: dict[Future[Any], Job] = {}
     retry: list[Job] = []
@@ -121,7 +121,7 @@ def _apart(claims: Claims, workers: int, finish: Callable[[Job, SongRecord | Fai
         pool = stack.enter_context(_pool(workers))
         while True:
             while len(running) < 2 * workers and not retry and (job := claims.take()) is not None:
-                running[pool.submit(analyse_or_fail, job.path)] = job
+                running[pool.submit(analyse_or_fail, job.path, licence)] = job
             if not running:
                 break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -134,12 +134,12 @@ def _apart(claims: Claims, workers: int, finish: Callable[[Job, SongRecord | Fai
             if retry:
                 retry += running.values()
                 running.clear()
-                _one_by_one(retry, finish)
+                _one_by_one(retry, licence, finish)
                 retry.clear()
                 pool = stack.enter_context(_pool(workers))
 
 
-def _one_by_one(jobs: list[Job], finish: Callable[[Job, SongRecord | Failure], None]) -> None:
+def _one_by_one(jobs: list[Job], licence: str, finish: Callable[[Job, SongRecord | Failure], None]) -> None:
     """Analyse each song with no other one next to it, so that a process that dies does so because of that song."""
     jobs = list(jobs)
     while jobs:
@@ -147,7 +147,7 @@ def _one_by_one(jobs: list[Job], finish: Callable[[Job, SongRecord | Failure], N
             while jobs:
                 job = jobs.pop(0)
                 try:
-                    made = pool.submit(analyse_or_fail, job.path).result()
+                    made = pool.submit(analyse_or_fail, job.path, licence).result()
                 except BrokenProcessPool:
                     finish(job, Failure(f"{_LOST}; try it again with: celesta library update --retry"))
                     break

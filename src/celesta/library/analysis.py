@@ -22,10 +22,21 @@ from celesta.features.base import Arrays, Extractor
 from celesta.features.extract import Features, gathered
 from celesta.features.registry import extractor
 from celesta.library import fingerprint
-from celesta.library.block_table import BLOCKS, COLUMNS, EXTRACTORS, FEATURES, OFFSETS, SIZES, TAGGED, USUAL_TEMPO
+from celesta.library.block_table import (
+    BLOCKS,
+    COLUMNS,
+    EXTRACTORS,
+    FEATURES,
+    OFFSETS,
+    SIZES,
+    TAGGED,
+    USUAL_TEMPO,
+    predictors,
+)
 from celesta.library.reasons import Facts
 from celesta.library.segments import spans
-from celesta.predict.predictor import SHIPPED, Predictor, mood_plane
+from celesta.library.store import RESEARCH
+from celesta.predict.predictor import Predictor, mood_plane
 
 SPARSE_FROM, SPARSE = 60.0, 2
 """From so many seconds on, the taggers see one of so many patches of 3 s of a song; see docs/results/library.md."""
@@ -77,17 +88,19 @@ class Analyser:
 
     Args:
         threads: analyses of a song that run at the same time; their number does not change results.
+        licence: of the weights, see :data:`celesta.library.store.LICENCES`. Without those for research only, songs have
+            the taggers' words, but no genre, mood, tags, valence and arousal, and the block of moods is 0.
 
     Example:
         record = Analyser().analyse("song.mp3")
         print(record.values["tempo"], record.labels["mood"])
     """
 
-    def __init__(self, threads: int = 1) -> None:
+    def __init__(self, threads: int = 1, licence: str = RESEARCH) -> None:
         self._threads = threads
         networks = {name: musicnn.load_musicnn(name.removeprefix("musicnn-").upper()) for name in EXTRACTORS[:2]}
         self._words = {name: network.tags for name, network in networks.items()}
-        self._predictors = {name: Predictor.load(name) for name in SHIPPED}
+        self._predictors = {name: Predictor.load(name) for name in predictors(licence)}
         others = [extractor(name) for name in EXTRACTORS[2:]]
         self._extractors = {
             every: [*(musicnn.of_network(name, network, every) for name, network in networks.items()), *others]
@@ -171,8 +184,9 @@ class Analyser:
                 for name, one in self._predictors.items()
             }
             labels["words"] = self._tag_words(made)
-            plane = mood_plane(self._predictors["mood"].classes, found["mood"][None])[0]
-            values |= {"valence": float(plane[0]), "arousal": float(plane[1])}
+            if "mood" in self._predictors:
+                plane = mood_plane(self._predictors["mood"].classes, found["mood"][None])[0]
+                values |= {"valence": float(plane[0]), "arousal": float(plane[1])}
         stored = {name: {label: p for label, p in of.items() if p >= _LEAST} for name, of in labels.items()}
         blocks = self._blocks(features) if tagged else _untagged_blocks(rows)
         return {name: found[0] for name, found in blocks.items()}, values, stored
@@ -189,7 +203,9 @@ class Analyser:
         """The blocks ``(rows, D)`` of features."""
         rows = features[FEATURES]
         blocks = _untagged_blocks(rows) | {"style": rows[:, COLUMNS["style"]]}
-        blocks["mood"] = self._predictors["mood"].predict_proba(features).astype(np.float32)
+        blocks["mood"] = np.zeros((len(rows), SIZES["mood"]), np.float32)
+        if "mood" in self._predictors:
+            blocks["mood"] = self._predictors["mood"].predict_proba(features).astype(np.float32)
         return {name: blocks[name] for name in BLOCKS}
 
     def _segments(self, analysis: SongAnalysis) -> np.ndarray:
@@ -249,16 +265,16 @@ _FINGERPRINT = Extractor(
 
 
 @lru_cache(maxsize=1)
-def analyser(threads: int = 1) -> Analyser:
+def analyser(threads: int = 1, licence: str = RESEARCH) -> Analyser:
     """Return this process's analyser."""
-    return Analyser(threads)
+    return Analyser(threads, licence)
 
 
-def analyse_or_fail(path: bytes | str | Path, threads: int = 1) -> SongRecord | Failure:
+def analyse_or_fail(path: bytes | str | Path, licence: str = RESEARCH, threads: int = 1) -> SongRecord | Failure:
     """Analyse a song, or say why that is not possible; whatever the file makes the code raise is a failure of it."""
     name = Path(os.fsdecode(path))
     try:
-        return analyser(threads).analyse(name)
+        return analyser(threads, licence).analyse(name)
     except (CelestaError, OSError) as error:
         return Failure(str(error))
     except Exception as error:

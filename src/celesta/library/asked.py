@@ -17,9 +17,13 @@ class AskedSongs:
     """Analyse files to ask a library with; the same question is answered from what was saved.
 
     A file is the same if its path, size, modification time and inode are.
+
+    Args:
+        licence: of the library.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, licence: str) -> None:
+        self._licence = licence
         self._known: OrderedDict[tuple[object, ...], SongRecord] = OrderedDict()
 
     def record(self, path: Path, start: float, stop: float | None, blocks: Collection[str]) -> SongRecord:
@@ -32,16 +36,15 @@ class AskedSongs:
         try:
             found = os.stat(path)
         except OSError:
-            return _analysed(path, start, stop, blocks)  # which says what is wrong
+            return self._analysed(path, start, stop, blocks)  # which says what is wrong
         tagged = not TAGGED.isdisjoint(blocks)
         key = (os.path.abspath(path), found.st_size, found.st_mtime_ns, found.st_ino, start, stop, tagged)
         if key not in self._known:
-            self._known[key] = _analysed(path, start, stop, blocks)
+            self._known[key] = self._analysed(path, start, stop, blocks)
             if len(self._known) > _MOST:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
 
-
-def _analysed(path: Path, start: float, stop: float | None, blocks: Collection[str]) -> SongRecord:
-    return analyser(os.cpu_count() or 1).analyse(path, start, stop, blocks)
+    def _analysed(self, path: Path, start: float, stop: float | None, blocks: Collection[str]) -> SongRecord:
+        return analyser(os.cpu_count() or 1, self._licence).analyse(path, start, stop, blocks)

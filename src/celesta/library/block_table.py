@@ -10,6 +10,7 @@ import numpy as np
 from celesta.features import musicnn, rhythm, spectral
 from celesta.library import fingerprint
 from celesta.library.block import Reference
+from celesta.library.store import RESEARCH
 from celesta.models.weights import FOLDER
 from celesta.predict.predictor import SHIPPED, Predictor
 
@@ -60,20 +61,29 @@ def block_sources(block: str) -> tuple[str, str]:
     return versions, "+".join(_weights_hash(name) for name in names if name.startswith("musicnn"))
 
 
-@lru_cache(maxsize=1)
-def analysis_version() -> str:
+def predictors(licence: str) -> tuple[str, ...]:
+    """Return the names of the predictors that an analysis uses: those that ship are for research only."""
+    return SHIPPED if licence == RESEARCH else ()
+
+
+@lru_cache(maxsize=2)
+def analysis_version(licence: str) -> str:
     """Return what a library's analysis depends on, in short: versions of the code and hashes of the weights."""
     digest = hashlib.sha256(repr((_VERSIONS, fingerprint.METHOD)).encode())
-    for name in (*EXTRACTORS[:2], *(f"predict-{name}" for name in SHIPPED)):
+    for name in (*EXTRACTORS[:2], *(f"predict-{name}" for name in predictors(licence))):
         digest.update(_weights_hash(name).encode())
     return f"{CODE_VERSION}-{digest.hexdigest()[:12]}"
 
 
-def references() -> dict[str, Reference]:
-    """Return the statistics of each block in a reference collection: the training songs of the predictor of genre."""
+def references(licence: str = RESEARCH) -> dict[str, Reference]:
+    """Return the statistics of blocks in a reference collection: the training songs of the predictor of genre.
+
+    Where that predictor may not be used, blocks other than the tempo have none: the library's own are taken alone.
+    """
+    found = {"tempo": Reference(np.array([np.log2(USUAL_TEMPO)]), np.array([0.4]))}
+    if "genre" not in predictors(licence):
+        return found
     genre = Predictor.load("genre")
     deviation = 1 / np.maximum(genre.scale, 1e-12)
-    found = {name: Reference(genre.mean[columns], deviation[columns]) for name, columns in COLUMNS.items()}
-    found["mood"] = Reference(np.full(4, 0.25), np.full(4, 0.25))
-    found["tempo"] = Reference(np.array([np.log2(USUAL_TEMPO)]), np.array([0.4]))
-    return found
+    found |= {name: Reference(genre.mean[columns], deviation[columns]) for name, columns in COLUMNS.items()}
+    return found | {"mood": Reference(np.full(4, 0.25), np.full(4, 0.25))}

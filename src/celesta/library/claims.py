@@ -38,7 +38,7 @@ _WAITING = """
 
 def waiting(store: Store) -> int:
     """Count the songs that wait for analysis, claimed ones too."""
-    ((count,),) = store.rows(f"SELECT count(DISTINCT r.id) {_WAITING}", {"version": analysis_version()})
+    ((count,),) = store.rows(f"SELECT count(DISTINCT r.id) {_WAITING}", {"version": analysis_version(store.licence)})
     return int(count)
 
 
@@ -69,7 +69,7 @@ class Claims:
 
     def take(self) -> Job | None:
         """Claim the next waiting song that no living process has; None where there is none."""
-        values: dict[str, object] = {"version": analysis_version()}
+        values: dict[str, object] = {"version": analysis_version(self._store.licence)}
         with self._store.transaction() as store:
             found = store.rows(f"SELECT r.id, f.path {_WAITING} AND r.claimed_by IS NULL ORDER BY r.id LIMIT 1", values)
             if not found:

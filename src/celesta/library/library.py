@@ -31,9 +31,13 @@ class Library(Queries):
     Args:
         path: the library file; by default ``$CELESTA_LIBRARY``, else ``library.db`` in the user's data folder.
         create: whether a missing file is made.
+        licence: ``commercial`` for a new library that uses only weights that may be used commercially: songs then have
+            no genre and no mood, as their predictors are for research only; the taggers' words are there. ``research``
+            for all weights, which is what None means for a new library.
 
     Raises:
-        LibraryError: the file cannot be opened or is not a library.
+        UsageError: there is no such licence.
+        LibraryError: the file cannot be opened or is not a library, or its songs were analysed with another licence.
 
     Example:
         with celesta.Library("music.db") as library:
@@ -42,8 +46,10 @@ class Library(Queries):
                 print(found.similarity, found.song.path, found.reasons)
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None, *, create: bool = True) -> None:
-        super().__init__(Store(default_path() if path is None else Path(path), create=create))
+    def __init__(
+        self, path: str | os.PathLike[str] | None = None, *, create: bool = True, licence: str | None = None
+    ) -> None:
+        super().__init__(Store(default_path() if path is None else Path(path), create=create, licence=licence))
 
     def __enter__(self) -> Library:
         return self
@@ -58,6 +64,11 @@ class Library(Queries):
     def path(self) -> Path:
         """Path of the library file."""
         return self._store.path
+
+    @property
+    def licence(self) -> str:
+        """``commercial`` or ``research``: which weights the analysis uses."""
+        return self._store.licence
 
     def close(self) -> None:
         """Close the file."""

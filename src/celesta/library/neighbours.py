@@ -78,7 +78,7 @@ class SongSpace:
             "SELECT v.recording, v.name, v.data FROM vectors v JOIN recordings r ON r.id = v.recording"
             " WHERE r.analysis = ? AND EXISTS (SELECT 1 FROM files f WHERE f.recording = r.id"
             " AND f.missing_since IS NULL) ORDER BY v.name, v.recording",
-            (analysis_version(),),
+            (analysis_version(store.licence),),
         )
         blobs: dict[str, list[bytes]] = {name: [] for name in BLOCKS}
         self.ids = [recording for recording, name, _ in rows if name == BLOCKS[0]]
@@ -94,7 +94,7 @@ class SongSpace:
             for name, parts in blobs.items()
         }
         self._rows = {one: row for row, one in enumerate(self.ids)}
-        self.space = Space(blocks, references())
+        self.space = Space(blocks, references(store.licence))
 
     def __contains__(self, song: int) -> bool:
         return song in self._rows
@@ -184,7 +184,7 @@ def _parts(
     store: Store, known: SongSpace, asked: Mapping[int, Placed], weights: Weights
 ) -> dict[int, tuple[float, int, int]]:
     """For each row: the largest similarity of a segment, the number of the nearest segment, how many there are."""
-    segments = read_segments(store, [known.ids[row] for row in asked], analysis_version())
+    segments = read_segments(store, [known.ids[row] for row in asked], analysis_version(store.licence))
     by_query: dict[int, list[int]] = {}
     for row, one in asked.items():
         if known.ids[row] in segments:

@@ -39,9 +39,9 @@ class SongMap:
     continuity: float
 
 
-def layout_version() -> str:
+def layout_version(licence: str) -> str:
     """Return what positions depend on: they are made anew where it changes."""
-    return f"{layout.VERSION}/{analysis_version()}"
+    return f"{layout.VERSION}/{analysis_version(licence)}"
 
 
 def make_map(store: Store, space: SongSpace, *, refit: bool = False, seed: int = 0) -> SongMap:
@@ -78,7 +78,7 @@ def make_map(store: Store, space: SongSpace, *, refit: bool = False, seed: int =
 def _read(store: Store, space: SongSpace) -> Positions:
     positions = layout.empty(len(space.ids))
     sql = "SELECT recording, x, y, cluster, landmark FROM positions WHERE layout = ?"
-    for recording, x, y, cluster, landmark in store.rows(sql, (layout_version(),)):
+    for recording, x, y, cluster, landmark in store.rows(sql, (layout_version(store.licence),)):
         if recording in space:
             row = space.row(recording)
             positions.xy[row] = x, y
@@ -90,13 +90,15 @@ def _read(store: Store, space: SongSpace) -> Positions:
 def _store(store: Store, space: SongSpace, positions: Positions, rows: np.ndarray, *, everything: bool) -> None:
     if not len(rows):
         return
+    version = layout_version(store.licence)
     with store.transaction():
         if everything:
             store.execute("DELETE FROM positions")
         for row in rows.tolist():
             x, y = positions.xy[row].tolist()
+            cluster, landmark = int(positions.cluster[row]), int(positions.landmark[row])
             store.execute(
                 "INSERT OR REPLACE INTO positions (recording, layout, x, y, cluster, landmark)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (space.ids[row], layout_version(), x, y, int(positions.cluster[row]), int(positions.landmark[row])),
+                (space.ids[row], version, x, y, cluster, landmark),
             )

@@ -18,7 +18,8 @@ from celesta.library.playlist import DEFAULT_SONGS, Playlist, Wish, make_playlis
 from celesta.library.positions import SongMap, make_map
 from celesta.library.records import Song, Source, find_recording, songs
 from celesta.library.search import Query, Range, check_label, parse_key, parse_range, search
-from celesta.library.store import Store
+from celesta.library.space import Weights
+from celesta.library.store import COMMERCIAL, Store
 
 
 class Queries:
@@ -31,7 +32,7 @@ class Queries:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._space: tuple[tuple[int, int], SongSpace] | None = None
-        self._asked = AskedSongs()
+        self._asked = AskedSongs(store.licence)
 
     def similar(
         self,
@@ -70,7 +71,7 @@ class Queries:
             raise UsageError("--from and --to: a stretch needs exactly one song")
         if stop is not None and stop <= (start or 0.0):
             raise UsageError(f"--from {start or 0:g} --to {stop:g}: the stretch must end after it begins")
-        weights = parse_weights(by)
+        weights = self._weights(by)
         space = self._songs()
         asked = None if by is None else [name for name, weight in weights.of.items() if weight > 0]
         needed = asked or BLOCKS  # the reasons of the default weights are taken from all
@@ -102,8 +103,11 @@ class Queries:
                 ``(118, 124)``.
 
         Raises:
-            UsageError: a key or a range cannot be read, or a mood or a genre is no class of its predictor.
+            UsageError: a key or a range cannot be read, a mood or a genre is no class of its predictor, or the library
+                has none for its licence.
         """
+        needed = {"mood": mood, "genre": genre, **{name: name in ranges for name in ("valence", "arousal")}}
+        self._refuse_unlicensed([name for name, asked in needed.items() if asked])
         mood, genre = check_label(self._store, "mood", mood), check_label(self._store, "genre", genre)
         read = {name: parse_range(r, name) if isinstance(r, str) else r for name, r in ranges.items()}
         query = Query(text, read, parse_key(key) if key else None, mood, genre)
@@ -138,7 +142,7 @@ class Queries:
             LibraryError: a song is not in the library or not analysed.
         """
         space = self._songs()
-        weights = parse_weights(by)
+        weights = self._weights(by)
         rows = [self._row(one, space) for one in seeds]
         if start is not None and end is not None and not seeds:
             if minutes is not None:
@@ -168,6 +172,18 @@ class Queries:
             LibraryError: the library has no analysed songs.
         """
         return make_map(self._store, self._songs(), refit=refit, seed=seed)
+
+    def _weights(self, by: str | Mapping[str, float] | None) -> Weights:
+        weights = parse_weights(by)
+        self._refuse_unlicensed([f"by {name}" for name in ("mood",) if weights.of.get(name)])
+        return weights
+
+    def _refuse_unlicensed(self, options: Sequence[str]) -> None:
+        if options and self._store.licence == COMMERCIAL:
+            raise UsageError(
+                f"--{options[0]}: {self._store.name} was made with --licence {COMMERCIAL}, without the predictors of "
+                "genre and mood, which are for research only"
+            )
 
     def _songs(self) -> SongSpace:
         """The songs to compare; read again after the library was changed, by this or another process."""

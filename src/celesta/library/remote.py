@@ -20,6 +20,7 @@ class _Task:
     """A song and the version of the analysis that the library expects."""
 
     job: Job
+    licence: str
     version: str
 
 
@@ -30,19 +31,22 @@ class _Misfit:
     reason: str
 
 
-def analyse_elsewhere(engine: Engine, claims: Claims, finish: Callable[[Job, SongRecord | Failure], None]) -> None:
+def analyse_elsewhere(
+    engine: Engine, claims: Claims, licence: str, finish: Callable[[Job, SongRecord | Failure], None]
+) -> None:
     """Analyse the songs that wait in an engine's workers.
 
     Args:
         engine: entered.
         claims: of this process.
+        licence: of the library.
         finish: stores what became of a song; called in this process.
 
     Raises:
         LibraryError: a worker does not see the music, or has another version of Celesta.
     """
-    version = analysis_version()
-    tasks = (_Task(job, version) for job in iter(claims.take, None))
+    version = analysis_version(licence)
+    tasks = (_Task(job, licence, version) for job in iter(claims.take, None))
     for task, made in engine.run(_analyse, tasks):
         if isinstance(made, _Misfit) and os.path.exists(task.job.path):
             raise LibraryError(f"engine {engine.name}: {made.reason}")
@@ -54,8 +58,8 @@ def analyse_elsewhere(engine: Engine, claims: Claims, finish: Callable[[Job, Son
 def _analyse(task: _Task) -> SongRecord | Failure | _Misfit:
     """Run in a worker."""
     name = printable(os.fsdecode(task.job.path))
-    if analysis_version() != task.version:
+    if analysis_version(task.licence) != task.version:
         return _Misfit(f"worker {socket.gethostname()} has another version of Celesta; install the same one everywhere")
     if not os.path.exists(task.job.path):
         return _Misfit(f"worker {socket.gethostname()} does not see {name}; it must have the same path on every worker")
-    return analyse_or_fail(task.job.path)
+    return analyse_or_fail(task.job.path, task.licence)

@@ -50,6 +50,7 @@ class LibraryStatus:
         hours: of music analysed.
         errors: files with an error.
         warnings: files with a warning.
+        licence: ``research`` or ``commercial``, which weights the analysis uses.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class LibraryStatus:
     hours: float
     errors: int
     warnings: int
+    licence: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def read_status(store: Store) -> LibraryStatus:
         return int(store.rows(f"SELECT count(*) FROM {what}", values)[0][0])
 
     there = count(f"recordings r WHERE NOT {_ALL_MISSING}")
-    analysed = count(f"recordings r WHERE r.analysis = ? AND NOT {_ALL_MISSING}", analysis_version())
+    analysed = count(f"recordings r WHERE r.analysis = ? AND NOT {_ALL_MISSING}", analysis_version(store.licence))
     unanalysed = waiting(store)
     return LibraryStatus(
         path=store.path,
@@ -97,6 +99,7 @@ def read_status(store: Store) -> LibraryStatus:
         hours=store.rows("SELECT coalesce(sum(duration), 0) / 3600 FROM recordings")[0][0],
         errors=count("errors WHERE stage <> 'warning'"),
         warnings=count("errors WHERE stage = 'warning'"),
+        licence=store.licence,
     )
 
 

@@ -6,7 +6,7 @@ import sqlite3
 
 from celesta.errors import LibraryError
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x43454C42
 """``CELB`` in ASCII: marks the SQLite file as a library of Celesta (``PRAGMA application_id``)."""
 
@@ -110,7 +110,15 @@ CREATE TABLE positions (
 ) STRICT;
 """
 
-MIGRATIONS: dict[int, str] = {0: _VERSION_1, 1: _VERSION_2}
+# Settings: what was chosen when the library was made, such as the licence of the weights.
+_VERSION_3 = """
+CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: dict[int, str] = {0: _VERSION_1, 1: _VERSION_2, 2: _VERSION_3}
 """SQL that takes a file from the version of the key to the next one."""
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from celesta._files import atomic, printable
+from celesta._names import suggestion
 from celesta.errors import LibraryError, UsageError
 from celesta.library.schema import migrate
 
 ENVIRONMENT = "CELESTA_LIBRARY"
+RESEARCH, COMMERCIAL = LICENCES = ("research", "commercial")
+"""Which weights the analysis may use: all, or those alone that may be used commercially."""
 BUSY_SECONDS = 60.0
 """How long a writer waits for another process's transaction."""
 
@@ -53,13 +56,23 @@ class Store:
     Args:
         path: the file; made with its folder if it does not exist.
         create: whether a missing file is made.
+        licence: one of :data:`LICENCES` for a library without songs, :data:`RESEARCH` if it is None; of a library with
+            songs, its own.
+
+    Attributes:
+        path: as given.
+        name: of the file, for messages.
+        licence: of the library.
 
     Raises:
+        UsageError: there is no such licence.
         LibraryError: the file is damaged, read-only, of another program or of a newer version, or its folder cannot
-            be written.
+            be written; or the library has songs and another licence.
     """
 
-    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True, licence: str | None = None) -> None:
+        if licence not in (None, *LICENCES):
+            raise UsageError(f"--licence {printable(licence)}: {suggestion(licence or '', LICENCES)}")
         self.path = Path(path)
         self.name = printable(self.path)
         if not create and (not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size)):
@@ -71,6 +84,7 @@ class Store:
         try:
             with self.errors():
                 self._prepare()
+                self.licence = self._licensed(licence)
         except BaseException:
             self._connection.close()
             raise
@@ -81,6 +95,20 @@ class Store:
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA foreign_keys = ON")
         migrate(self._connection, self.name)
+
+    def _licensed(self, wanted: str | None) -> str:
+        """Return the library's licence, which is stored with its first songs in mind: it stays."""
+        execute = self._connection.execute
+        found = execute("SELECT value FROM settings WHERE name = 'licence'").fetchone()
+        known = found[0] if found else RESEARCH
+        if wanted in (None, known):
+            return str(known)
+        if execute("SELECT 1 FROM recordings LIMIT 1").fetchone():
+            raise LibraryError(
+                f"{self.name}: its songs were analysed with --licence {known}; choose another file with --library"
+            )
+        execute("INSERT OR REPLACE INTO settings (name, value) VALUES ('licence', ?)", (wanted,))
+        return str(wanted)
 
     def __enter__(self) -> Store:
         return self

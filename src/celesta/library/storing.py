@@ -30,7 +30,7 @@ def store_record(store: Store, job: Job, made: SongRecord) -> None:
                 "INSERT INTO vectors (recording, name, version, weights, size, data) VALUES (?, ?, ?, ?, ?, ?)",
                 (job.recording, name, *block_sources(name), len(block), data),
             )
-        store_segments(store, job.recording, made.segments, analysis_version())
+        store_segments(store, job.recording, made.segments, analysis_version(store.licence))
         for name, value in made.values.items():
             store.execute(
                 "INSERT INTO descriptors (recording, name, value) VALUES (?, ?, ?)", (job.recording, name, float(value))
@@ -48,7 +48,7 @@ def store_record(store: Store, job: Job, made: SongRecord) -> None:
         store.execute(
             "UPDATE recordings SET duration = ?, analysed = ?, analysis = ?, claimed_by = NULL, claimed_at = NULL"
             " WHERE id = ?",
-            (made.duration, now(), analysis_version(), job.recording),
+            (made.duration, now(), analysis_version(store.licence), job.recording),
         )
         if made.warnings:
             note_error(store, job.path, "warning", "; ".join(made.warnings))

@@ -83,7 +83,8 @@ def test_similar(added: Path) -> None:
     found = json.loads(run(added, "similar", rock, "--from", "0:01", "--to", "6", "-n", "2", "--json")[0])
     assert len(found) == 2
     assert found[0]["reasons"]
-    assert "'x' is no place in a song" in run(added, "similar", rock, "--from", "x", code=2)[1]
+    assert f"{added / 'music'}: is a folder; name a song" in run(added, "similar", added / "music", code=1)[1]
+    assert "'x' is not a time" in run(added, "similar", rock, "--from", "x", code=2)[1]
     assert "must end after it begins" in run(added, "similar", rock, "--from", "3", "--to", "2", code=2)[1]
     assert "holds no audio at 9.0 s" in run(added, "similar", rock, "--from", "9", code=1)[1]
     assert "no such block" in run(added, "similar", rock, "--by", "colour", code=2)[1]

@@ -57,7 +57,7 @@ def test_repair_fills_a_stretch(song: Path) -> None:
     ("words", "said"),
     [
         (["extend"], "either --to"),
-        (["extend", "--to", "soon"], "no place in a song"),
+        (["extend", "--to", "soon"], "is not a time"),
         (["repair"], "either --from"),
         (["repair", "--from", "2"], "both --from"),
         (["repair", "--from", "50", "--to", "60"], "song.wav: --from 50 is behind the end of the song (10.000 s)"),

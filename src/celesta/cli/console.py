@@ -1,7 +1,8 @@
 """Print results to stdout, and errors, warnings and progress to stderr.
 
-What scripts read is never wrapped: a path stays on its line. Names of files are escaped where a terminal, a pipe or a
-JSON parser could not take them.
+What scripts read is never wrapped: a path stays on its line. On a terminal, messages break between words, and a command
+that they name stays whole, to be copied. Names of files are escaped where a terminal, a pipe or a JSON parser could not
+take them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import dataclasses
 import json
 import math
 import os
+import re
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,12 +41,12 @@ def say(text: object) -> None:
 
 def note(text: object) -> None:
     """Print a line to stderr."""
-    err.print(printable(text), soft_wrap=True)
+    _message(printable(text))
 
 
 def warn(text: object) -> None:
     """Print a warning to stderr; the exit code stays 0 unless ``--strict`` is given."""
-    err.print(f"warning: {printable(text)}", style="yellow", soft_wrap=True)
+    _message(f"warning: {printable(text)}", "yellow")
 
 
 def be_strict(wanted: bool) -> None:
@@ -71,7 +74,7 @@ def warn_of_damage(text: object) -> None:
 def fail(text: object) -> None:
     """Print an error to stderr and make the exit code 1; the work goes on."""
     problems.append(str(text))
-    err.print(f"celesta: {printable(text)}", style="red", soft_wrap=True)
+    _message(f"celesta: {printable(text)}", "red")
 
 
 def left_out(failures: Mapping[Any, str]) -> None:
@@ -127,7 +130,7 @@ def table(
         words: columns of words.
     """
     cells = [[printable(cell) for cell in row] for row in (head, *rows)]
-    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1 << 30
+    limit = _columns()
     shown = list(range(len(head)))
     for name in reversed(spare):
         if _total(cells, shown) > limit:
@@ -143,6 +146,43 @@ def table(
         print(_bold(line.rstrip()) if number == 0 and any(head) else line.rstrip(), flush=number == len(cells) - 1)
 
 
+def entries(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names, each with what is said of it in brackets; where a terminal is too narrow, on lines below the names.
+
+    Args:
+        rows: name and remarks, or "".
+    """
+    lines = [f"{name} ({remarks})" if remarks else name for name, remarks in rows]
+    limit = _columns()
+    if all(_width(printable(line)) <= limit for line in lines):
+        for line in lines:
+            say(line)
+        return
+    for name, remarks in rows:
+        say(name)
+        if remarks:
+            print(wrapped(printable(remarks), limit, "      "), flush=True)
+
+
+def wrapped(text: str, limit: int, indent: str = "") -> str:
+    r"""Break a text between words into lines of at most so many characters; longer words and commands stay whole.
+
+    Args:
+        text: the text, one line.
+        limit: characters of a line.
+        indent: put before each line.
+
+    >>> print(wrapped("m.db: no such library; make it with: celesta library add FOLDER", 40))
+    m.db: no such library; make it with:
+    celesta library add FOLDER
+    """
+    whole = re.sub(r"\b(?:celesta|pip install) [^;)]*", lambda found: found[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(
+        whole, limit, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines).replace("\0", " ")
+
+
 def facts(rows: Sequence[tuple[str, object]]) -> None:
     """Print names and values, one pair a line, the values under each other."""
     width = max((_width(printable(name)) for name, _ in rows), default=0)
@@ -153,6 +193,15 @@ def facts(rows: Sequence[tuple[str, object]]) -> None:
 def shorten(text: str, limit: int) -> str:
     """Escape a text and shorten it to so many columns, the middle left out."""
     return _shortened(printable(text), limit)
+
+
+def _message(text: str, style: str | None = None) -> None:
+    err.print(wrapped(text, err.width) if err.is_terminal else text, style=style, soft_wrap=True)
+
+
+def _columns() -> int:
+    """Columns of the terminal that stdout is; where it is none, more than any line has."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1 << 30
 
 
 def _total(cells: Sequence[Sequence[str]], shown: Sequence[int]) -> int:

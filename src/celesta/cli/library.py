@@ -115,7 +115,8 @@ def status(library: LibraryFile = None, as_json: Json = False) -> None:
             ("waiting", found.waiting),
             ("failed", f"{found.failed}, see {command_for(found.path, 'library errors')}" if found.failed else 0),
             ("missing", found.missing),
-            ("errors", f"{found.errors}, warnings {found.warnings}" if found.warnings else found.errors),
+            *([("errors", found.errors)] if found.errors != found.failed else []),
+            *([("warnings", found.warnings)] if found.warnings else []),
         ]
     )
 

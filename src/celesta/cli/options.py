@@ -116,7 +116,7 @@ Seed = Annotated[int, typer.Option(metavar="N", help="Seed of the random numbers
 
 
 def seconds(text: str) -> float:
-    """Read a place in a song: seconds, ``M:SS`` or ``H:MM:SS``.
+    """Read a time in a song: seconds, ``M:SS`` or ``H:MM:SS``.
 
     Raises:
         typer.BadParameter: the text is none of these.
@@ -131,7 +131,7 @@ def seconds(text: str) -> float:
         numbers = []
     good = 1 <= len(numbers) <= 3 and all(0 <= n < float("inf") for n in numbers) and all(n < 60 for n in numbers[1:])
     if not good or not all(n == int(n) for n in numbers[:-1]):
-        raise typer.BadParameter(f"{text!r} is no place in a song; give seconds, M:SS or H:MM:SS, such as 1:30")
+        raise typer.BadParameter(f"{text!r} is not a time; give seconds, M:SS or H:MM:SS, such as 1:30")
     return float(sum(n * 60.0**i for i, n in enumerate(reversed(numbers))))
 
 

@@ -71,11 +71,13 @@ def search(
     if as_json:
         console.emit([song.to_dict() for song in found], indent=1)
         return
+    rows = []
     for song in found:
         facts = [clock(song.duration or 0), song.key, song.label("genre"), song.label("mood")]
         if "tempo" in song.values:
             facts.insert(1, f"{song.values['tempo']:.0f} bpm")
-        console.say(f"{song.path} ({', '.join(fact for fact in facts if fact)})")
+        rows.append((str(song.path), ", ".join(fact for fact in facts if fact)))
+    console.entries(rows)
     if not found:
         console.note(f"nothing found{why}")
 

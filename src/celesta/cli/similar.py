@@ -81,7 +81,8 @@ def similar(
     if as_json:
         console.emit([one.to_dict() for one in found], indent=1)
         return
+    rows = []
     for one in found:
         part = [] if one.part is None else [f"most at {clock(one.part[0])}-{clock(one.part[1])}"]
-        said = ", ".join([*one.reasons, *part])
-        console.say(f"{one.similarity:.2f}  {one.song.path}{f' ({said})' if said else ''}")
+        rows.append((f"{one.similarity:.2f}  {one.song.path}", ", ".join([*one.reasons, *part])))
+    console.entries(rows)

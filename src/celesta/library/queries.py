@@ -196,7 +196,7 @@ class Queries:
     def _seed(
         self, source: Source, space: SongSpace, blocks: Sequence[str], part: tuple[float, float | None] | None = None
     ) -> Seed:
-        recording = find_recording(self._store, source)
+        recording = self._recording(source)
         if recording is not None and recording in space and part is None:
             return Seed(songs(self._store, [recording])[0].facts, recording)
         if isinstance(source, int):
@@ -212,12 +212,15 @@ class Queries:
         return Seed(record.facts, recording, record, part is not None)
 
     def _row(self, source: Source, space: SongSpace) -> int:
-        if not isinstance(source, int) and os.path.isdir(source):
-            raise LibraryError(f"{printable(source)}: is a folder; name a song")
-        recording = find_recording(self._store, source)
+        recording = self._recording(source)
         if recording is None or recording not in space:
             raise LibraryError(f"{printable(source)}: {self._why_not(source, recording)}")
         return space.row(recording)
+
+    def _recording(self, source: Source) -> int | None:
+        if not isinstance(source, int) and os.path.isdir(source):
+            raise LibraryError(f"{printable(source)}: is a folder; name a song")
+        return find_recording(self._store, source)
 
     def _why_not(self, source: Source, recording: int | None) -> str:
         """Say why a song cannot be in a playlist, and what to do."""

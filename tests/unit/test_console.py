@@ -38,9 +38,8 @@ def test_a_terminal_breaks_between_words_and_keeps_commands_and_paths(monkeypatc
     assert screen.lines() == ["warning:", path + ":", "is empty"]
     said = "both rock, both sad, both in A major, most at 0:15-0:30"
     console.entries([("0.98  a.ogg", "both rock"), ("0.97  b.ogg", said)])
-    assert screen.lines() == [
-        "0.98  a.ogg", "      both rock", "0.97  b.ogg", "      both rock, both sad, both in A major, most at", "      0:15-0:30"
-    ]  # fmt: skip
+    below = "      both rock, both sad, both in A major, most at"
+    assert screen.lines() == ["0.98  a.ogg", "      both rock", "0.97  b.ogg", below, "      0:15-0:30"]
     console.entries([("0.98  a.ogg", "both rock"), ("0.97  b.ogg", "")])
     assert screen.lines() == ["0.98  a.ogg (both rock)", "0.97  b.ogg"]
 

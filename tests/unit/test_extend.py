@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import sys
 from collections.abc import Callable
@@ -18,11 +19,12 @@ from celesta.features.cache import FeatureCache
 from celesta.report.demo import CLIPS
 from celesta.variations.analysis import SongAnalysis, analyse
 from celesta.variations.extend import PREFIX, SUFFIX, _too_often, extend, plan_extension
-from celesta.variations.joins import Join
+from celesta.variations.joins import Join, JoinFinder
 from celesta.variations.loop import find_loops, loop_audio, write_loop
 from celesta.variations.material import Material
 from celesta.variations.splice import gains
 from celesta.variations.structure import find_sections, self_similarity
+from celesta.variations.walk import Walker
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +59,49 @@ def test_what_jumps_do_not_leave_out_is_not_taken_from_the_end(
     assert x.shape == (2, 470_000)
     assert np.array_equal(x[:, : 5 * 44_100], song.read(0, 5 * 44_100))
     assert np.array_equal(x[:, -3 * 44_100 :], song.read(song.n_samples - 3 * 44_100, song.n_samples))
+
+
+def jump(leave: int, enter: int, cost: float) -> Join:
+    """A jump between beats that are 1000 samples apart."""
+    return Join(1000 * leave, 1000 * enter, leave, enter, 10, 1.0, 0.0, 0.0, 0.0, cost=cost)
+
+
+def test_a_stretch_is_played_at_most_twice_in_a_row_where_there_are_other_jumps() -> None:
+    """The cheapest jump is a loop of 16 beats, from which the way back to the rest of the song takes a dearer one."""
+    beats = 1000 * np.arange(200)
+    joins = [jump(176, 160, 0.0), jump(168, 80, 1.5), jump(96, 16, 1.0), jump(120, 56, 1.2), jump(64, 24, 0.8)]
+    made = Walker(beats, joins, 2000, 0).walk(5, 195, 800_000)
+    assert made is not None
+    assert 190_000 + sum(one.shift for one in made) == pytest.approx(800_000, abs=8_000)
+    assert max(len(list(run)) for one, run in itertools.groupby(made) if one is joins[0]) <= 3
+    visits = np.zeros(200)
+    at = 5
+    for one in made:
+        visits[at : one.from_beat] += 1
+        at = one.to_beat
+    assert visits.max() <= 2 * 4
+
+
+def test_parts_without_a_way_back_are_repeated_by_their_size() -> None:
+    """A loop near the end, which nothing leads back from: it is not what makes the song longer."""
+    beats = 1000 * np.arange(200)
+    joins = [jump(190, 174, 0.0), jump(120, 20, 1.0), jump(100, 40, 1.0), jump(140, 60, 1.0)]
+    made = Walker(beats, joins, 2000, 0).walk(5, 197, 800_000)
+    assert made is not None
+    assert 192_000 + sum(one.shift for one in made) == pytest.approx(800_000, abs=8_000)
+    assert made.count(joins[0]) <= 5
+
+
+def test_a_song_without_jumps_begins_again_as_often_as_needed(
+    rock: tuple[Material, SongAnalysis], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing outside the song is played: a single cut would go back to before its beginning."""
+    song, analysis = rock
+    monkeypatch.setattr(JoinFinder, "find", lambda *_, **__: [])
+    plan = plan_extension(song, analysis, 4 * song.n_samples)
+    assert len(plan.pieces) == 5
+    assert all(0 <= piece.start < piece.stop <= song.n_samples for piece in plan.pieces)
+    assert sum(piece.stop - piece.start for piece in plan.pieces) == 4 * song.n_samples
 
 
 def test_a_jump_is_not_made_again_and_again_where_others_are_nearly_as_good() -> None:

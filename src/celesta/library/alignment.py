@@ -9,7 +9,7 @@ import numpy as np
 
 from celesta import audio
 from celesta.library.matching import Match
-from celesta.variations.joins import best_lag
+from celesta.variations.alignment import best_lag
 
 SAMPLE_RATE = 22_050
 """Hz at which waveforms are compared."""

@@ -227,6 +227,9 @@ def output_name(file: Path, codec: Codec, steps: Sequence[Step] = ()) -> str:
         >>> import celesta
         >>> output_name(Path("song.mp3"), celesta.load("linear-64"), [Step("noise", 0.1, 7)])
         'song.mp3.linear-64.noise-0.1-seed-7'
+        >>> output_name(Path("song.mp3"), celesta.load("linear-64"), [Step("gain", -0.5)])
+        'song.mp3.linear-64.gain-minus-0.5'
     """
-    chain = "-".join(re.sub(r"[^\w.+-]+", "-", str(step)).strip("-") for step in steps)
+    named = (re.sub(r" -(?=\d)", " minus ", str(step)) for step in steps)
+    chain = "-".join(re.sub(r"[^\w.+-]+", "-", name).strip("-") for name in named)
     return ".".join([file.name, Path(codec.name).name, *[chain[:80]] * bool(chain)])

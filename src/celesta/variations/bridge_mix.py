@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from celesta.dsp.stretching import stretch
+from celesta.variations.alignment import level_of
 from celesta.variations.analysis import SongAnalysis
-from celesta.variations.joins import level_of
 from celesta.variations.material import Material
 
 _MOST_STRETCH = 1.25

@@ -28,7 +28,7 @@ _SHORTEST = 1.0  # seconds of song and of result
 _RELAXED = ((1.0, True), (1.0, False), (1.6, True), (1.6, False), (3.0, False), (100.0, False))
 """Factors of the thresholds, and whether jumps keep the position in the bar, tried in order."""
 _FEW = "Few places of the song are alike: some jumps go between places that differ more than usual, and may be noticed."
-_ONE_CUT = "No two places of the song are alike at this length: it has one cut, where that is noticed least."
+_CUT = "No two places of the song are alike at this length: it is cut where the beat is not kept."
 _OTHER_BEAT = "A jump goes to another beat of the bar; the count of the beats breaks there."
 _REPEATED = 0.15  # cost of each time that a jump is made too often, in steps of the thresholds
 _CLEAN = 0.02  # share of the free length that a remainder may have before jumps off the bar are tried
@@ -165,8 +165,8 @@ def plan_extension(song: Material, analysis: SongAnalysis, n_samples: int, *, se
     pieces, more = _of_length(song, analysis, jumps, n_samples, (prefix, suffix))
     if not _fits(pieces, song.n_samples, (prefix, suffix)):  # more had to be left out than there is between the ends
         del notes[before:]
-        notes.append(_ONE_CUT)
-        jumps, candidates = [_only_cut(song, n_samples, (prefix, suffix))], []
+        notes.append(_CUT)
+        jumps, candidates = _cuts(song, n_samples, (prefix, suffix)), []
         pieces, more = _of_length(song, analysis, jumps, n_samples, (prefix, suffix))
     if more and abs(more) > 0.04 * max(1, n_samples - prefix - suffix):
         notes.append(
@@ -200,8 +200,8 @@ def _jumps(
         if cost <= level + 30 * _CLEAN:
             break
     if best is None:
-        notes.append(_ONE_CUT)
-        return [_only_cut(song, n_samples, ends)], []
+        notes.append(_CUT)
+        return _cuts(song, n_samples, ends), []
     notes.extend(best[3])
     return best[1], best[2]
 
@@ -228,18 +228,20 @@ def _walked(
     length = n_samples - int(beats[first]) - (analysis.n_samples - int(beats[last]))
     if length <= 0:
         return None
-    return Walker(beats, usable, seed).walk(first, last, length)
+    return Walker(beats, usable, analysis.sample_rate, seed).walk(first, last, length)
 
 
-def _only_cut(song: Material, n_samples: int, ends: tuple[int, int]) -> Join:
-    """Cut once, from as late as possible back to as early as possible, or forward for a shorter result."""
+def _cuts(song: Material, n_samples: int, ends: tuple[int, int]) -> list[Join]:
+    """Cut from as late as possible back to as early as possible as often as needed, or forward for a shorter result."""
     fade = min(round(0.02 * song.sample_rate), song.n_samples // 8) // 2 * 2
     shift = n_samples - song.n_samples
     if shift < 0:
         leave = (max(ends[0] + fade, fade) + n_samples - ends[1] - fade) // 2
-        return Join(leave, leave - shift, 0, 0, fade, 0.0, 0.0, 0.0, 0.0)
+        return [Join(leave, leave - shift, 0, 0, fade, 0.0, 0.0, 0.0, 0.0)]
     leave = song.n_samples - ends[1] - fade
-    return Join(leave, max(fade, leave - shift), 0, 0, fade, 0.0, 0.0, 0.0, 0.0)
+    count = -(-shift // (leave - fade))
+    edges = [shift * k // count for k in range(count + 1)]
+    return [Join(leave, leave - (b - a), 0, 0, fade, 0.0, 0.0, 0.0, 0.0) for a, b in itertools.pairwise(edges)]
 
 
 def _of_length(

@@ -10,8 +10,8 @@ import numpy as np
 
 from celesta.dsp.prediction import extrapolate
 from celesta.errors import UsageError
+from celesta.variations.alignment import correlation_curve, level_of, quietest
 from celesta.variations.analysis import FRAME_RATE, SongAnalysis
-from celesta.variations.joins import correlation_curve, level_of, quietest
 from celesta.variations.material import Material
 from celesta.variations.splice import Piece, crossfaded
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from celesta.variations.alignment import best_lag, level_of, quietest
 from celesta.variations.analysis import CHROMA_RATE, FRAME_RATE, SongAnalysis
 from celesta.variations.bars import means_between, unit
 from celesta.variations.material import Material
@@ -244,42 +245,6 @@ def _aligned(song: Material, analysis: SongAnalysis, join: Join) -> Join:
     )  # fmt: skip
 
 
-def correlation_curve(template: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the normalised correlation of a template ``(n,)`` with each place of a signal ``(m,)``, m >= n."""
-    t, y = template.astype(np.float64), x.astype(np.float64)
-    from scipy.signal import correlate  # its import takes longer than all others
-
-    products = correlate(y, t, "valid", "fft")
-    power = np.cumsum(np.concatenate([[0.0], y**2]))
-    energy = np.maximum(power[len(t) :] - power[: -len(t)], 1e-12)
-    found: np.ndarray = products / np.sqrt(energy * (float(np.dot(t, t)) + 1e-12))
-    return found
-
-
-def best_lag(template: np.ndarray, x: np.ndarray) -> tuple[int, float]:
-    """Find where a template ``(n,)`` fits best into a signal ``(m,)``, m >= n; return the place and the correlation."""
-    curve = correlation_curve(template, x)
-    at = int(np.argmax(curve))
-    return at, float(curve[at])
-
-
-def quietest(a: np.ndarray, b: np.ndarray, fade: int) -> tuple[int, float]:
-    """Return the middle of the stretch of ``fade`` samples in which two signals differ least, and their correlation."""
-    ones = np.ones(fade)
-
-    def sums(x: np.ndarray) -> np.ndarray:
-        total = np.cumsum(np.concatenate([[0.0], x.astype(np.float64)]))
-        found: np.ndarray = total[len(ones) :] - total[: -len(ones)]
-        return found
-
-    power = sums(a**2) + sums(b**2)
-    different = sums((a - b) ** 2) / (power + 1e-3 * power.max(initial=0) + 1e-12)
-    at = int(np.argmin(different))
-    product = float(np.sum(a[at : at + fade].astype(np.float64) * b[at : at + fade]))
-    size = float(np.sqrt(np.sum(a[at : at + fade] ** 2.0) * np.sum(b[at : at + fade] ** 2.0)))
-    return at + fade // 2, max(0.0, product / size) if size > 1e-12 else 1.0
-
-
 def _measured(song: Material, ordinary: Ordinary, join: Join) -> Join:
     """Render a join and measure it."""
     piece = join.piece(song.n_samples)
@@ -295,8 +260,3 @@ def _measured(song: Material, ordinary: Ordinary, join: Join) -> Join:
 def _unnoticed(join: Join, highest: float) -> bool:
     """Whether no measure of the rendered join vetoes it."""
     return join.flux <= highest and join.mel <= highest and join.click <= 1 and abs(join.bump) <= _BUMP_DB
-
-
-def level_of(x: np.ndarray) -> float:
-    """Return the level of a signal, dB below full scale, at least -90."""
-    return 10 * float(np.log10(max(float(np.mean(np.square(x, dtype=np.float64))) if x.size else 0.0, 1e-9)))

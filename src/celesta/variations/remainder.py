@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from celesta.variations.alignment import best_lag, level_of
 from celesta.variations.analysis import FLUX_RATE, SongAnalysis
-from celesta.variations.joins import best_lag, level_of
 from celesta.variations.material import Material
 from celesta.variations.splice import Piece
 

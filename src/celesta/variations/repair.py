@@ -17,9 +17,9 @@ from celesta import audio
 from celesta.audio import Audio
 from celesta.errors import UsageError
 from celesta.features.cache import FeatureCache
+from celesta.variations.alignment import level_of
 from celesta.variations.analysis import Progress, SongAnalysis, analyse
 from celesta.variations.gaps import Fill, Gap, GapSearch
-from celesta.variations.joins import level_of
 from celesta.variations.material import BLOCK, Material, opened
 
 

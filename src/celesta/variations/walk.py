@@ -1,20 +1,45 @@
-"""A walk through a song by jumps: of a given length, with few jumps, and repeating as little as it can."""
+"""A walk through a song by jumps: of a given length, with few jumps, and repeating as little as it can.
+
+The walk is planned about a length of the song ahead, its first jump is made, and it is planned again. Each beat and
+each jump costs the more, the more often and the more recently it was played.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from celesta.variations.joins import Join
+from celesta.variations.played import Played
+from celesta.variations.routes import Routes, Tables
 
 _RUN = 4  # beats that are played between two jumps at least
-_JUMP = 1.0  # cost of a jump that is not noticed at all
-_VISIT = 0.05  # cost of a beat for each time it was played
-_USE = 0.3  # cost of a jump for each time it was made
-_JITTER = 0.3  # share of a jump's cost that is drawn anew for each round
-_NEAR = 4  # numbers of beats that are tried around the one that is wanted
+_JITTER = 0.3  # share of a jump's cost that is drawn anew for each search
+_NEAR = (4, 16, 64)  # numbers of beats that are tried around the one that is wanted, until there is a way
 _REMAINDER = 4.0  # cost of a remainder of a whole beat
+_PART = 0.1  # share of a song from which on a part is repeated for its own sake
+_AHEAD = 2.2  # lengths of a part: when so much is left, the way to the end is planned
+_SEARCHES = 8  # ways that are compared
+_AGAIN = 0.1  # cost of a beat for each time that the way before played it again
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Jumps to a beat, and the cost of what they leave of the wanted length."""
+
+    jumps: list[int]
+    end: int
+    off: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """Jumps that were made, and samples that are left of the length."""
+
+    jumps: list[int]
+    left: float
 
 
 class Walker:
@@ -23,22 +48,24 @@ class Walker:
     Args:
         beats: ``(n,)`` samples of the beats.
         joins: the jumps that may be made.
+        sample_rate: Hz.
         seed: of the choice among jumps that are nearly as good.
     """
 
-    def __init__(self, beats: np.ndarray, joins: Sequence[Join], seed: int) -> None:
+    def __init__(self, beats: np.ndarray, joins: Sequence[Join], sample_rate: int, seed: int) -> None:
         self.beats, self.joins = beats, list(joins)
-        self._leave = np.array([join.from_beat for join in joins], np.int64)
-        self._enter = np.array([join.to_beat for join in joins], np.int64)
-        self._cost = np.array([join.cost for join in joins])
-        self._visits, self._uses = np.zeros(len(beats)), np.zeros(len(joins))
-        self._random = np.random.default_rng(seed)
         self._period = float(np.diff(beats).mean())
-        back = self._leave[self._enter + _RUN <= self._leave]
-        self._alive = int(back.max(initial=0)) + 1  # beats behind which no jump leads back
+        self._shift = np.array([join.shift for join in joins], np.float64)
+        self._random = np.random.default_rng(seed)
+        self._played = Played(joins, len(beats), self._period / sample_rate)
+        leave, enter = self._played.leave, self._played.enter
+        self._routes = {run: Routes(leave, enter, run, len(beats)) for run in (1, _RUN)}
 
     def walk(self, first: int, last: int, length: int) -> list[Join] | None:
         """Find the jumps of a walk.
+
+        Parts of the song within which each beat leads to each other one are repeated in turn, each by its size: there
+        is no way back from the next one.
 
         Args:
             first: beat at which the walk begins.
@@ -48,116 +75,109 @@ class Walker:
         Returns:
             The jumps in order; what their shifts leave of the length is for others. None where there is no way.
         """
-        made: list[Join] = []
-        at, left, n = first, float(length), len(self.beats)
-        while left > 1.3 * n * self._period and self._alive > 1:
-            steps = max(n // 2, 2 * _RUN)
-            found = self._round(at, None, [steps])
-            if found is None:
-                break
-            jumps, at, spent = found
-            made += jumps
-            left -= spent
-        about = round(left / self._period)
-        wanted = [k for k in range(about - _NEAR, about + _NEAR + 1) if k >= 1]
-        found = self._round(at, last, wanted, left) if wanted else None
-        return None if found is None else made + found[0]
+        made: list[int] = []
+        at, left = first, float(length)
+        free = left - self._between(first, last)
+        parts = self._parts(first, last) if free > 0 else []
+        sizes = [stop - start for start, stop in parts]
+        for k, part in enumerate(parts[:-1]):
+            later = self._between(part[1], last) + free * sum(sizes[k + 1 :]) / sum(sizes)
+            found = self._walked(at, part[1], left - later, part)
+            if found is not None:
+                made += found.jumps
+                left, at = found.left + later, part[1]
+        found = self._walked(at, last, left, parts[-1] if parts else None)
+        return None if found is None else [self.joins[jump] for jump in made + found.jumps]
 
-    def _round(
-        self, first: int, last: int | None, steps: Sequence[int], length: float = 0.0
-    ) -> tuple[list[Join], int, float] | None:
-        """Find the cheapest way of one of so many beats; return its jumps, where it ends and how long it is."""
-        run = _RUN if max(steps) >= 4 * _RUN else 1
-        edges = _Edges(self._leave, self._enter, self._priced(), run, len(self.beats))
-        tables = edges.search(first, steps, _VISIT * self._visits)
-        best: tuple[float, list[int], int, float] | None = None
-        for k in steps:
-            ends = tables.score[k]
-            end = int(np.argmin(ends[: self._alive])) if last is None else last
-            if not np.isfinite(ends[end]):
-                continue
-            path = tables.path(k, end)
-            spent = float(self.beats[end] - self.beats[first]) + sum(self.joins[e].shift for e in path)
-            off = 0.0 if last is None else _REMAINDER * abs(length - spent) / self._period
-            if best is None or ends[end] + off < best[0]:
-                best = float(ends[end] + off), path, end, spent
-        if best is None:
+    def _parts(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Return the parts of the song that are repeated."""
+        parts = [(start, stop) for start, stop in self._routes[_RUN].loops() if start < last and stop > first]
+        parts = [(start, min(stop, last)) for start, stop in parts]
+        return [part for part in parts if part[1] - part[0] >= _PART * len(self.beats)] or parts
+
+    def _walked(self, at: int, last: int, left: float, part: tuple[int, int] | None) -> _Walked | None:
+        """Walk from one beat to another within ``left`` samples, and repeat a part of the song on the way."""
+        run = _RUN if left >= 4 * _RUN * self._period else 1
+        made: list[int] = []
+        rest: list[int] | None = None  # jumps of a way to the end
+        while True:
+            way = None if part is None else self._within(run, at, last, left, part)
+            if way is None:
+                found = self._to(run, at, last, left)
+                way = rest = rest if found is None else found
+            if way is None:
+                return None
+            if not way:
+                return _Walked(made, left - self._between(at, last))
+            rest = way[1:] if way is rest else None
+            made.append(way[0])
+            land = int(self._played.enter[way[0]]) + run
+            left -= self._between(at, land) + self._shift[way[0]]
+            self._played.make(at, way[0], land)
+            at = land
+
+    def _within(self, run: int, at: int, last: int, left: float, part: tuple[int, int]) -> list[int] | None:
+        """Find the next jumps within a part; None where it is time for the way to the end, or there are none."""
+        size = part[1] - part[0]
+        if left <= _AHEAD * size * self._period + self._between(part[1], last):
             return None
-        _, path, end, spent = best
-        self._count(first, path, end)
-        return [self.joins[e] for e in path], end, spent
+        steps = max(size, part[1] - at) + 1
 
-    def _priced(self) -> np.ndarray:
-        jitter = 1 + _JITTER * (self._random.random(len(self._cost)) - 0.5)
-        priced: np.ndarray = _JUMP + self._cost * jitter + _USE * self._uses
-        return priced
+        def choose(tables: Tables) -> _Way | None:
+            end = int(np.argmin(tables.score[steps][: part[1] + 1]))
+            return _Way(tables.path(steps, end), end) if np.isfinite(tables.score[steps][end]) else None
 
-    def _count(self, first: int, path: Sequence[int], end: int) -> None:
-        """Remember which beats were played and which jumps were made."""
-        at = first
-        for e in path:
-            self._visits[at : self._leave[e]] += 1
-            self._uses[e] += 1
-            at = int(self._enter[e])
-        self._visits[at:end] += 1
+        return self._varied(self._routes[run], at, [steps], part, choose)
 
+    def _to(self, run: int, at: int, last: int, left: float) -> list[int] | None:
+        """Find the jumps of a way of about ``left`` samples."""
+        about = round(left / self._period)
+        if at == last and about < _NEAR[0]:
+            return []
 
-class _Edges:
-    """Jumps as edges of a graph whose nodes are beats; an edge takes the beats that must be played behind it too."""
+        def off(jumps: list[int]) -> float:
+            spent = self._between(at, last) + float(self._shift[jumps].sum())
+            return _REMAINDER * abs(left - spent) / self._period
 
-    def __init__(self, leave: np.ndarray, enter: np.ndarray, cost: np.ndarray, run: int, n: int) -> None:
-        self.run, self.n = run, n
-        inside = np.flatnonzero(enter + run < n)
-        self.ids, self.leave, self.land = inside, leave[inside], enter[inside] + run
-        self.enter, self.cost = enter[inside], cost[inside]
+        def choose(tables: Tables) -> _Way | None:
+            ways = {k: tables.path(k, last) for k, score in tables.score.items() if np.isfinite(score[last])}
+            if not ways:
+                return None
+            best = min(ways, key=lambda k: float(tables.score[k][last]) + off(ways[k]))
+            return _Way(ways[best], last, off(ways[best]))
 
-    def search(self, first: int, wanted: Sequence[int], visit: np.ndarray) -> _Tables:
-        """Compute the cheapest way to each beat for each wanted number of beats."""
-        total = np.concatenate([[0.0], np.cumsum(visit)])
-        cost = self.cost + total[self.land] - total[self.enter]
-        lands = np.unique(self.land)
-        slot = np.searchsorted(lands, self.land)
-        score = np.full(self.n, np.inf)
-        score[first] = 0
-        recent = [score]  # of the last few numbers of beats
-        kept: dict[int, np.ndarray] = {}
-        came = np.full((max(wanted) + 1, len(lands)), -1, np.int32)
-        for t in range(1, max(wanted) + 1):
-            score = np.concatenate([[np.inf], recent[-1][:-1] + visit[:-1]])
-            recent = [*recent[-self.run :], score]
-            if t in wanted:
-                kept[t] = score
-            if t < self.run or not len(lands):
-                continue
-            through = recent[-1 - self.run][self.leave] + cost
-            order = np.argsort(-through, kind="stable")  # the cheapest is written last
-            cheapest = np.full(len(lands), np.inf)
-            edge = np.full(len(lands), -1, np.int32)
-            cheapest[slot[order]], edge[slot[order]] = through[order], order
-            better = cheapest < score[lands]
-            score[lands[better]] = cheapest[better]
-            came[t, better] = edge[better]
-        return _Tables(self, kept, came, lands)
+        for near in _NEAR:
+            wanted = [k for k in range(about - near, about + near + 1) if k >= 1]
+            found = self._varied(self._routes[run], at, wanted, (at, last), choose) if wanted else None
+            if found is not None:
+                return found
+        return None
 
+    def _varied(
+        self,
+        routes: Routes,
+        at: int,
+        wanted: Sequence[int],
+        part: tuple[int, int],
+        choose: Callable[[Tables], _Way | None],
+    ) -> list[int] | None:
+        """Find a way again and again, each time with what the last one repeats made dearer; return the best one."""
+        vary = 1 + _JITTER * (self._random.random(len(self.joins)) - 0.5)
+        prices = self._played.prices(part, vary)
+        best: tuple[float, list[int]] | None = None
+        for _ in range(_SEARCHES):
+            way = choose(routes.search(at, wanted, prices))
+            if way is None:
+                break
+            cost, played = self._played.way(at, way.jumps, way.end, part)
+            cost += way.off
+            if best is None or cost < best[0]:
+                best = cost, way.jumps
+            again = np.maximum(played - 1, 0)
+            if again.max() <= 1:
+                break
+            prices = replace(prices, beats=prices.beats + _AGAIN * again)
+        return None if best is None else best[1]
 
-class _Tables:
-    """What a search found."""
-
-    def __init__(self, edges: _Edges, score: dict[int, np.ndarray], came: np.ndarray, lands: np.ndarray) -> None:
-        self.score = score
-        self._edges, self._came = edges, came
-        self._slot = {int(beat): i for i, beat in enumerate(lands)}
-
-    def path(self, steps: int, end: int) -> list[int]:
-        """Return the indices of the jumps on the way to ``end`` in ``steps`` beats."""
-        found = []
-        t, at = steps, end
-        while t > 0:
-            slot = self._slot.get(at)
-            edge = -1 if slot is None else int(self._came[t, slot])
-            if edge >= 0:
-                found.append(int(self._edges.ids[edge]))
-                at, t = int(self._edges.leave[edge]), t - self._edges.run
-            else:
-                at, t = at - 1, t - 1
-        return found[::-1]
+    def _between(self, first: int, last: int) -> float:
+        return float(self.beats[last] - self.beats[first])

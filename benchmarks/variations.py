@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from _variation_fills import beats, gaps, mosaics
 from _variation_joins import bridges, joins, lengths
+from _variation_repeats import repetition
 from _variation_sliders import cards
 from _variation_tables import show, songs_of
 
@@ -24,7 +25,7 @@ from celesta.variations.extend import plan_extension
 from celesta.variations.material import Material
 from celesta.variations.sliders import SLIDERS
 
-PARTS = ("beats", "joins", "bridges", "lengths", "gaps", "mosaics", "sliders", "speed")
+PARTS = ("beats", "joins", "bridges", "lengths", "repeats", "gaps", "mosaics", "sliders", "speed")
 
 
 def main() -> None:
@@ -51,6 +52,8 @@ def main() -> None:
             bridges(whole, min(10, options.songs // 2))
         elif part == "lengths":
             lengths(whole[: max(5, options.songs // 5)], options.targets)
+        elif part == "repeats":
+            repetition(whole)
         elif part == "gaps":
             gaps(excerpts, options.gaps)
         elif part == "mosaics":

@@ -9,7 +9,7 @@ import numpy as np
 from celesta.variations.joins import Join
 from celesta.variations.routes import Prices
 
-_JUMP = 1.0  # cost of a jump that is not noticed at all
+_JUMP = 2.0  # cost of a jump that is not noticed at all
 _VISIT = 0.05  # cost of a beat for each time it was played more often than others
 _RECENT = 0.1  # cost of a beat that was played just now
 _FORGET = 60.0  # seconds after which that cost is a third of it

@@ -144,9 +144,9 @@ export function Library() {
   if (!server.value!.library) {
     return (
       <section class="view" aria-label="Library">
-        <Empty title="No library yet">
-          <p>A library finds similar songs, makes playlists and maps your music by what it sounds like. Make one in the terminal, then open the studio again:</p>
-          <pre tabIndex={0}>celesta library add FOLDER{"\n"}celesta studio</pre>
+        <Empty title="No library is open">
+          <p>A library finds similar songs, makes playlists and maps your music by what it sounds like. Make one in the terminal, then open the studio without a folder, or name the library's file:</p>
+          <pre tabIndex={0}>celesta library add FOLDER{"\n"}celesta studio{"\n"}celesta studio --library FILE</pre>
         </Empty>
       </section>
     );

@@ -83,8 +83,9 @@ function plain(context) {
 }
 
 function radius() {
-  const begin = count > 20000 ? 1.3 : count > 3000 ? 2.2 : 3.4;
-  return Math.min(9, begin * Math.sqrt(view.scale / view.least) ** 0.9);
+  const begin = count > 20000 ? 1.3 : count > 3000 ? 2.2 : count > 300 ? 3.4 : 5;
+  const large = Math.min(2, Math.max(1, Math.min(width, height) / 900)); // a large window shows large points
+  return Math.min(9, begin * Math.sqrt(view.scale / view.least) ** 0.9) * large;
 }
 
 function draw() {
@@ -319,7 +320,7 @@ canvas.addEventListener("pointermove", (event) => {
 function release(event) {
   const [x, y] = at(event), still = begin && Math.hypot(x - begin[0], y - begin[1]) < 4;
   if (pointers.delete(event.pointerId) && event.type === "pointerup") {
-    if (still) choose(nearest(x, y, 14));
+    if (still) choose(nearest(x, y, Math.max(14, radius() + 3)));
     else if (polygon && polygon.length > 2) select(inside(polygon));
   }
   polygon = null; draw();
@@ -329,7 +330,7 @@ canvas.addEventListener("pointercancel", release);
 canvas.addEventListener("pointerleave", () => { under = -1; $("tip").hidden = true; draw(); });
 canvas.addEventListener("wheel", (event) => { event.preventDefault(); zoom(Math.exp(-event.deltaY * 0.0015), ...at(event)); }, { passive: false });
 function hover(x, y) {
-  const found = nearest(x, y, 12), tip = $("tip");
+  const found = nearest(x, y, Math.max(12, radius() + 2)), tip = $("tip");
   if (found !== under) { under = found; draw(); }
   tip.hidden = found < 0;
   if (found < 0) return;

@@ -34,10 +34,11 @@ from celesta.entropy.tables import BitTables
 from celesta.latents.coded_window import as_floats
 from celesta.models.base import Parts
 from celesta.models.nested import Nested, NestedConfig
+from celesta.training.band_weights import mel_share
 from celesta.training.config import TrainConfig
 from celesta.training.data import Corpus
 from celesta.training.loop import averaged, learning_rate
-from celesta.training.objectives import Scalable, mel_share
+from celesta.training.objectives import Scalable
 from celesta.training.shards import Shards
 
 SMALL = NestedConfig(encoder_width=96, encoder_depth=2, decoder_width=160, decoder_depth=3)
@@ -83,7 +84,7 @@ class NoSnr(Scalable):
 
 
 class Flat(Scalable):
-    """A coefficient's worth is its magnitude."""
+    """The perceptual weight of a coefficient is its magnitude."""
 
     def __init__(self, model: Nested, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config, train_set)
@@ -91,7 +92,7 @@ class Flat(Scalable):
 
 
 class Power(Scalable):
-    """Worth without the factor for the mel scale."""
+    """The perceptual weight without the factor for the mel scale."""
 
     def __init__(self, model: Nested, config: TrainConfig, train_set: Corpus) -> None:
         super().__init__(model, config, train_set)
@@ -117,8 +118,8 @@ VARIANTS: dict[str, tuple[str, type[Scalable]]] = {
     "no-base": ("detail only", NoBase),
     "base-only": ("base only (dense)", BaseOnly),
     "no-noise": ("no quantisation in training", Exact),
-    "flat-worth": ("worth: plain magnitude", Flat),
-    "power-worth": ("worth: spread to the power 0.3, no mel factor", Power),
+    "flat-worth": ("perceptual weight: plain magnitude", Flat),
+    "power-worth": ("perceptual weight: RMS to the power 0.3, no mel factor", Power),
     "no-snr": ("no SNR term in the loss", NoSnr),
     "adversarial": ("adversarial last quarter", Late),
 }
@@ -226,6 +227,23 @@ def write(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
+def settings_of(args: argparse.Namespace, config: TrainConfig) -> dict[str, Any]:
+    """Settings and data of a run, which its results are saved with."""
+    index = json.loads((args.shards / "train.json").read_text(encoding="utf-8"))
+    hours = index["frames"] / Nested.sample_rate / 3_600
+    return {
+        key: getattr(config, key) for key in ("steps", "batch", "crop", "seed", "learning_rate", "average", "compile")
+    } | {
+        "audio_seconds": config.steps * config.batch * config.crop / Nested.sample_rate,
+        "parameters": sum(p.numel() for p in Nested(SMALL).parameters()),
+        "model": dataclasses.asdict(SMALL),
+        "data": f"the free music of scripts/free-music.tsv ({len(index['pieces'])} pieces, {hours:.1f} h)",
+        "list_sha256": index["list_sha256"],
+        "windows": args.windows,
+        "seconds": args.seconds,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=Path, required=True, help="made by scripts/make_shards.py")
@@ -243,21 +261,9 @@ def main() -> None:
         "nested", (str(args.shards),), seed=args.seed, steps=args.steps, batch=4, crop=32_768, learning_rate=2e-3,
         average=0.99, clip=1.0, compile=args.compile, threads=args.threads,
     )  # fmt: skip
-    train_set, valid_set = Shards(args.shards, "train"), Shards(args.shards, "valid")
-    index = json.loads((args.shards / "train.json").read_text(encoding="utf-8"))
-    hours = index["frames"] / Nested.sample_rate / 3_600
-    settings: dict[str, Any] = {
-        key: getattr(config, key) for key in ("steps", "batch", "crop", "seed", "learning_rate", "average", "compile")
-    } | {
-        "audio_seconds": config.steps * config.batch * config.crop / Nested.sample_rate,
-        "parameters": sum(p.numel() for p in Nested(SMALL).parameters()),
-        "model": dataclasses.asdict(SMALL),
-        "data": f"the free music of scripts/free-music.tsv ({len(index['pieces'])} pieces, {hours:.1f} h)",
-        "list_sha256": index["list_sha256"],
-        "windows": args.windows,
-        "seconds": args.seconds,
-    }
+    settings = settings_of(args, config)
     length = round(args.seconds * Nested.sample_rate)
+    train_set, valid_set = Shards(args.shards, "train"), Shards(args.shards, "valid")
     args.run.mkdir(parents=True, exist_ok=True)
     for name in args.only:
         path = args.run / f"{name}.json"

@@ -23,6 +23,10 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _codec_bench import Bench
 
 PARTS = (
     "speed",
@@ -32,7 +36,7 @@ PARTS = (
     "floats",
     "base",
     "memory",
-)  # speed first, while nothing runs beside it
+)  # speed first, while nothing else runs
 SHARDS = Path("cache/free-music")
 
 
@@ -61,23 +65,15 @@ def options() -> argparse.Namespace:
     return args
 
 
-def run(args: argparse.Namespace) -> None:
-    # Here, and not above: the processes that measure ViSQOL import this file too, and need none of it.
+def bench_of(args: argparse.Namespace) -> Bench:
+    """Load the codec and choose the clips; files that are missing are reported here, not after the first hour."""
     from _codec_bench import Bench, cores
     from _codec_ears import Ears
-    from _codec_floats import base, floats
-    from _codec_memory import memory
-    from _codec_page import write_json, write_page
-    from _codec_rate import rate, stereo, transparent
-    from _codec_speed import speed
 
     from celesta import codec
-    from celesta.audio import AudioWarning
 
-    warnings.simplefilter("ignore", AudioWarning)  # a decoded sample beyond full scale is clipped; so are the others'
     shards = args.stereo or (SHARDS if (SHARDS / "valid.json").is_file() else None)
     without = ("ViSQOL",) if args.no_visqol or not args.visqol_clips else ()
-    ears = Ears(args.cache, min(2, cores()), without)
     bench = Bench(
         coder=codec.load(args.model),
         data=args.data,
@@ -85,14 +81,29 @@ def run(args: argparse.Namespace) -> None:
         count=args.clips,
         seconds=args.seconds,
         heard=args.visqol_clips,
-        ears=ears,
+        ears=Ears(args.cache, min(2, cores()), without),
         quick=args.quick,
     )
     if set(args.only) - {"speed", "memory"}:
-        bench.chosen, bench.stereo  # noqa: B018  what is missing is told now, not after the first hour
+        bench.chosen, bench.stereo  # noqa: B018  (found and cached)
     for measure in ("ViSQOL", "Zimtohrli"):
-        if measure not in ears.measures:
+        if measure not in bench.ears.measures:
             print(f"without {measure} (pip install 'celesta[quality]')")
+    return bench
+
+
+def run(args: argparse.Namespace) -> None:
+    # Here, and not above: the processes that measure ViSQOL import this file too, and need none of it.
+    from _codec_floats import base, floats
+    from _codec_memory import memory
+    from _codec_page import write_json, write_page
+    from _codec_rate import rate, stereo, transparent
+    from _codec_speed import speed
+
+    from celesta.audio import AudioWarning
+
+    warnings.simplefilter("ignore", AudioWarning)  # a decoded sample beyond full scale is clipped; so are the others'
+    bench = bench_of(args)
     minutes = args.minutes or (600 if args.long else 60)
     parts = {
         "speed": speed,
@@ -111,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
                 if args.json:
                     write_json(bench, args.json)  # after every part, so that a run cut short is not lost
     finally:
-        ears.close()
+        bench.ears.close()
     bench.bars.summary()
     print(f"\n{time.monotonic() - began:.0f} s")
     if args.json:

@@ -50,7 +50,7 @@ class Listed:
 
 
 def read_list(path: Path) -> dict[str, list[Listed]]:
-    """The tracks of every package, the packages in the order in which they are worth having."""
+    """The tracks of every package, the most useful packages first."""
     packages: dict[str, list[Listed]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):

@@ -35,10 +35,16 @@ Way = Callable[[np.ndarray], Answer]
 """Rows to train on, to what answers."""
 
 
-def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[int, ...]) -> None:
-    whole = protocols.cross(tracks)
-    clips = [whole.tracks[i] for i in whole.splits[0].train]
-    labels, groups = whole.labels[whole.splits[0].train], whole.groups[whole.splits[0].train]
+JOINS = [("lr", "late MSD")]
+JOINS += [tuple(f"{part}, copies" for part in join) for join in (
+    ("lr", "late MSD"), ("svm", "late MSD"), ("lr", "svm"), ("lr", "svm", "late MSD"),
+    ("lr", "late MSD", "late MTT"), ("lr", "svm", "late MSD", "late MTT"),
+)]  # fmt: skip
+"""Ways whose probabilities are averaged."""
+
+
+def ways_of(clips: list[datasets.Track], labels: np.ndarray, groups: np.ndarray, cache: FeatureCache) -> dict[str, Way]:
+    """The ways to train that are ranked, each by its name."""
     paths, kind = [t.path for t in clips], "celesta-features"
     X, weighed = blocks(extract(paths, needed([kind]), cache), kind, paths)
     C, _ = blocks(altered_features(paths, needed([kind]), cache), kind)
@@ -69,15 +75,15 @@ def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[i
         tagger = load_musicnn(of[-3:].upper())
 
         def train(rows: np.ndarray) -> Answer:
-            heard, names = [songs[of][i] for i in rows], labels[rows]
+            found, names = [songs[of][i] for i in rows], labels[rows]
             if with_copies:
-                heard, names = heard + [copies[of][i] for i in rows], np.concatenate([names, names])
-            model = train_late(tagger, heard, names)
+                found, names = found + [copies[of][i] for i in rows], np.concatenate([names, names])
+            model = train_late(tagger, found, names)
             return lambda asked, copied: model.predict_proba([(copies if copied else songs)[of][i] for i in asked])
 
         return train
 
-    ways: dict[str, Way] = {
+    return {
         "chosen": probed("chosen", False),
         "svm": probed("svm", False),
         "lr": regression(False),
@@ -87,11 +93,13 @@ def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[i
         "late MSD, copies": late(own, True),
         "late MTT, copies": late(other, True),
     }
-    joins = [("lr", "late MSD")]
-    joins += [tuple(f"{part}, copies" for part in join) for join in (
-        ("lr", "late MSD"), ("svm", "late MSD"), ("lr", "svm"), ("lr", "svm", "late MSD"),
-        ("lr", "late MSD", "late MTT"), ("lr", "svm", "late MSD", "late MTT"),
-    )]  # fmt: skip
+
+
+def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[int, ...]) -> None:
+    whole = protocols.cross(tracks)
+    clips = [whole.tracks[i] for i in whole.splits[0].train]
+    labels, groups = whole.labels[whole.splits[0].train], whole.groups[whole.splits[0].train]
+    ways = ways_of(clips, labels, groups, cache)
     classes = np.unique(labels)
     print(f"cross: {len(clips)} clips, {len(set(groups))} artists; balanced accuracy on clips / on altered copies")
     points: dict[str, list[np.ndarray]] = {}
@@ -102,7 +110,7 @@ def rank_cross(tracks: list[datasets.Track], cache: FeatureCache, seeds: tuple[i
                 answer = way(fold.train)
                 for copied in (0, 1):
                     found[name][copied, fold.test] = answer(fold.test, bool(copied))
-        found |= {" + ".join(join): np.mean([found[part] for part in join], axis=0) for join in joins}
+        found |= {" + ".join(join): np.mean([found[part] for part in join], axis=0) for join in JOINS}
         for name, both in found.items():
             score = [balanced_accuracy_score(labels, classes[one.argmax(1)]) for one in both]
             points.setdefault(name, []).append(np.array(score))

@@ -75,6 +75,44 @@ def alter(patches: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> 
     return made
 
 
+def pairs(songs: list[np.ndarray], count: int, step: int) -> np.ndarray:
+    """Two altered patches of each of ``count`` songs, drawn by the step: ``(2 * count, frames, 96)``."""
+    rng = np.random.default_rng([0, step])
+    chosen = rng.choice(len(songs), count, replace=False)
+    both = []
+    for _ in range(2):
+        cut = np.stack([
+            songs[i][at : at + PATCH_FRAMES]
+            for i in chosen for at in [rng.integers(len(songs[i]) - PATCH_FRAMES)]
+        ]).astype(np.float32)  # fmt: skip
+        both.append(alter(cut, np.roll(cut, 1 + rng.integers(len(cut) - 1), axis=0), rng))
+    return np.concatenate(both)
+
+
+def restore(file: Path, model: Contrast, optimizer: torch.optim.Optimizer) -> int:
+    """Load model and optimizer from a saved state, and return its step."""
+    state = load_file(file)
+    first = int(state.pop("step"))
+    moments = {k: state.pop(k) for k in list(state) if k.startswith("opt.")}
+    model.load_state_dict(state)
+    kept: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in moments.items():
+        _, number, name = key.split(".")
+        kept.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+    return first
+
+
+def save(file: Path, model: Contrast, optimizer: torch.optim.Optimizer, step: int) -> None:
+    """Save model, optimizer and step as a whole or not at all."""
+    state = {k: v.contiguous() for k, v in model.state_dict().items()} | {"step": torch.tensor(step)}
+    for number, values in optimizer.state_dict()["state"].items():
+        state |= {f"opt.{number}.{name}": value.contiguous() for name, value in values.items()}
+    temporary = file.with_suffix(".tmp")
+    save_file(state, temporary)
+    temporary.replace(file)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gtzan", type=Path, required=True)
@@ -90,33 +128,16 @@ def main() -> None:
     torch.manual_seed(0)
     model = Contrast().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
-    first, last = 0, args.output / "last.safetensors"
-    if last.exists():
-        state = load_file(last)
-        first = int(state.pop("step"))
-        moments = {k: state.pop(k) for k in list(state) if k.startswith("opt.")}
-        model.load_state_dict(state)
-        kept = {}
-        for key, value in moments.items():
-            _, number, name = key.split(".")
-            kept.setdefault(int(number), {})[name] = value
-        optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+    last = args.output / "last.safetensors"
+    first = restore(last, model, optimizer) if last.exists() else 0
     began = time.monotonic()
     for step in range(first, args.steps):
-        rng = np.random.default_rng([0, step])
-        chosen = rng.choice(len(songs), args.songs, replace=False)
-        both = []
-        for _ in range(2):
-            cut = np.stack([
-                songs[i][at : at + PATCH_FRAMES]
-                for i in chosen for at in [rng.integers(len(songs[i]) - PATCH_FRAMES)]
-            ]).astype(np.float32)  # fmt: skip
-            both.append(alter(cut, np.roll(cut, 1 + rng.integers(len(cut) - 1), axis=0), rng))
+        patches = torch.from_numpy(pairs(songs, args.songs, step))
         for group in optimizer.param_groups:
             group["lr"] = 1e-3 * min(1, (step + 1) / 100) * 0.5 * (1 + np.cos(np.pi * step / args.steps))
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
-            z = F.normalize(model.project(model(torch.from_numpy(np.concatenate(both)))).float(), dim=1)
+            z = F.normalize(model.project(model(patches)).float(), dim=1)
         logits = z @ z.T / TEMPERATURE - 1e9 * torch.eye(len(z))
         loss = F.cross_entropy(logits, torch.arange(len(z)).roll(args.songs))
         optimizer.zero_grad(set_to_none=True)
@@ -128,12 +149,7 @@ def main() -> None:
                 f"step {step + 1}  loss {loss.item():.3f}  {(args.steps - step) / rate / 60:.0f} min to go", flush=True
             )
         if (step + 1) % 250 == 0 or step + 1 == args.steps:
-            state = {k: v.contiguous() for k, v in model.state_dict().items()} | {"step": torch.tensor(step + 1)}
-            for number, values in optimizer.state_dict()["state"].items():
-                state |= {f"opt.{number}.{name}": value.contiguous() for name, value in values.items()}
-            temporary = last.with_suffix(".tmp")
-            save_file(state, temporary)
-            temporary.replace(last)
+            save(last, model, optimizer, step + 1)
     ships = {k: v for k, v in model.state_dict().items() if "project" not in k and "num_batches" not in k}
     ships = {k: v.half().contiguous() if v.ndim > 1 else v.contiguous() for k, v in ships.items()}
     about = {"songs": str(len(songs)), "steps": str(args.steps), "seed": "0"}

@@ -89,7 +89,7 @@ def _within(place: np.ndarray) -> int:
 
 def repetition(files: Sequence[Path], times: Sequence[float] = (1.5, 2.0, 4.0), seed: int = 0) -> None:
     """Print what extensions of songs repeat, for each target, and the songs that repeat most."""
-    found: dict[float, list[tuple[str, Repeats, list[float], int]]] = {t: [] for t in times}
+    found: dict[float, list[tuple[str, Repeats, list[float], bool]]] = {t: [] for t in times}
     for file in files:
         with Material(file) as song:
             analysis = analyse(song)

@@ -58,7 +58,7 @@ def test_examples(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("part", ["audio", "codec", "datasets", "latents", "predict", "studio", "study"])
+@pytest.mark.parametrize("part", ["audio", "codec", "datasets", "latents", "library", "predict", "studio", "study"])
 def test_public_names_have_examples(part: str) -> None:
     module = importlib.import_module(f"celesta.{part}")
     for name in module.__all__:

@@ -70,6 +70,11 @@ class Duplicates:
         pairs: the evidence for all groups.
         partial: pairs that share audio and are in no group together: an excerpt in a mix, another edit.
         files: songs with several files whose encoded audio is identical, and these files.
+
+    Example:
+        >>> found = Duplicates(groups=[], pairs=[], partial=[])
+        >>> found.to_dict()["groups"]
+        []
     """
 
     groups: list[list[Song]]

@@ -24,7 +24,7 @@ def _silent(_: AddProgress) -> None:
 
 
 class Library(Queries):
-    """A music library: one SQLite file that knows songs by their audio.
+    """A music library: one SQLite file that identifies songs by their audio.
 
     Several processes may use one library at once.
 
@@ -40,10 +40,12 @@ class Library(Queries):
         LibraryError: the file cannot be opened or is not a library, or its songs were analysed with another licence.
 
     Example:
-        with celesta.Library("music.db") as library:
-            library.add("Music")
-            for found in library.similar("song.mp3", n=5):
-                print(found.similarity, found.song.path, found.reasons)
+        >>> import celesta
+        >>> with celesta.Library("music.db") as library:
+        ...     added = library.add("music", workers=1)
+        ...     found = library.similar("song.mp3", n=2)
+        >>> added.scan.new, sorted(one.song.path.name for one in found)
+        (2, ['a.ogg', 'b.ogg'])
     """
 
     def __init__(
@@ -130,6 +132,12 @@ class Library(Queries):
         """Scan the folders that were added before, and analyse what waits; see :meth:`add`.
 
         A folder that is not there (an unmounted disk) is listed in the result, and its files are not marked missing.
+
+        Args:
+            workers: processes that analyse.
+            retry: whether files that could not be analysed before are tried again.
+            engine: ``loky``, ``dask``, ``ray`` or ``spark``.
+            progress: called often with an :class:`AddProgress`.
         """
         Engine(engine, workers)  # refused before the folders are listed, which may take minutes
         return self._bring_up_to_date(self._roots(), workers, retry, engine, progress)

@@ -35,6 +35,12 @@ class Similar:
         similarity: 0 to 1: the share of the library's songs that are less like the query.
         reasons: what agrees, in words, the strongest first.
         part: start and stop, in seconds, of the segment that is most like the query; None for a song of one segment.
+
+    Example:
+        >>> from pathlib import Path
+        >>> found = Similar(Song(7, Path("a.mp3"), False, 180.0), 0.98, ["same key: A minor"])
+        >>> found.similarity, found.song.path.name
+        (0.98, 'a.mp3')
     """
 
     song: Song

@@ -25,6 +25,13 @@ class Playlist(list[Song]):
     Attributes:
         notes: what is not as it was asked for, and why; one sentence each.
         worst_step: the least similarity of two neighbours, 0 to 1.
+
+    Example:
+        >>> from pathlib import Path
+        >>> songs = [Song(number, Path(f"{number}.mp3"), False, 200.0) for number in (1, 2)]
+        >>> playlist = Playlist(songs, worst_step=0.8)
+        >>> len(playlist), playlist.seconds
+        (2, 400.0)
     """
 
     def __init__(self, songs: Iterable[Song] = (), notes: Sequence[str] = (), worst_step: float = 1.0) -> None:

@@ -25,6 +25,11 @@ def write_playlist(songs: Sequence[Song], path: str | Path, *, absolute: bool = 
     Raises:
         UsageError: another suffix.
         LibraryError: the file cannot be written.
+
+    Example:
+        >>> songs = [Song(7, Path("music/a.ogg"), False, 3.0, {"artist": "Anna", "title": "Ballad"})]
+        >>> write_playlist(songs, "list.m3u8").read_text().split()[0]
+        '#EXTM3U'
     """
     path = Path(path)
     write = _WRITERS.get(path.suffix.lower())

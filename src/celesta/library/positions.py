@@ -28,6 +28,13 @@ class SongMap:
         new: how many songs were placed now.
         trustworthiness: how many neighbours on the map are neighbours among the songs, 0 to 1.
         continuity: how many neighbours among the songs are neighbours on the map, 0 to 1.
+
+    Example:
+        >>> from pathlib import Path
+        >>> song = Song(7, Path("a.mp3"), False, 180.0)
+        >>> drawn = SongMap([song], np.zeros((1, 2)), np.zeros(1, int), ["calm"], 1, 1.0, 1.0)
+        >>> drawn.clusters[drawn.cluster[0]]
+        'calm'
     """
 
     songs: list[Song]

@@ -1,4 +1,4 @@
-"""Songs as the library knows them, read from the store."""
+"""Songs of a library, read from the store."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ class Song:
         tags: text tags of the file, with lower-case names.
         values: what was measured, see :class:`celesta.library.analysis.SongRecord`, and ``year``.
         labels: predictor to label to probability.
+
+    Example:
+        >>> tags = {"artist": "Anna", "title": "Ballad"}
+        >>> song = Song(7, Path("a.mp3"), False, 180.0, tags, {"key": 9.0, "mode": 0.0})
+        >>> song.name, song.key
+        ('Anna - Ballad', 'A minor')
     """
 
     id: int

@@ -23,6 +23,12 @@ class AddResult:
     Attributes:
         scan: files found.
         analysis: songs analysed.
+
+    Example:
+        >>> from celesta.library.scan import ScanResult
+        >>> result = AddResult(ScanResult(new=2))
+        >>> result.scan.new, result.analysis.analysed
+        (2, 0)
     """
 
     scan: ScanResult = field(default_factory=ScanResult)
@@ -51,6 +57,13 @@ class LibraryStatus:
         errors: files with an error.
         warnings: files with a warning.
         licence: ``research`` or ``commercial``, which weights the analysis uses.
+
+    Example:
+        >>> import celesta
+        >>> with celesta.Library("empty.db") as library:
+        ...     status = library.status()
+        >>> status.songs, status.waiting, status.hours
+        (0, 0, 0)
     """
 
     path: Path
@@ -70,7 +83,17 @@ class LibraryStatus:
 
 @dataclass(frozen=True)
 class FileError:
-    """What is wrong with a file: ``stage`` is ``scan``, ``analysis`` or ``warning`` (it was analysed nevertheless)."""
+    """What is wrong with a file.
+
+    Attributes:
+        path: of the file.
+        stage: ``scan`` or ``analysis``, where it failed; ``warning`` where it was analysed nevertheless.
+        message: what is wrong.
+
+    Example:
+        >>> FileError(Path("song.mp3"), "analysis", "no audio data").stage
+        'analysis'
+    """
 
     path: Path
     stage: str

@@ -27,6 +27,10 @@ def default_path() -> Path:
     """Return the library file that is used where none is named.
 
     ``$CELESTA_LIBRARY`` if set, else ``library.db`` in the user's data folder.
+
+    Example:
+        >>> default_path().suffix
+        '.db'
     """
     named = os.environ.get(ENVIRONMENT)
     if named:
@@ -38,6 +42,10 @@ def default_path() -> Path:
 
 def command_for(library: Path, words: str) -> str:
     """Return the command line of a verb, with the option that names the library where it is not the default one.
+
+    Args:
+        library: path of the library file.
+        words: the verb with its arguments.
 
     Example:
         >>> command_for(Path("my music.db"), "library status")

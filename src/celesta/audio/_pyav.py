@@ -53,7 +53,9 @@ class AvDecoder:
             raise AudioError(f"{name}: cannot be decoded ({_reason(error)})") from error
 
     def _open(self, av: Any, header: Header) -> None:
-        self._container = av.open(self._file, mode="r", format=header.container, metadata_errors="replace")
+        # Text that is not UTF-8 is no error; from version 19 on it never is, and the option is gone.
+        tolerant = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+        self._container = av.open(self._file, mode="r", format=header.container, **tolerant)
         if not self._container.streams.audio:
             raise AudioError(f"{self._name}: holds no audio stream")
         stream = self._container.streams.audio[0]

@@ -43,8 +43,8 @@ def test_files_for_pyav(tmp_path, music, name, codec, quality):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         back = audio.read(tmp_path / name)
-    # AAC comes in frames of 1024, the last one padded.
-    assert back.samples.shape == (2, 100_352 if codec == "aac" else 100_000)
+    # AAC comes in frames of 1024, the last one padded; PyAV 19 cuts the padding off.
+    assert back.samples.shape in ((2, 100_000), *([(2, 100_352)] if codec == "aac" else []))
     assert snr(sound, back.samples[:, :100_000]) > quality
     blocks = list(audio.stream(tmp_path / name, block=777))
     assert np.array_equal(np.concatenate(blocks, axis=1), back.samples)

@@ -69,7 +69,7 @@ def test_names_of_any_bytes_are_found_and_printed_escaped(tmp_path):
         audio.find_audio(tmp_path / f"{name}.flac")
     assert r"b\xe9\x1b[31m.flac: no such file or folder; did you mean " in str(caught.value)
     assert str(caught.value).endswith(r"b\xe9\x1b[31m.wav?")
-    with pytest.raises(AudioError, match="cannot be read|no such file"):
+    with pytest.raises(AudioError, match=r"cannot be read|no such file"):
         audio.find_audio("x" * 5_000)
 
 

@@ -228,7 +228,7 @@ assert not [name for name in os.environ if name.startswith("ORT_")], os.environ
 
 
 def test_the_engine_reports_nothing_and_keeps_no_identifier(tmp_path):
-    """Official builds of ONNX Runtime write an identifier and a queue of events under ~/.cache unless told not to.
+    """Official builds of ONNX Runtime write an identifier and events under ~/.cache unless a variable forbids it.
 
     They do not where a variable says that tests run, so the process gets a clean environment. Whether they did is seen
     in what they leave when the engine was imported first.

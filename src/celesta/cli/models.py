@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from celesta._files import printable
-from celesta._names import suggestion
 from celesta.cli import console
 from celesta.cli.options import Json
-from celesta.errors import UsageError
 
 if TYPE_CHECKING:
     from celesta.models.registry import Entry
@@ -19,8 +16,6 @@ Licence = Annotated[
     str | None,
     typer.Option(metavar="USE", help="Only what may be used so: commercial, or research for all.", show_default=False),
 ]
-
-_USES = ("commercial", "research")
 
 
 def models(licence: Licence = None, as_json: Json = False) -> None:
@@ -32,9 +27,10 @@ def models(licence: Licence = None, as_json: Json = False) -> None:
 
     Example: `celesta models --licence commercial`
     """
-    if licence not in (None, *_USES):
-        raise UsageError(f"--licence {printable(licence)}: {suggestion(licence or '', _USES)}")
     from celesta.models import registry
+    from celesta.models.licences import check_use
+
+    check_use(licence)
 
     shown = [entry for entry in registry.shipped() if licence != "commercial" or entry.commercial]
     if as_json:

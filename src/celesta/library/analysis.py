@@ -35,7 +35,7 @@ from celesta.library.block_table import (
 )
 from celesta.library.reasons import Facts
 from celesta.library.segments import spans
-from celesta.library.store import RESEARCH
+from celesta.models.licences import ALL_WEIGHTS
 from celesta.predict.predictor import Predictor, mood_plane
 
 SPARSE_FROM, SPARSE = 60.0, 2
@@ -88,7 +88,7 @@ class Analyser:
 
     Args:
         threads: analyses of a song that run at the same time; their number does not change results.
-        licence: of the weights, see :data:`celesta.library.store.LICENCES`. Without those for research only, songs have
+        licence: of the weights, see :data:`celesta.models.licences.USES`. Without those for research only, songs have
             the taggers' words, but no genre, mood, tags, valence and arousal, and the block of moods is 0.
 
     Example:
@@ -96,7 +96,7 @@ class Analyser:
         print(record.values["tempo"], record.labels["mood"])
     """
 
-    def __init__(self, threads: int = 1, licence: str = RESEARCH) -> None:
+    def __init__(self, threads: int = 1, licence: str = ALL_WEIGHTS) -> None:
         self._threads = threads
         networks = {name: musicnn.load_musicnn(name.removeprefix("musicnn-").upper()) for name in EXTRACTORS[:2]}
         self._words = {name: network.tags for name, network in networks.items()}
@@ -265,12 +265,12 @@ _FINGERPRINT = Extractor(
 
 
 @lru_cache(maxsize=1)
-def analyser(threads: int = 1, licence: str = RESEARCH) -> Analyser:
+def analyser(threads: int = 1, licence: str = ALL_WEIGHTS) -> Analyser:
     """Return this process's analyser."""
     return Analyser(threads, licence)
 
 
-def analyse_or_fail(path: bytes | str | Path, licence: str = RESEARCH, threads: int = 1) -> SongRecord | Failure:
+def analyse_or_fail(path: bytes | str | Path, licence: str = ALL_WEIGHTS, threads: int = 1) -> SongRecord | Failure:
     """Analyse a song, or say why that is not possible; whatever the file makes the code raise is a failure of it."""
     name = Path(os.fsdecode(path))
     try:

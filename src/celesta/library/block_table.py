@@ -10,7 +10,7 @@ import numpy as np
 from celesta.features import musicnn, rhythm, spectral
 from celesta.library import fingerprint
 from celesta.library.block import Reference
-from celesta.library.store import RESEARCH
+from celesta.models.licences import ALL_WEIGHTS, allowed
 from celesta.models.weights import FOLDER
 from celesta.predict.predictor import SHIPPED, Predictor
 
@@ -62,8 +62,9 @@ def block_sources(block: str) -> tuple[str, str]:
 
 
 def predictors(licence: str) -> tuple[str, ...]:
-    """Return the names of the predictors that an analysis uses: those that ship are for research only."""
-    return SHIPPED if licence == RESEARCH else ()
+    """Return the names of the predictors that an analysis may use."""
+    weights = allowed(licence)
+    return tuple(name for name in SHIPPED if f"predict-{name}" in weights)
 
 
 @lru_cache(maxsize=2)
@@ -75,7 +76,7 @@ def analysis_version(licence: str) -> str:
     return f"{CODE_VERSION}-{digest.hexdigest()[:12]}"
 
 
-def references(licence: str = RESEARCH) -> dict[str, Reference]:
+def references(licence: str = ALL_WEIGHTS) -> dict[str, Reference]:
     """Return the statistics of blocks in a reference collection: the training songs of the predictor of genre.
 
     Where that predictor may not be used, blocks other than the tempo have none: the library's own are taken alone.

@@ -195,18 +195,17 @@ def _parts(
     for row, one in asked.items():
         if known.ids[row] in segments:
             by_query.setdefault(id(one), []).append(row)
-    place_weights = PART_WEIGHTS if weights == DEFAULT_WEIGHTS else weights
     found: dict[int, tuple[float, int, int]] = {}
     for rows in by_query.values():
         counts = [len(segments[known.ids[row]]) for row in rows]
         points = known.space.place_rows(np.concatenate([segments[known.ids[row]] for row in rows]))
-        every = [
-            known.space.compare_parts(asked[rows[0]], points, np.repeat(rows, counts), one)
-            for one in (weights, place_weights)
-        ]
-        ends = np.cumsum(counts)[:-1]
-        for row, similar, near in zip(rows, *(np.split(one, ends) for one in every), strict=True):
-            found[row] = (float(similar.max()), int(near.argmax()), len(near))
+        of, ends = np.repeat(rows, counts), np.cumsum(counts)[:-1]
+        similar = known.space.compare_parts(asked[rows[0]], points, of, weights)
+        near = similar
+        if weights == DEFAULT_WEIGHTS:
+            near = known.space.compare_parts(asked[rows[0]], points, of, PART_WEIGHTS)
+        for row, alike, nearest in zip(rows, np.split(similar, ends), np.split(near, ends), strict=True):
+            found[row] = (float(alike.max()), int(nearest.argmax()), len(nearest))
     return found
 
 

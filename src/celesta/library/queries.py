@@ -19,7 +19,8 @@ from celesta.library.positions import SongMap, make_map
 from celesta.library.records import Song, Source, find_recording, songs
 from celesta.library.search import Query, Range, check_label, parse_key, parse_range, search
 from celesta.library.space import Weights
-from celesta.library.store import COMMERCIAL, Store
+from celesta.library.store import Store
+from celesta.models.licences import ALL_WEIGHTS
 
 
 class Queries:
@@ -179,10 +180,10 @@ class Queries:
         return weights
 
     def _refuse_unlicensed(self, options: Sequence[str]) -> None:
-        if options and self._store.licence == COMMERCIAL:
+        if options and self._store.licence != ALL_WEIGHTS:
+            made = f"{self._store.name} was made with --licence {self._store.licence}"
             raise UsageError(
-                f"--{options[0]}: {self._store.name} was made with --licence {COMMERCIAL}, without the predictors of "
-                "genre and mood, which are for research only"
+                f"--{options[0]}: {made}, without the predictors of genre and mood, which are for research only"
             )
 
     def _songs(self) -> SongSpace:

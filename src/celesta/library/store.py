@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from celesta._files import atomic, printable
-from celesta._names import suggestion
 from celesta.errors import LibraryError, UsageError
 from celesta.library.schema import migrate
+from celesta.models.licences import ALL_WEIGHTS, check_use
 
 ENVIRONMENT = "CELESTA_LIBRARY"
-RESEARCH, COMMERCIAL = LICENCES = ("research", "commercial")
-"""Which weights the analysis may use: all, or those alone that may be used commercially."""
 BUSY_SECONDS = 60.0
 """How long a writer waits for another process's transaction."""
 
@@ -64,8 +62,8 @@ class Store:
     Args:
         path: the file; made with its folder if it does not exist.
         create: whether a missing file is made.
-        licence: one of :data:`LICENCES` for a library without songs, :data:`RESEARCH` if it is None; of a library with
-            songs, its own.
+        licence: one of :data:`celesta.models.licences.USES` for a library without songs, research if it is None; a
+            library with songs has its own.
 
     Attributes:
         path: as given.
@@ -79,8 +77,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path, *, create: bool = True, licence: str | None = None) -> None:
-        if licence not in (None, *LICENCES):
-            raise UsageError(f"--licence {printable(licence)}: {suggestion(licence or '', LICENCES)}")
+        check_use(licence)
         self.path = Path(path)
         self.name = printable(self.path)
         if not create and (not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size)):
@@ -105,10 +102,10 @@ class Store:
         migrate(self._connection, self.name)
 
     def _licensed(self, wanted: str | None) -> str:
-        """Return the library's licence, which is stored with its first songs in mind: it stays."""
+        """Return the library's licence; one that is wanted is stored where there are no songs yet."""
         execute = self._connection.execute
         found = execute("SELECT value FROM settings WHERE name = 'licence'").fetchone()
-        known = found[0] if found else RESEARCH
+        known = found[0] if found else ALL_WEIGHTS
         if wanted in (None, known):
             return str(known)
         if execute("SELECT 1 FROM recordings LIMIT 1").fetchone():

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from celesta._files import printable
+from celesta._names import suggestion
+from celesta.errors import UsageError
+
+USES = ("commercial", "research")
+"""What weights are used for; research may use all of them."""
+ALL_WEIGHTS = "research"
 APACHE = "Apache-2.0 (trained on freely licensed music)"
 RESEARCH = "research use only (trained on GTZAN and 4QAED)"
 ISC = "ISC (by Jordi Pons)"
@@ -59,3 +66,24 @@ LICENCES = tuple(
     )
 )
 """One entry for each weights file; those of models in training may be missing."""
+
+
+def check_use(use: str | None) -> None:
+    """Refuse what is neither None nor one of :data:`USES`.
+
+    Raises:
+        UsageError: it is another word.
+    """
+    if use not in (None, *USES):
+        raise UsageError(f"--licence {printable(use)}: {suggestion(use or '', USES)}")
+
+
+def allowed(use: str) -> frozenset[str]:
+    """Return the names of the weights files, without suffix, that may be used so.
+
+    Example:
+        >>> "nested2" in allowed("commercial"), "predict-genre" in allowed("commercial")
+        (True, False)
+    """
+    every = (one for one in LICENCES if one.commercial or use == ALL_WEIGHTS)
+    return frozenset(one.file.removesuffix(".safetensors") for one in every)

@@ -26,11 +26,10 @@ def best_lag(template: np.ndarray, x: np.ndarray) -> tuple[int, float]:
 
 def quietest(a: np.ndarray, b: np.ndarray, fade: int) -> tuple[int, float]:
     """Return the middle of the stretch of ``fade`` samples in which two signals differ least, and their correlation."""
-    ones = np.ones(fade)
 
     def sums(x: np.ndarray) -> np.ndarray:
         total = np.cumsum(np.concatenate([[0.0], x.astype(np.float64)]))
-        found: np.ndarray = total[len(ones) :] - total[: -len(ones)]
+        found: np.ndarray = total[fade:] - total[:-fade]
         return found
 
     power = sums(a**2) + sums(b**2)

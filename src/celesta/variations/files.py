@@ -14,7 +14,7 @@ from celesta import audio
 from celesta.codec import Codec, decoding, encoding, windowing
 from celesta.codec.decoding import Stretch, WindowSource
 from celesta.codec.source import SongSource
-from celesta.latents import CelReader, Latent, Progress
+from celesta.latents import CelReader, Latent, Progress, is_cel
 from celesta.variations.registry import Step, apply, apply_stream
 from celesta.variations.stream import InOrder, WindowStream
 
@@ -90,7 +90,7 @@ def open_song(
     Raises:
         AudioError, LatentError: it cannot be read, is damaged, or is a latent of another model or other weights.
     """
-    if Path(source).suffix.lower() == ".cel":
+    if is_cel(source):
         with CelReader(source) as reader:
             reader.check_payload()
             m = reader.meta
@@ -205,6 +205,6 @@ def transform_file(
     with open_song(codec, source, progress, None if whole else stop) as song:
         wanted, blocks = song.decode(steps, start, stop)
         decoded: Progress | None = progress
-        if Path(source).suffix.lower() != ".cel":  # encoding reports: window by window, or before all decoding
+        if not is_cel(source):  # encoding reports: window by window, or before all decoding
             decoded = _part(progress, _ENCODED, 1) if whole else None
         _write(target, song.channels, wanted, blocks, decoded)

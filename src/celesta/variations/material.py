@@ -15,6 +15,7 @@ from celesta import audio
 from celesta.audio import Audio
 from celesta.codec.source import AudioLike, SongSource
 from celesta.errors import UsageError
+from celesta.latents import CelReader, is_cel
 
 BLOCK = 1 << 18
 _FLOAT = 4  # bytes
@@ -54,7 +55,7 @@ class Material:
         self._file: Any = None
         self.path = Path(source) if isinstance(source, str | Path) else None
         self.name = "" if self.path is None else self.path.name
-        if self.path is not None and self.path.suffix.lower() == ".cel":
+        if self.path is not None and is_cel(self.path):
             self.sample_rate, blocks = _decoded(self.path)
             self._store(blocks)
             return
@@ -219,7 +220,6 @@ def at_rate(song: Material, sample_rate: int, channels: int) -> Material:
 def _decoded(path: Path) -> tuple[int, Iterator[np.ndarray]]:
     """Return the sample rate and the decoded blocks of a .cel file."""
     from celesta import codec as codecs
-    from celesta.latents import CelReader
     from celesta.variations.files import open_song
 
     with CelReader(path) as reader:

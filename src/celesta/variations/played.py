@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,8 +38,7 @@ class Played:
 
     def copy(self) -> Played:
         """Return what is as it is and changes for itself."""
-        made = Played.__new__(Played)
-        made.__dict__.update(self.__dict__)
+        made = copy.copy(self)
         made.visits, made._recent, made._uses = self.visits.copy(), self._recent.copy(), self._uses.copy()
         return made
 
